@@ -5,3 +5,4 @@ export * from "./errors.ts";
 export * from "./messages.ts";
 export * from "./model-file.ts";
 export * from "./plan.ts";
+export * from "./signing.ts";

@@ -1,1 +1,135 @@
-export {};
+/**
+ * Every message between client and coordinator. PROTOCOL.md is the normative description; this schema is
+ * applied once, at the boundary, by the codec. Byte strings are `Uint8Array`.
+ *
+ * Members of a cohort are named by their index: the position of their device key in the round's key directory,
+ * which is sorted by device key.
+ */
+import { z } from "zod";
+import { ERROR_CODES } from "./errors.ts";
+import { taskIdSchema } from "./plan.ts";
+
+/** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
+export const PROTOCOL_VERSION = 1;
+
+const byteString = (length: number) =>
+  z.instanceof(Uint8Array).refine((value) => value.length === length, { message: `must be ${length} bytes` });
+const boundedBytes = (maximum: number) =>
+  z
+    .instanceof(Uint8Array)
+    .refine((value) => value.length >= 1 && value.length <= maximum, {
+      message: `must be 1 to ${maximum} bytes`,
+    });
+
+const round = z.number().int().min(1).max(0xffffffff);
+const index = z.number().int().min(0).max(0xfffff);
+const hash = byteString(32);
+const signature = byteString(64);
+const publicKey = byteString(32);
+const text = z.string().max(500);
+
+/** What a client commits to for one round (R0); `signature` is the device's, over `advertisementSigningBytes`. */
+export const advertisementSchema = z.strictObject({
+  device: publicKey,
+  /** X25519 key that encrypts shares. */
+  cPublic: publicKey,
+  /** X25519 key that agrees on pairwise masks. */
+  sPublic: publicKey,
+  nonce: byteString(16),
+  /** H(b_u), commitment to the self-mask seed. */
+  seedCommitment: hash,
+  signature,
+});
+export type Advertisement = z.infer<typeof advertisementSchema>;
+
+const sealedShareSchema = z.strictObject({
+  /** Index of the other party: addressee on the way up, sender on the way down. */
+  peer: index,
+  box: boundedBytes(1024),
+});
+export type SealedShare = z.infer<typeof sealedShareSchema>;
+
+const revealedShareSchema = z.strictObject({
+  /** Index of the member whose secret this is a share of. */
+  owner: index,
+  /** `self-mask`: share of b_owner (owner ∈ U3); `mask-key`: share of s_owner (owner ∈ U2∖U3). */
+  kind: z.enum(["self-mask", "mask-key"]),
+  share: boundedBytes(256),
+});
+export type RevealedShare = z.infer<typeof revealedShareSchema>;
+
+const indexedSignatureSchema = z.strictObject({ index, signature });
+export type IndexedSignature = z.infer<typeof indexedSignatureSchema>;
+
+export const clientMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("hello"),
+    protocol: z.number().int(),
+    task: taskIdSchema,
+    device: publicKey,
+    /** Ed25519 over `helloSigningBytes`. */
+    signature,
+    sdk: text,
+  }),
+  z.strictObject({ type: z.literal("check-in") }),
+  /** The update is computed; says nothing about it. */
+  z.strictObject({ type: z.literal("ready"), round }),
+  z.strictObject({ type: z.literal("advertise"), round, advertisement: advertisementSchema }),
+  z.strictObject({ type: z.literal("shares"), round, shares: z.array(sealedShareSchema).max(100_000) }),
+  /** Entries modulo 2^b, bit-packed (codec `packBits`). */
+  z.strictObject({ type: z.literal("masked-input"), round, vector: boundedBytes(256 * 1024 * 1024) }),
+  z.strictObject({ type: z.literal("consistency"), round, signature }),
+  z.strictObject({ type: z.literal("reveal"), round, shares: z.array(revealedShareSchema).max(100_000) }),
+  z.strictObject({ type: z.literal("leave"), round, code: z.enum(ERROR_CODES) }),
+]);
+export type ClientMessage = z.infer<typeof clientMessageSchema>;
+
+export const rejectionMessageSchema = z.strictObject({
+  type: z.literal("rejection"),
+  code: z.enum(ERROR_CODES),
+  field: text,
+  rule: text,
+  fix: text,
+});
+
+export const serverMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("challenge"), nonce: byteString(32) }),
+  z.strictObject({ type: z.literal("welcome"), task: taskIdSchema, planDigest: hash, modelHash: hash }),
+  z.strictObject({
+    type: z.literal("come-back"),
+    afterMs: z.number().int().min(0),
+    code: z.enum(ERROR_CODES),
+  }),
+  z.strictObject({
+    type: z.literal("selected"),
+    round,
+    planDigest: hash,
+    modelHash: hash,
+    trainForMs: z.number().int().min(0),
+  }),
+  z.strictObject({ type: z.literal("enrol"), round }),
+  z.strictObject({
+    type: z.literal("roster"),
+    round,
+    /** Sorted by device key, strictly increasing; the position is the member's index. */
+    entries: z.array(advertisementSchema).max(100_000),
+    /** The coordinator's Ed25519 over `rosterSigningBytes`. */
+    signature,
+  }),
+  /** The shares that U2 sealed for this member; whoever sent none has dropped out. */
+  z.strictObject({ type: z.literal("inbox"), round, shares: z.array(sealedShareSchema).max(100_000) }),
+  /** U3, sorted. */
+  z.strictObject({ type: z.literal("survivors"), round, indices: z.array(index).max(100_000) }),
+  z.strictObject({
+    type: z.literal("unmask"),
+    round,
+    signatures: z.array(indexedSignatureSchema).max(100_000),
+  }),
+  z.strictObject({ type: z.literal("released"), round, modelHash: hash, survivors: index }),
+  z.strictObject({ type: z.literal("round-failed"), round, code: z.enum(ERROR_CODES), rule: text }),
+  z.strictObject({ type: z.literal("task-finished"), modelHash: hash }),
+  rejectionMessageSchema,
+  /** Acknowledges a client message: it is accepted, and durable where it carried data. */
+  z.strictObject({ type: z.literal("ok") }),
+]);
+export type ServerMessage = z.infer<typeof serverMessageSchema>;
