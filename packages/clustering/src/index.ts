@@ -1,1 +1,14 @@
-export {};
+/** Federated spherical k-means: sufficient statistics, seeding, the centralised reference and its metrics. */
+
+export { adjustedMutualInformation, adjustedRandIndex } from "./agreement.ts";
+export { type Assignment, assign, meanSimplifiedSilhouette, simplifiedSilhouette } from "./assign.ts";
+export { type LloydResult, lloyd } from "./lloyd.ts";
+export { type Matrix, matrixFromRows, normaliseRows, rowOf, type Vector } from "./matrix.ts";
+export { type PublicRandom, publicRandom } from "./random.ts";
+export { seedCentroids } from "./seeding.ts";
+export {
+  type AggregateCentroids,
+  centroidsFromAggregate,
+  type SufficientStatistics,
+  sufficientStatistics,
+} from "./statistics.ts";

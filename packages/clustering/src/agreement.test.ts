@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { adjustedMutualInformation, adjustedRandIndex } from "./agreement.ts";
+
+interface Case {
+  readonly name: string;
+  readonly a: number[];
+  readonly b: number[];
+  readonly ari: number;
+  readonly ami: number;
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL("../test/vectors/metrics.json", import.meta.url), "utf8"),
+) as { readonly generator: string; readonly cases: readonly Case[] };
+
+describe(`agreement of labellings (${vectors.generator})`, () => {
+  it.each(vectors.cases)("$name", ({ a, b, ari, ami }) => {
+    expect(adjustedRandIndex(a, b)).toBeCloseTo(ari, 12);
+    expect(adjustedMutualInformation(a, b)).toBeCloseTo(ami, 10);
+  });
+
+  it("is symmetric, at most 1, and blind to the names of the labels", () => {
+    const labels = fc.array(fc.tuple(fc.nat(4), fc.nat(6)), { minLength: 2, maxLength: 60 });
+    fc.assert(
+      fc.property(labels, (both) => {
+        const a = both.map(([label]) => label);
+        const b = both.map(([, label]) => label);
+        const renamed = b.map((label) => 100 - 7 * label);
+        for (const measure of [adjustedRandIndex, adjustedMutualInformation]) {
+          const value = measure(a, b);
+          expect(value).toBeLessThanOrEqual(1 + 1e-9);
+          expect(measure(b, a)).toBeCloseTo(value, 9);
+          expect(measure(a, renamed)).toBeCloseTo(value, 9);
+          expect(measure(a, a)).toBeCloseTo(1, 9);
+        }
+      }),
+    );
+  });
+
+  it("refuses labellings of different or no points", () => {
+    expect(() => adjustedRandIndex([1, 2], [1])).toThrow("2 labels do not fit 1 labels");
+    expect(() => adjustedMutualInformation([], [])).toThrow("no labels");
+  });
+});

@@ -1,0 +1,95 @@
+/**
+ * The two halves of federated k-means: what one user contributes, and how centroids come out of the noisy sum.
+ */
+
+import { nearestTwo } from "./assign.ts";
+import { checkShapes, type Matrix, normalised, rowOf } from "./matrix.ts";
+
+/** One user's bounded contribution to a Lloyd iteration; additive over users. */
+export interface SufficientStatistics {
+  /** Length k: the share of the user's vectors in each cluster. */
+  readonly counts: Float64Array;
+  /** Length k · d, row-major: per cluster the sum of the user's unit vectors in it, divided by their number. */
+  readonly sums: Float64Array;
+}
+
+/**
+ * The sufficient statistics of spherical k-means for ONE user.
+ *
+ * With m vectors x₁ … x_m (each scaled to norm 1 here, whatever the caller passes), vector x in cluster c adds
+ * 1/m to `counts[c]` and x/m to row c of `sums`. Sensitivity: ‖counts‖₂ ≤ ‖counts‖₁ ≤ 1, and by the triangle
+ * inequality ‖sums‖₂ ≤ (1/m) Σ‖xᵢ‖₂ ≤ 1 (both up to float64 rounding, below 1e−12), so each block is bounded
+ * by 1 for one user no matter how many vectors the user has.
+ *
+ * A zero vector has no direction: it is left out and does not count towards m. Without any direction both
+ * results are all zeros.
+ *
+ * @param vectors m × d, one or several interest vectors of the same user
+ * @param centroids k × d, rows of norm 1
+ * @throws {RangeError} on a mismatch of shapes or a value that is not finite
+ */
+export function sufficientStatistics(vectors: Matrix, centroids: Matrix): SufficientStatistics {
+  checkShapes({ length: vectors.columns }, centroids);
+  const counts = new Float64Array(centroids.rows);
+  const sums = new Float64Array(centroids.rows * centroids.columns);
+  const units: Float64Array[] = [];
+  for (let r = 0; r < vectors.rows; r++) {
+    const unit = normalised(rowOf(vectors, r));
+    if (unit.some((value) => value !== 0)) units.push(unit);
+  }
+  const share = 1 / units.length;
+  for (const unit of units) {
+    const { cluster } = nearestTwo(unit, centroids);
+    counts[cluster] = counts[cluster]! + share;
+    const offset = cluster * centroids.columns;
+    for (let i = 0; i < unit.length; i++) sums[offset + i] = sums[offset + i]! + share * unit[i]!;
+  }
+  return { counts, sums };
+}
+
+/** New centroids, and the clusters that could not be moved. */
+export interface AggregateCentroids {
+  /** k × d, rows of norm 1 wherever `previous` has norm 1. */
+  readonly centroids: Matrix;
+  /** Ascending indices of the clusters that kept their previous centroid. */
+  readonly suppressed: number[];
+}
+
+/**
+ * Centroids from the noisy sum of many users' {@link SufficientStatistics}: each is the direction of its sum.
+ * The counts decide only whether a cluster is released at all; a direction needs no division by a noisy count.
+ *
+ * A cluster keeps its previous centroid (and is listed in `suppressed`) when its noisy count is below `floor` or
+ * not a number, or when its noisy sum is zero or not finite.
+ *
+ * @param options.counts length k, in users
+ * @param options.sums length k · d, row-major
+ * @param options.previous k × d, the centroids the contributions were computed against
+ * @param options.floor smallest noisy count, in users, for which a centroid moves; 0 releases every cluster of
+ *   non-negative count
+ * @throws {RangeError} on a mismatch of shapes or a negative or NaN floor
+ */
+export function centroidsFromAggregate(options: {
+  readonly counts: Float64Array;
+  readonly sums: Float64Array;
+  readonly previous: Matrix;
+  readonly floor: number;
+}): AggregateCentroids {
+  const { counts, sums, previous, floor } = options;
+  if (!(floor >= 0)) throw new RangeError(`The floor must be a count of at least 0, not ${floor}.`);
+  if (counts.length !== previous.rows || sums.length !== previous.data.length) {
+    throw new RangeError(
+      `${counts.length} counts and ${sums.length} sums do not fit ${previous.rows} × ${previous.columns} centroids.`,
+    );
+  }
+  const { rows, columns } = previous;
+  const data = Float32Array.from(previous.data);
+  const suppressed: number[] = [];
+  for (let c = 0; c < rows; c++) {
+    const sum = sums.subarray(c * columns, (c + 1) * columns);
+    const usable = sum.every(Number.isFinite) && sum.some((value) => value !== 0);
+    if (counts[c]! >= floor && usable) data.set(normalised(sum), c * columns);
+    else suppressed.push(c);
+  }
+  return { centroids: { rows, columns, data }, suppressed };
+}
