@@ -1,1 +1,20 @@
-export {};
+/** Populations, data-set loaders, splits, ranking metrics and baselines for simulations. */
+
+export { itemNeighboursBaseline, popularityBaseline } from "./baselines.ts";
+export { loadCompleteJourney } from "./datasets/complete-journey.ts";
+export { loadPopulation } from "./datasets/load.ts";
+export { loadMovieLens } from "./datasets/movielens.ts";
+export { loadMovieTweetings } from "./datasets/movietweetings.ts";
+export {
+  type Action,
+  countInteractions,
+  type Interaction,
+  itemIndex,
+  kCore,
+  type Population,
+  type PopulationItem,
+  type PopulationUser,
+} from "./population.ts";
+export { type RankingMetrics, rankHeldOut, rankingMetrics, rankOf, seenItems } from "./ranking.ts";
+export { type HeldOut, type LeaveLastOut, leaveLastOut, type Split, sampleUsers } from "./split.ts";
+export { type SyntheticOptions, syntheticPopulation } from "./synthetic.ts";
