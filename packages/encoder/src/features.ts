@@ -1,1 +1,163 @@
-export {};
+/**
+ * Public text features of a catalogue: hashed n-grams, weighted, projected at random to d dimensions.
+ *
+ * Nothing here depends on any person, on the platform's floating-point library or on a download: the same
+ * catalogue and seed give the same bits everywhere (sums, products and square roots only).
+ */
+import type { CatalogueItem, EncoderShape } from "@kindred/protocol";
+import { mix32 } from "./random.ts";
+
+/** Shares of the three groups of features in an item's squared norm before projection. */
+const GROUP_WEIGHTS = { words: 1, characters: 0.35, tags: 1.2 } as const;
+const GROUPS = ["words", "characters", "tags"] as const;
+
+/** 32-bit FNV-1a over UTF-16 code units, finished with a full avalanche. */
+function hashText(text: string, seed: number): number {
+  let hash = 0x811c9dc5 ^ seed;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return mix32(hash);
+}
+
+/**
+ * log2 by exponent and linear interpolation of the mantissa (error at most .087): exact arithmetic, because
+ * `Math.log` may differ between engines in the last bit.
+ */
+function portableLog2(value: number): number {
+  let exponent = 0;
+  let mantissa = value;
+  while (mantissa >= 2) {
+    mantissa /= 2;
+    exponent++;
+  }
+  return exponent + mantissa - 1;
+}
+
+/** Splits a text into words of letters and digits, lower-cased after NFKC normalisation. */
+export function words(text: string): string[] {
+  return (
+    text
+      .normalize("NFKC")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  );
+}
+
+type Count = (group: number, feature: string) => void;
+
+function countFeatures({ title, tags }: Pick<CatalogueItem, "title" | "tags">, count: Count): void {
+  const titleWords = words(title);
+  titleWords.forEach((word, index) => {
+    count(0, `w ${word}`);
+    const next = titleWords[index + 1];
+    if (next !== undefined) count(0, `w ${word} ${next}`);
+    const padded = ` ${word} `;
+    for (let size = 3; size <= 5; size++)
+      for (let start = 0; start + size <= padded.length; start++)
+        count(1, `c ${padded.slice(start, start + size)}`);
+  });
+  for (const tag of tags) {
+    const tagWords = words(tag);
+    count(2, `t ${tagWords.join(" ")}`);
+    if (tagWords.length > 1) for (const word of tagWords) count(2, `t ${word}`);
+  }
+}
+
+/**
+ * Item text vectors.
+ *
+ * 1. Counts of word 1- and 2-grams and character 3- to 5-grams of the title and of the tags, hashed with a sign
+ *    into `shape.textBuckets` buckets (Weinberger et al. 2009).
+ * 2. Weight (1 + log2 count)·log2(1 + items / document frequency), both over the public catalogue; each of the
+ *    three groups is normalised by itself and weighted, so that a long title does not drown the tags.
+ * 3. Rademacher projection to `shape.dimension` (Achlioptas 2003), whose signs are derived from the seed and the
+ *    bucket, so that no matrix is stored; the catalogue's mean is taken off; rows are L2-normalised.
+ *
+ * @param items the catalogue's items, in the order of item indices
+ * @returns row-major items × dimension; an item without any text gets a row of its own from its id
+ */
+export function itemFeatures(
+  items: readonly Pick<CatalogueItem, "id" | "title" | "tags">[],
+  shape: Pick<EncoderShape, "dimension" | "textBuckets" | "seed">,
+): Float32Array {
+  const { dimension, textBuckets, seed } = shape;
+  const documentFrequency = new Uint32Array(textBuckets);
+  const lastSeen = new Int32Array(textBuckets).fill(-1);
+  const hashes = new Map<string, number>();
+  const documents = items.map((item, index) => {
+    const groups = GROUPS.map(() => new Map<number, number>());
+    countFeatures(item, (group, feature) => {
+      let hash = hashes.get(feature);
+      if (hash === undefined) {
+        hash = hashText(feature, seed);
+        hashes.set(feature, hash);
+      }
+      const counts = groups[group]!;
+      counts.set(hash, (counts.get(hash) ?? 0) + 1);
+      const bucket = (hash >>> 1) % textBuckets;
+      if (lastSeen[bucket] !== index) {
+        lastSeen[bucket] = index;
+        documentFrequency[bucket]!++;
+      }
+    });
+    return groups;
+  });
+
+  const rows = new Float64Array(items.length * dimension);
+  documents.forEach((groups, index) => {
+    const row = rows.subarray(index * dimension, (index + 1) * dimension);
+    let empty = true;
+    groups.forEach((counts, group) => {
+      const weighted: [bucket: number, value: number][] = [];
+      let squares = 0;
+      for (const [hash, times] of counts) {
+        const bucket = (hash >>> 1) % textBuckets;
+        const weight =
+          (1 + portableLog2(times)) * portableLog2(1 + items.length / documentFrequency[bucket]!);
+        weighted.push([bucket, hash & 1 ? weight : -weight]);
+        squares += weight * weight;
+      }
+      if (squares === 0) return;
+      empty = false;
+      const scale = GROUP_WEIGHTS[GROUPS[group]!] / Math.sqrt(squares);
+      for (const [bucket, value] of weighted) addProjected(row, value * scale, mix32(bucket ^ seed));
+    });
+    if (empty) addProjected(row, 1, hashText(items[index]!.id, ~seed));
+  });
+  centreAndNormalise(rows, dimension);
+  return Float32Array.from(rows);
+}
+
+/** row += value · r, where r ∈ {−1, 1}^d are the bits of a hash sequence that starts at `key`. */
+function addProjected(row: Float64Array, value: number, key: number): void {
+  for (let start = 0; start < row.length; start += 32) {
+    let bits = mix32(key + Math.imul(start + 32, 0x9e3779b1));
+    const end = Math.min(row.length, start + 32);
+    for (let j = start; j < end; j++) {
+      row[j]! += bits & 1 ? value : -value;
+      bits >>>= 1;
+    }
+  }
+}
+
+function centreAndNormalise(rows: Float64Array, dimension: number): void {
+  const count = rows.length / dimension;
+  const mean = new Float64Array(dimension);
+  for (let i = 0; i < rows.length; i++) mean[i % dimension]! += rows[i]! / count;
+  for (let index = 0; index < count; index++) {
+    const row = rows.subarray(index * dimension, (index + 1) * dimension);
+    const original = row.slice();
+    for (let j = 0; j < dimension; j++) row[j]! -= mean[j]!;
+    // A catalogue of equal items has no row left after centring: keep the uncentred direction.
+    const centred = norm(row);
+    const whole = norm(original);
+    const kept = centred > 1e-9 * whole ? row : original;
+    const scale = 1 / (kept === row ? centred : whole);
+    for (let j = 0; j < dimension; j++) row[j] = kept[j]! * scale;
+  }
+}
+
+function norm(row: Float64Array): number {
+  let squares = 0;
+  for (const value of row) squares += value * value;
+  return Math.sqrt(squares);
+}

@@ -1,0 +1,273 @@
+/** The interest encoder: from a person's last interactions to a vector, and from vectors to item scores. */
+import { type EncoderShape, KindredError, type TrainingOptions } from "@kindred/protocol";
+import type { Backend } from "./backend.ts";
+import { ItemHead } from "./item-head.ts";
+import {
+  ADAPTED_MATRICES,
+  initialWeights,
+  type Layout,
+  type TrainableLayout,
+  trainableLayout,
+} from "./layout.ts";
+import { MatrixProducts } from "./products.ts";
+import { seededRandom } from "./random.ts";
+import { checkSequence, lastWindow, packWindows, type Sequence, type Window } from "./sequence.ts";
+import { type CentralisedOptions, type CentralisedResult, trainCentrally } from "./train-centralised.ts";
+import { type LocalTrainingOptions, type TrainingResult, trainLocally } from "./train-local.ts";
+import { bodyBackward, bodyForward, deltaBasis, type EncoderConstants } from "./transformer.ts";
+import { EncoderWeights } from "./weights.ts";
+
+/** Largest number of tokens in one forward pass of {@link InterestEncoder.userVectors}. */
+const TOKENS_AT_ONCE = 2048;
+
+export interface EncoderOptions {
+  readonly backend: Backend;
+  readonly shape: EncoderShape;
+  readonly training: TrainingOptions;
+  /** Public text vectors, row-major itemCount × shape.dimension; see `itemFeatures`. */
+  readonly features: Float32Array;
+  readonly itemCount: number;
+}
+
+export interface LossAndGradient {
+  /** Mean next-item cross-entropy in nats. */
+  readonly loss: number;
+  /** Gradient of the mean loss, flat in the full layout; 0 where a tensor is not trained. */
+  readonly gradient: Float32Array;
+  /** Number of predictions. */
+  readonly tokens: number;
+}
+
+/**
+ * Pre-norm causal transformer over (item, action, time gap, rating) tokens with tied item vectors.
+ *
+ * Holds two constant tensors on the backend from creation, and copies of its matrices while it works;
+ * {@link dispose} frees all of them. Not safe for use while an asynchronous `train` or `trainCentralised` runs.
+ */
+export class InterestEncoder {
+  readonly shape: EncoderShape;
+  readonly training: TrainingOptions;
+  readonly itemCount: number;
+  readonly layout: Layout;
+  readonly trainable: TrainableLayout;
+  private readonly constants: EncoderConstants;
+  private readonly products: MatrixProducts;
+  private readonly weights: EncoderWeights;
+  private readonly head: ItemHead;
+
+  private constructor({ backend, shape, training, features, itemCount }: EncoderOptions) {
+    this.shape = shape;
+    this.training = training;
+    this.itemCount = itemCount;
+    this.products = new MatrixProducts(backend.tf);
+    this.weights = new EncoderWeights(this.products, shape, { itemCount, training });
+    this.layout = this.weights.layout;
+    this.trainable = trainableLayout(this.layout, training);
+    this.constants = { shape, itemCount, features, basis: deltaBasis(shape) };
+    this.head = new ItemHead(this.constants, this.products);
+    this.weights.set(initialWeights(shape, itemCount, training));
+  }
+
+  /**
+   * A new encoder with its initial weights.
+   *
+   * @throws KindredError `option-invalid` when `features` has a wrong length or a value that is not finite
+   */
+  static create(options: EncoderOptions): InterestEncoder {
+    const { features, itemCount, shape } = options;
+    const fail = (field: string, rule: string, fix: string): never => {
+      throw new KindredError({ code: "option-invalid", field, rule, fix });
+    };
+    if (shape.dimension % shape.heads !== 0)
+      fail("shape.heads", `must divide shape.dimension (${shape.dimension})`, "choose a divisor, such as 2");
+    if (features.length !== itemCount * shape.dimension)
+      fail(
+        "features",
+        `must have itemCount × dimension = ${itemCount * shape.dimension} entries, got ${features.length}`,
+        "compute them with itemFeatures from the same catalogue and shape",
+      );
+    const broken = features.findIndex((value) => !Number.isFinite(value));
+    if (broken >= 0) fail(`features[${broken}]`, "must be finite", "compute them anew with itemFeatures");
+    return new InterestEncoder(options);
+  }
+
+  /**
+   * @param flat all shared weights in the order of `layout`
+   * @throws KindredError `model-invalid` on a wrong length or a value that is not finite
+   */
+  setWeights(flat: ArrayLike<number>): void {
+    this.weights.set(flat);
+  }
+
+  /** A copy of all shared weights in the order of `layout`. */
+  getWeights(): Float32Array {
+    return this.weights.flat.slice();
+  }
+
+  /** Frees everything held on the backend. The encoder must not be used afterwards. */
+  dispose(): void {
+    this.weights.release();
+    this.head.dispose();
+  }
+
+  /** e = f·W + a·B for every item, row-major itemCount × d. */
+  itemVectors(): Float32Array {
+    return this.head.itemVectors(this.weights);
+  }
+
+  /**
+   * One user vector per sequence: the output at its last interaction, from the last `shape.sequenceLength` ones.
+   *
+   * @returns row-major n × d
+   * @throws KindredError `option-invalid` on an empty or malformed sequence
+   */
+  userVectors(sequences: readonly Sequence[]): Float32Array {
+    const { dimension: d, sequenceLength } = this.shape;
+    const vectors = new Float32Array(sequences.length * d);
+    let windows: Window[] = [];
+    let tokens = 0;
+    let done = 0;
+    const flush = (): void => {
+      const batch = packWindows(windows);
+      const { output } = bodyForward(batch, this.weights, {
+        constants: this.constants,
+        products: this.products,
+      }).output;
+      windows.forEach((_, index) => {
+        const last = batch.starts[index + 1]! - 1;
+        vectors.set(output.subarray(last * d, (last + 1) * d), (done + index) * d);
+      });
+      done += windows.length;
+      windows = [];
+      tokens = 0;
+    };
+    sequences.forEach((sequence, index) => {
+      checkSequence(sequence, `sequences[${index}]`, { itemCount: this.itemCount, minimum: 1 });
+      const window = lastWindow(sequence, sequenceLength);
+      windows.push(window);
+      tokens += window.end - window.start;
+      if (tokens >= TOKENS_AT_ONCE) flush();
+    });
+    if (windows.length > 0) flush();
+    return vectors;
+  }
+
+  /**
+   * Scores (logits of the next item) of all items for one user vector.
+   *
+   * @throws KindredError `option-invalid` when the vector has a wrong length or a value that is not finite
+   */
+  scores(userVector: Float32Array): Float32Array {
+    const d = this.shape.dimension;
+    if (userVector.length !== d || !userVector.every((value) => Number.isFinite(value)))
+      throw new KindredError({
+        code: "option-invalid",
+        field: "userVector",
+        rule: `must have ${d} finite entries`,
+        fix: "pass one row of userVectors",
+      });
+    let result = new Float32Array(0);
+    this.head.scores(userVector, this.weights, (_, scores) => {
+      result = scores as Float32Array<ArrayBuffer>;
+    });
+    return result;
+  }
+
+  /** Scores of all items after each sequence. */
+  scoresForMany(sequences: readonly Sequence[]): Float32Array[] {
+    const all: Float32Array[] = [];
+    this.head.scores(this.userVectors(sequences), this.weights, (_, scores) => all.push(scores));
+    return all;
+  }
+
+  /**
+   * Mean loss over all predictions of the windows, and its gradient.
+   *
+   * @param random drawn for dropout and negatives; without it nothing is dropped, and negatives are fixed
+   */
+  lossAndGradient(windows: readonly Window[], random?: () => number): LossAndGradient {
+    const { weights, training, itemCount } = this;
+    const batch = packWindows(windows);
+    const gradient = new Float32Array(this.layout.length);
+    const views = new Map(
+      this.layout.tensors.map(({ name, offset, length }) => [
+        name,
+        gradient.subarray(offset, offset + length),
+      ]),
+    );
+    const view = (name: string): Float32Array => views.get(name)!;
+    const draw = random ? seededRandom(Math.floor(random() * 4294967296)) : undefined;
+    const cache = bodyForward(batch, weights, {
+      constants: this.constants,
+      products: this.products,
+      random: draw,
+    });
+    const context = { weights, gradient: view };
+    const vectors = cache.output.output;
+    const { loss, dVectors } =
+      itemCount <= training.fullSoftmaxLimit
+        ? this.head.fullSoftmax(vectors, batch.targets, context)
+        : this.head.sampledSoftmax(vectors, batch.targets, {
+            ...context,
+            negatives: drawNegatives(training.negatives, itemCount, draw ?? seededRandom(this.shape.seed)),
+          });
+    bodyBackward(dVectors, cache, {
+      ...context,
+      constants: this.constants,
+      products: this.products,
+      matrices: training.trainable !== "head",
+    });
+    if (training.trainable === "adapters") this.projectOnAdapters(view);
+    return { loss, gradient: this.onlyTrained(gradient), tokens: batch.rows };
+  }
+
+  /** With W' = W + A·B: dA = dW'·Bᵀ and dB = Aᵀ·dW'. */
+  private projectOnAdapters(gradient: (name: string) => Float32Array): void {
+    const rank = this.training.adapterRank;
+    for (let layer = 0; layer < this.shape.layers; layer++)
+      for (const matrix of ADAPTED_MATRICES) {
+        const name = `layer${layer}.${matrix}`;
+        const whole = gradient(name);
+        const a = this.weights.view(`${name}.adapterA`);
+        const b = this.weights.view(`${name}.adapterB`);
+        const dA = gradient(`${name}.adapterA`);
+        const dB = gradient(`${name}.adapterB`);
+        const inputs = a.length / rank;
+        const outputs = b.length / rank;
+        for (let i = 0; i < inputs; i++)
+          for (let r = 0; r < rank; r++) {
+            let dot = 0;
+            const factor = a[i * rank + r]!;
+            for (let j = 0; j < outputs; j++) {
+              const g = whole[i * outputs + j]!;
+              dot += g * b[r * outputs + j]!;
+              dB[r * outputs + j]! += factor * g;
+            }
+            dA[i * rank + r]! += dot;
+          }
+      }
+  }
+
+  private onlyTrained(gradient: Float32Array): Float32Array {
+    if (this.trainable.length === this.layout.length) return gradient;
+    const kept = new Float32Array(gradient.length);
+    for (const { offset, length } of this.trainable.tensors)
+      kept.set(gradient.subarray(offset, offset + length), offset);
+    return kept;
+  }
+
+  /** One person's local training; see {@link trainLocally}. The encoder's own weights are the same afterwards. */
+  train(options: LocalTrainingOptions): Promise<TrainingResult> {
+    return trainLocally(this, options);
+  }
+
+  /** Training with everybody's data in one place, the baseline; see {@link trainCentrally}. */
+  trainCentralised(options: CentralisedOptions): Promise<CentralisedResult> {
+    return trainCentrally(this, options);
+  }
+}
+
+/** Uniform draws with replacement. */
+function drawNegatives(count: number, itemCount: number, random: () => number): Int32Array {
+  return Int32Array.from({ length: count }, () => Math.floor(random() * itemCount));
+}
