@@ -1,1 +1,14 @@
-export {};
+/** Differential privacy of Kindred: units, clipping, rotation, quantisation, noise, accounting, ledgers. */
+
+export * from "./calibrate.ts";
+export * from "./clip.ts";
+export * from "./discrete-gaussian.ts";
+export * from "./ledger.ts";
+export * from "./ledger-verify.ts";
+export * from "./personal-ledger.ts";
+export * from "./quantise.ts";
+export * from "./random.ts";
+export * from "./rdp.ts";
+export { PrivacyRangeError, type Refusal } from "./refusal.ts";
+export * from "./rotation.ts";
+export * from "./units.ts";

@@ -1,0 +1,164 @@
+import { describe, expect, it } from "vitest";
+import {
+  calibrateMechanism,
+  coordinatorEpsilon,
+  type Mechanism,
+  type MechanismInput,
+  mechanismWithoutNoise,
+  observerEpsilon,
+} from "./calibrate.ts";
+import { epsilonFromRdp, RDP_ORDERS, rdpGaussian } from "./rdp.ts";
+import { delta, epsilon, type NoiseMultiplier } from "./units.ts";
+
+const plan: MechanismInput = {
+  epsilon: epsilon(4),
+  delta: delta(1e-6),
+  participations: 4,
+  cohortMaximum: 64,
+  minSurvivors: 45,
+  corruption: 0.1,
+  length: 130_000,
+  modulusBits: 20,
+};
+
+describe("calibrateMechanism", () => {
+  it.each([
+    ["the plan", {}],
+    ["a small ε", { epsilon: epsilon(0.5) }],
+    ["a large ε", { epsilon: epsilon(60) }],
+    ["one participation", { participations: 1 }],
+    ["many participations", { participations: 100 }],
+    ["a large cohort", { cohortMaximum: 10_000, minSurvivors: 7_000 }],
+    ["one honest survivor", { cohortMaximum: 2, minSurvivors: 2, corruption: 0.5 }],
+    ["a cohort of one", { cohortMaximum: 1, minSurvivors: 1, corruption: 0 }],
+    ["one coordinate", { length: 1 }],
+    ["32 bits", { modulusBits: 32 }],
+    ["16 bits", { modulusBits: 16 }],
+  ] satisfies [string, Partial<MechanismInput>][])("meets ε tightly: %s", (_, change) => {
+    const input = { ...plan, ...change };
+    const mechanism = calibrateMechanism(input);
+    const spent = coordinatorEpsilon(mechanism, input);
+    expect(spent).toBeLessThanOrEqual(input.epsilon);
+    expect(spent).toBeGreaterThan(input.epsilon * 0.999);
+    expect(Number.isInteger(mechanism.localDeviation)).toBe(true);
+    expect(mechanism.localDeviation).toBeGreaterThanOrEqual(4);
+    const { honest, localDeviation, scale, noiseMultiplier, sensitivity } = mechanism;
+    expect(noiseMultiplier).toBeCloseTo((Math.sqrt(honest) * localDeviation) / scale, 12);
+    expect(sensitivity.l2).toBeGreaterThan(scale);
+    // Six deviations of a coordinate of the noisy sum of everyone fit half the modulus.
+    const n = input.cohortMaximum;
+    const deviation = Math.sqrt((scale * n) ** 2 / mechanism.paddedLength + n * localDeviation ** 2 + n / 4);
+    expect(6 * deviation).toBeLessThanOrEqual(2 ** (input.modulusBits - 1) * (1 + 1e-9));
+  });
+
+  it("costs little more noise than the continuous Gaussian of the same ε", () => {
+    const { noiseMultiplier } = calibrateMechanism(plan);
+    const continuous = (z: number) =>
+      epsilonFromRdp({
+        orders: RDP_ORDERS,
+        rdp: RDP_ORDERS.map((alpha) => 4 * rdpGaussian({ noiseMultiplier: z, alpha })),
+        delta: plan.delta,
+      }).epsilon;
+    expect(continuous(noiseMultiplier)).toBeGreaterThan(3.97);
+    expect(continuous(noiseMultiplier)).toBeLessThanOrEqual(4);
+  });
+
+  it("counts on honest survivors only, and on no colluder too few", () => {
+    expect(calibrateMechanism(plan).honest).toBe(45 - 6);
+    // 0.29 · 100 is 28.999… in floating point.
+    expect(calibrateMechanism({ ...plan, cohortMaximum: 100, corruption: 0.29 }).honest).toBe(45 - 29);
+    const per = (corruption: number) => calibrateMechanism({ ...plan, corruption });
+    const [trusting, wary] = [per(0), per(0.5)];
+    expect(wary.localDeviation / wary.scale).toBeGreaterThan(trusting.localDeviation / trusting.scale);
+    expect(wary.noiseMultiplier).toBeCloseTo(trusting.noiseMultiplier, 1);
+  });
+
+  it.each([
+    ["no honest survivor", { minSurvivors: 6 }, /minSurvivors: must exceed the 6 participants of 64/],
+    ["more survivors than cohort", { minSurvivors: 65 }, /minSurvivors/],
+    ["a modulus too small for any noise", { modulusBits: 8 }, /modulusBits: no noise within 8 bits/],
+    ["rounding that drowns the signal", { modulusBits: 12, participations: 1 }, /modulusBits: in 12 bits/],
+    [
+      "a deviation too small to add up",
+      { modulusBits: 12, length: 64, cohortMaximum: 2000, minSurvivors: 1000, epsilon: epsilon(90) },
+      /modulusBits: 12 bits leave a local deviation of/,
+    ],
+    ["an ε out of reach", { epsilon: epsilon(1e-4) }, /modulusBits: no noise within 20 bits/],
+    ["no participation", { participations: 0 }, /participations/],
+    ["corruption of everyone", { corruption: 1 }, /corruption/],
+    ["no length", { length: 0 }, /length/],
+    ["a δ of one", { delta: 1 as never }, /delta/],
+    ["a negative ε", { epsilon: -1 as never }, /epsilon/],
+  ] satisfies [string, Partial<MechanismInput>, RegExp][])("refuses %s", (_, change, message) => {
+    expect(() => calibrateMechanism({ ...plan, ...change })).toThrow(RangeError);
+    expect(() => calibrateMechanism({ ...plan, ...change })).toThrow(message);
+  });
+});
+
+describe("coordinatorEpsilon", () => {
+  const mechanism = calibrateMechanism(plan);
+  const at = (participations: number, m: Mechanism = mechanism) =>
+    coordinatorEpsilon(m, { participations, delta: plan.delta });
+
+  it("grows with participations from 0 and depends on nothing but the mechanism's own numbers", () => {
+    expect(at(0)).toBe(0);
+    const values = [1, 2, 4, 8, 100].map((p) => at(p));
+    expect([...values].sort((a, b) => a - b)).toEqual(values);
+    expect(at(4, { ...mechanism, noiseMultiplier: 1e9 as NoiseMultiplier })).toBe(at(4));
+    expect(at(4, { ...mechanism, sensitivity: { ...mechanism.sensitivity, l1: 0 } })).toBe(at(4));
+  });
+
+  it("rises when the noise is weakened in any way", () => {
+    expect(at(4, { ...mechanism, localDeviation: mechanism.localDeviation - 1 })).toBeGreaterThan(at(4));
+    expect(at(4, { ...mechanism, honest: mechanism.honest - 1 })).toBeGreaterThan(at(4));
+    const l2 = mechanism.sensitivity.l2 * 1.01;
+    expect(at(4, { ...mechanism, sensitivity: { l2, l1: l2 } })).toBeGreaterThan(at(4));
+    expect(at(4, { ...mechanism, localDeviation: 0 })).toBe(Infinity);
+  });
+});
+
+describe("observerEpsilon", () => {
+  const mechanism = calibrateMechanism(plan);
+  const at = (options: { rounds: number; samplingRate: number; poisson: boolean }) =>
+    observerEpsilon(mechanism, { ...options, delta: plan.delta });
+
+  it("is amplified under Poisson sampling only, and never above plain composition", () => {
+    const plain = coordinatorEpsilon(mechanism, { participations: 20, delta: plan.delta });
+    expect(at({ rounds: 20, samplingRate: 0.01, poisson: false })).toBe(plain);
+    expect(at({ rounds: 20, samplingRate: 1, poisson: true })).toBe(plain);
+    expect(at({ rounds: 20, samplingRate: 0.01, poisson: true })).toBeLessThan(plain / 10);
+    for (const samplingRate of [0.2, 0.5, 0.95]) {
+      expect(at({ rounds: 20, samplingRate, poisson: true })).toBeLessThanOrEqual(plain);
+    }
+  });
+
+  it("is 0 before the first round and Infinity without noise", () => {
+    expect(at({ rounds: 0, samplingRate: 0.1, poisson: true })).toBe(0);
+    const silent = mechanismWithoutNoise({ cohortMaximum: 64, length: 100, modulusBits: 20 });
+    const options = { rounds: 1, samplingRate: 0.1, delta: plan.delta, poisson: true };
+    expect(observerEpsilon(silent, options)).toBe(Infinity);
+    expect(coordinatorEpsilon(silent, { participations: 1, delta: plan.delta })).toBe(Infinity);
+  });
+});
+
+describe("mechanismWithoutNoise", () => {
+  it.each([
+    [64, 20],
+    [1, 32],
+    [10_000, 20],
+    [100, 12],
+  ])("cannot overflow with n = %d in %d bits", (cohortMaximum, modulusBits) => {
+    const mechanism = mechanismWithoutNoise({ cohortMaximum, length: 1000, modulusBits });
+    expect(mechanism.localDeviation).toBe(0);
+    expect(mechanism.noiseMultiplier).toBe(0);
+    expect(mechanism.paddedLength).toBe(1024);
+    expect(cohortMaximum * (mechanism.scale + 1)).toBeLessThan(2 ** (modulusBits - 1));
+    expect(cohortMaximum * Math.ceil(mechanism.scale)).toBeLessThan(2 ** (modulusBits - 1));
+  });
+
+  it("refuses a modulus that leaves less than one unit", () => {
+    expect(() => mechanismWithoutNoise({ cohortMaximum: 100, length: 10, modulusBits: 8 })).toThrow(
+      /modulusBits: 8 bits cannot hold the sum of 100 vectors/,
+    );
+  });
+});

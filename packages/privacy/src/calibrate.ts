@@ -1,0 +1,276 @@
+/**
+ * From a plan's privacy target to the numbers every participant uses, and back to the ε they guarantee.
+ *
+ * The release is the distributed discrete Gaussian (Kairouz, Liu, Steinke 2021): each survivor adds an
+ * integer discrete Gaussian of deviation σ; only the noise of the h = minSurvivors − ⌊γ·cohortMaximum⌋
+ * honest survivors that are certain is counted on.
+ */
+
+import { MAXIMUM_DEVIATION } from "./discrete-gaussian.ts";
+import { integerL1Bound, ROUNDING_BETA, roundedSensitivity, scaleFor } from "./quantise.ts";
+import {
+  composeRdp,
+  DISCRETE_RDP_ORDERS,
+  distributedDiscreteGaussianCurve,
+  epsilonFromRdp,
+  type RdpCurve,
+  rdpAt,
+  rdpSubsampledGeneral,
+} from "./rdp.ts";
+import { demand, demandInteger, PrivacyRangeError } from "./refusal.ts";
+import { paddedLength } from "./rotation.ts";
+import {
+  delta as checkedDelta,
+  epsilon as checkedEpsilon,
+  type Delta,
+  type Epsilon,
+  type NoiseMultiplier,
+} from "./units.ts";
+
+/** Below this integer deviation the sum of discrete Gaussians is no longer close to a discrete Gaussian. */
+export const MINIMUM_DEVIATION = 4;
+
+/** Rounding may at most double the sensitivity; beyond that the noise pays for rounding, not for privacy. */
+const MAXIMUM_INFLATION = 2;
+
+/** Scaled coordinates stay within 30 bits and a sign. */
+const MAXIMUM_SCALE = 2 ** 30;
+
+/** What a plan says about privacy, and the size of what it releases. */
+export interface MechanismInput {
+  /** Largest ε against the coordinator after all of a person's participations. */
+  readonly epsilon: Epsilon;
+  readonly delta: Delta;
+  /** P: how often one person takes part at most. */
+  readonly participations: number;
+  /** n: participants of one round at most. */
+  readonly cohortMaximum: number;
+  /** Survivors without whom a round fails. */
+  readonly minSurvivors: number;
+  /** γ: share of the cohort, 0 ≤ γ < 1, that may collude with the coordinator. */
+  readonly corruption: number;
+  /** Length of the joint vector before padding. */
+  readonly length: number;
+  /** b: sums are modulo 2^b. */
+  readonly modulusBits: number;
+}
+
+/** The mechanism of a plan: everything a participant and an auditor need. */
+export interface Mechanism {
+  /** d = 2^m ≥ length. */
+  readonly paddedLength: number;
+  readonly modulusBits: number;
+  /** s: quantised units per unit of the joint vector (whose L2 norm is at most 1). */
+  readonly scale: number;
+  /** σ: integer deviation of each participant's noise, in quantised units; 0 means no noise. */
+  readonly localDeviation: number;
+  /** h: honest survivors that are certain. */
+  readonly honest: number;
+  /** Δ₂ and Δ₁ after rounding, in quantised units; Δ₂ is the bound of the conditional rounding. */
+  readonly sensitivity: { readonly l2: number; readonly l1: number };
+  /** β of the conditional rounding. */
+  readonly beta: number;
+  /** z = √h·σ/s: deviation of the guaranteed noise of the sum, relative to the joint clip norm 1. */
+  readonly noiseMultiplier: NoiseMultiplier;
+}
+
+/**
+ * The least noise whose P-fold composition stays within (ε, δ) against the coordinator.
+ *
+ * Bisection on z; the scale follows from z and the modulus. The scale is then lowered until √h·σ/s = z with σ
+ * an integer, so that no noise is added beyond what the target needs; ε is computed from h, σ and the rounded
+ * sensitivity, never from z.
+ *
+ * @throws PrivacyRangeError naming the field, when too few survivors are honest or the modulus is too small
+ *   for the noise, the cohort or the length.
+ */
+export function calibrateMechanism(input: MechanismInput): Mechanism {
+  const { participations, modulusBits } = input;
+  const epsilon = checkedEpsilon(input.epsilon);
+  const delta = checkedDelta(input.delta);
+  demandInteger(participations, { field: "participations", from: 1, to: 2 ** 24 });
+  const shape = { dimension: paddedLength(input.length), honest: guaranteedHonest(input) };
+  const build = (z: number): Mechanism => mechanismAt(z, { ...input, ...shape });
+  const holds = (mechanism: Mechanism): boolean =>
+    mechanism.localDeviation >= 1 && coordinatorEpsilon(mechanism, { participations, delta }) <= epsilon;
+
+  let enough = 1;
+  while (!holds(build(enough))) {
+    enough *= 2;
+    // In the limit the scale shrinks as 1/z and rounding alone decides ε: more noise no longer helps.
+    if (enough > 2 ** 40) {
+      throw new PrivacyRangeError({
+        field: "modulusBits",
+        rule: `no noise within ${modulusBits} bits reaches ε = ${epsilon} over ${participations} participations`,
+        fix: "raise modulusBits, epsilon or minSurvivors, or lower participations",
+      });
+    }
+  }
+  let tooLittle = enough / 2;
+  while (holds(build(tooLittle)) && tooLittle > 2 ** -40) {
+    enough = tooLittle;
+    tooLittle /= 2;
+  }
+  while (enough - tooLittle > enough * 1e-9) {
+    const middle = (enough + tooLittle) / 2;
+    if (holds(build(middle))) enough = middle;
+    else tooLittle = middle;
+  }
+  return checkedMechanism(build(enough));
+}
+
+/** h = minSurvivors − ⌊γ·cohortMaximum⌋, at least 1. */
+function guaranteedHonest(input: MechanismInput): number {
+  const { cohortMaximum, minSurvivors, corruption } = input;
+  demandInteger(cohortMaximum, { field: "cohortMaximum", from: 1, to: 2 ** 24 });
+  demandInteger(minSurvivors, { field: "minSurvivors", from: 1, to: cohortMaximum });
+  demand(corruption >= 0 && corruption < 1, {
+    field: "corruption",
+    rule: `must be at least 0 and below 1, got ${corruption}`,
+    fix: "give the share of the cohort that may collude",
+  });
+  // The margin keeps 0.29 · 100 = 28.999… from counting one colluder too few.
+  const corrupted = Math.floor(corruption * cohortMaximum + 1e-9);
+  demand(minSurvivors > corrupted, {
+    field: "minSurvivors",
+    rule: `must exceed the ${corrupted} participants of ${cohortMaximum} who may collude, got ${minSurvivors}`,
+    fix: `raise minSurvivors above ${corrupted} or lower corruption`,
+  });
+  return minSurvivors - corrupted;
+}
+
+function mechanismAt(z: number, shape: MechanismInput & { dimension: number; honest: number }): Mechanism {
+  const { cohortMaximum, modulusBits, dimension, honest } = shape;
+  const unscaled = z / Math.sqrt(honest);
+  const fitting = scaleFor({
+    modulusBits,
+    cohort: cohortMaximum,
+    paddedDimension: dimension,
+    localDeviation: unscaled,
+  });
+  const largest = Math.min(fitting, MAXIMUM_SCALE, MAXIMUM_DEVIATION / unscaled);
+  const localDeviation = Math.floor(largest * unscaled);
+  const scale = localDeviation >= 1 ? localDeviation / unscaled : largest;
+  return {
+    paddedLength: dimension,
+    modulusBits,
+    scale,
+    localDeviation,
+    honest,
+    sensitivity: roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA }),
+    beta: ROUNDING_BETA,
+    noiseMultiplier: ((Math.sqrt(honest) * localDeviation) / scale) as NoiseMultiplier,
+  };
+}
+
+function checkedMechanism(mechanism: Mechanism): Mechanism {
+  const { localDeviation, scale, sensitivity, modulusBits } = mechanism;
+  demand(localDeviation >= MINIMUM_DEVIATION, {
+    field: "modulusBits",
+    rule: `${modulusBits} bits leave a local deviation of ${localDeviation}, the least is ${MINIMUM_DEVIATION}`,
+    fix: "raise modulusBits or lower cohortMaximum",
+  });
+  const inflation = sensitivity.l2 / scale;
+  demand(inflation <= MAXIMUM_INFLATION, {
+    field: "modulusBits",
+    rule: `in ${modulusBits} bits rounding makes the sensitivity ${inflation.toFixed(2)} times larger, the most is ${MAXIMUM_INFLATION}`,
+    fix: "raise modulusBits, or lower cohortMaximum or the length of the vector",
+  });
+  return mechanism;
+}
+
+/**
+ * The mechanism of a plan without privacy: rounding only, no noise.
+ *
+ * The scale s = (2^(b−1) − 1)/n − 1 makes overflow impossible: a coordinate of a vector of L2 norm ≤ 1 rounds
+ * to less than s + 1 in size, and n·(s + 1) < 2^(b−1).
+ *
+ * @throws PrivacyRangeError when the modulus leaves less than one quantised unit for the clip norm.
+ */
+export function mechanismWithoutNoise(input: {
+  readonly cohortMaximum: number;
+  readonly length: number;
+  readonly modulusBits: number;
+}): Mechanism {
+  const { cohortMaximum, length, modulusBits } = input;
+  demandInteger(cohortMaximum, { field: "cohortMaximum", from: 1, to: 2 ** 24 });
+  demandInteger(modulusBits, { field: "modulusBits", from: 8, to: 32 });
+  const dimension = paddedLength(length);
+  const scale = Math.min(MAXIMUM_SCALE, (2 ** (modulusBits - 1) - 1) / cohortMaximum - 1);
+  demand(scale >= 1, {
+    field: "modulusBits",
+    rule: `${modulusBits} bits cannot hold the sum of ${cohortMaximum} vectors without overflow`,
+    fix: "raise modulusBits or lower cohortMaximum",
+  });
+  return {
+    paddedLength: dimension,
+    modulusBits,
+    scale,
+    localDeviation: 0,
+    honest: 1,
+    sensitivity: roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA }),
+    beta: ROUNDING_BETA,
+    noiseMultiplier: 0 as NoiseMultiplier,
+  };
+}
+
+/** The rounding enforces Δ₂, and Δ₁ follows from it: neither has to be taken on trust. */
+function curveOf({ sensitivity, localDeviation, honest, paddedLength }: Mechanism): RdpCurve {
+  const { l2 } = sensitivity;
+  const l1 = integerL1Bound(l2, paddedLength);
+  return distributedDiscreteGaussianCurve({ l2, l1, sigma: localDeviation, honest, dimension: paddedLength });
+}
+
+function composed(curve: RdpCurve, options: { times: number; delta: Delta }): Epsilon {
+  const orders = DISCRETE_RDP_ORDERS;
+  const rdp = composeRdp([{ rdp: rdpAt(curve, orders), count: options.times }]);
+  return epsilonFromRdp({ orders, rdp, delta: options.delta }).epsilon;
+}
+
+/**
+ * ε against the coordinator, who sees who takes part: P-fold composition, no amplification by sampling.
+ *
+ * @returns 0 for no participation, Infinity when the mechanism has no noise.
+ */
+export function coordinatorEpsilon(
+  mechanism: Mechanism,
+  options: { readonly participations: number; readonly delta: Delta },
+): Epsilon {
+  const { participations, delta } = options;
+  demandInteger(participations, { field: "participations", from: 0, to: 2 ** 24 });
+  if (participations === 0) return 0 as Epsilon;
+  if (mechanism.localDeviation === 0) return Infinity as Epsilon;
+  return composed(curveOf(mechanism), { times: participations, delta: checkedDelta(delta) });
+}
+
+/**
+ * ε against someone who sees every released model and nothing else.
+ *
+ * Sampling amplifies only if it really is Poisson and membership is secret; the result is then the smaller of
+ * the amplified (Zhu, Wang 2019, Theorem 5) and the plain composition over all rounds. It is never to be
+ * presented as the promise: that is {@link coordinatorEpsilon}.
+ *
+ * @param options.rounds T: released rounds.
+ * @param options.samplingRate q: probability with which a person is in a round, 0 … 1.
+ * @param options.poisson Whether each person is sampled independently and in secret.
+ * @returns 0 for no rounds, Infinity when the mechanism has no noise.
+ */
+export function observerEpsilon(
+  mechanism: Mechanism,
+  options: {
+    readonly rounds: number;
+    readonly samplingRate: number;
+    readonly delta: Delta;
+    readonly poisson: boolean;
+  },
+): Epsilon {
+  const { rounds, samplingRate, poisson } = options;
+  const plain = coordinatorEpsilon(mechanism, { participations: rounds, delta: options.delta });
+  if (!poisson || plain === 0 || plain === Infinity) return plain;
+  const curve = curveOf(mechanism);
+  const values = new Map(Array.from({ length: 255 }, (_, i) => [i + 2, curve(i + 2)]));
+  const sampled: RdpCurve = (alpha) =>
+    rdpSubsampledGeneral({ samplingRate, curve: (order) => values.get(order) ?? curve(order), alpha });
+  const amplified = composed(sampled, { times: rounds, delta: options.delta });
+  return Math.min(plain, amplified) as Epsilon;
+}

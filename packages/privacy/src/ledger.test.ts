@@ -1,0 +1,364 @@
+import nacl from "tweetnacl";
+import { describe, expect, it } from "vitest";
+import {
+  appendEntry,
+  type BudgetState,
+  checkBudget,
+  foldLedger,
+  LEDGER_ROOT,
+  type LedgerBody,
+  type LedgerEntry,
+  type LedgerSigner,
+  ledgerHash,
+  type Spending,
+} from "./ledger.ts";
+import { isLedgerEntry, type LedgerRule, verifyLedger } from "./ledger-verify.ts";
+
+const keys = nacl.sign.keyPair.fromSeed(new Uint8Array(32).fill(1));
+const otherKeys = nacl.sign.keyPair.fromSeed(new Uint8Array(32).fill(2));
+const signerOf = (pair: nacl.SignKeyPair): LedgerSigner => ({
+  publicKey: pair.publicKey,
+  sign: (message) => nacl.sign.detached(message, pair.secretKey),
+});
+const verification = {
+  verify: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) =>
+    nacl.sign.detached.verify(message, signature, publicKey),
+  publicKey: keys.publicKey,
+};
+
+const spending = (coordinator: number | null, observer: number | null = coordinator): Spending => ({
+  coordinator,
+  observer,
+});
+const accepted = (epsilon: number | null = 4): LedgerBody => ({
+  kind: "plan-accepted",
+  task: "films",
+  planDigest: "plan-1",
+  epsilon,
+  delta: 1e-6,
+  participations: 4,
+  rounds: 8,
+  catalogueHash: "catalogue-1",
+});
+const started = (round: number, promised: Spending): LedgerBody => ({
+  kind: "round-started",
+  task: "films",
+  round,
+  planDigest: "plan-1",
+  modelHash: `model-${round - 1}`,
+  promised,
+});
+const releasedBody = (round: number, before: Spending, after: Spending): LedgerBody => ({
+  kind: "round-released",
+  task: "films",
+  round,
+  cohort: 64,
+  survivors: 60,
+  noise: { localDeviation: 100, honest: 40, scale: 250.5 },
+  spent: { before, after },
+  modelHash: `model-${round}`,
+  parentModelHash: `model-${round - 1}`,
+});
+const failed = (round: number): LedgerBody => ({
+  kind: "round-failed",
+  task: "films",
+  round,
+  reason: "too-few-survivors",
+});
+
+const sound: readonly LedgerBody[] = [
+  accepted(),
+  started(1, spending(1, 0.5)),
+  releasedBody(1, spending(0), spending(1, 0.5)),
+  started(2, spending(2, 1)),
+  failed(2),
+  started(3, spending(2, 1)),
+  releasedBody(3, spending(1, 0.5), spending(2, 1)),
+];
+
+function chain(bodies: readonly LedgerBody[], signer: LedgerSigner = signerOf(keys)): LedgerEntry[] {
+  const entries: LedgerEntry[] = [];
+  for (const [i, body] of bodies.entries()) {
+    const time = new Date(Date.UTC(2025, 0, 1, 0, i)).toISOString();
+    entries.push(appendEntry({ tail: entries.at(-1), body, time, signer }));
+  }
+  return entries;
+}
+
+const soundChain: readonly LedgerEntry[] = chain(sound);
+
+const broken = (entries: readonly unknown[], options = {}): [number, LedgerRule][] =>
+  verifyLedger(entries, { ...verification, ...options }).map(({ index, rule }) => [index, rule]);
+
+/** Replaces entry `at` by a changed copy whose hash and signature are made anew: only the chain can tell. */
+function reforged(entries: readonly LedgerEntry[], at: number, change: Partial<LedgerEntry>): LedgerEntry[] {
+  return entries.map((entry, i) => {
+    if (i !== at) return entry;
+    const content = { ...entry, ...change };
+    const tail = entries[at - 1];
+    const made = appendEntry({ tail, body: content.body, time: content.time, signer: signerOf(keys) });
+    return { ...made, ...change };
+  });
+}
+
+describe("appendEntry and verifyLedger", () => {
+  it("accepts a sound ledger, also after JSON", () => {
+    const entries = soundChain;
+    expect(entries[0]).toMatchObject({ index: 0, previous: LEDGER_ROOT });
+    expect(entries[3]!.previous).toBe(entries[2]!.hash);
+    expect(verifyLedger(JSON.parse(JSON.stringify(entries)), verification)).toEqual([]);
+    expect(verifyLedger([], verification)).toEqual([]);
+  });
+
+  it("hashes canonical JSON: the order of keys does not matter, every value does", () => {
+    const entry = soundChain[2]!;
+    const { kind, ...rest } = entry.body;
+    const shuffled = { ...rest, kind } as LedgerBody;
+    expect(ledgerHash({ ...entry, body: shuffled })).toBe(entry.hash);
+    expect(ledgerHash({ ...entry, time: "2025-01-01T00:00:00.000Z" })).not.toBe(entry.hash);
+    expect(ledgerHash({ ...entry, index: 7 })).not.toBe(entry.hash);
+    expect(ledgerHash({ ...entry, previous: LEDGER_ROOT })).not.toBe(entry.hash);
+  });
+
+  it("refuses to hash what JSON cannot hold", () => {
+    const signer = signerOf(keys);
+    const append = (epsilon: number) =>
+      appendEntry({ tail: undefined, body: accepted(epsilon), time: "2025-01-01T00:00:00.000Z", signer });
+    expect(() => append(Number.NaN)).toThrow();
+    expect(() => append(Infinity)).toThrow();
+  });
+
+  it("names an edited entry", () => {
+    const entries = soundChain;
+    const edited = entries.map((entry, i) =>
+      i === 2 ? { ...entry, body: { ...entry.body, survivors: 61 } as LedgerBody } : entry,
+    );
+    expect(broken(edited)).toEqual([[2, "hash"]]);
+  });
+
+  it("names an edited entry that was signed again, by the broken link behind it", () => {
+    const entries = soundChain;
+    const forged = reforged(entries, 1, { body: started(1, spending(1.5, 0.5)) });
+    expect(broken(forged)).toEqual([[2, "previous"]]);
+  });
+
+  it("names a removed entry", () => {
+    expect(broken(soundChain.filter((_, i) => i !== 4))).toEqual([
+      [4, "index"],
+      [4, "previous"],
+      [5, "index"],
+    ]);
+  });
+
+  it("names reordered entries", () => {
+    const entries = soundChain;
+    const swapped = [...entries];
+    [swapped[4], swapped[3]] = [entries[3]!, entries[4]!];
+    const rules = broken(swapped);
+    for (const at of [3, 4]) {
+      expect(rules).toContainEqual([at, "index"]);
+      expect(rules).toContainEqual([at, "previous"]);
+    }
+  });
+
+  it("names every entry that another key signed", () => {
+    const entries = chain(sound, signerOf(otherKeys));
+    expect(broken(entries)).toEqual(sound.map((_, i) => [i, "signature"]));
+    const flipped = soundChain.map((entry, i) =>
+      i === 5 ? { ...entry, signature: `${entry.signature.slice(0, -2)}00` } : entry,
+    );
+    expect(broken(flipped)).toEqual([[5, "signature"]]);
+  });
+
+  it("finds a cut-off end by an entry seen before", () => {
+    const entries = soundChain;
+    const seen = { index: 6, hash: entries[6]!.hash };
+    expect(broken(entries, { seen })).toEqual([]);
+    expect(broken(entries.slice(0, 6), { seen })).toEqual([[6, "truncated"]]);
+    const rewritten = [...entries.slice(0, 6), chain([...sound.slice(0, 6), failed(3)])[6]!];
+    expect(broken(rewritten, { seen })).toEqual([[6, "truncated"]]);
+  });
+
+  it.each([
+    ["null", null],
+    ["a number", 7],
+    ["an empty object", {}],
+    ["an unknown kind", { ...soundChain[0]!, body: { kind: "__proto__", task: "films" } }],
+    ["a field beside the body", { ...soundChain[0]!, note: "not covered by the hash" }],
+    ["a field in the body", { ...soundChain[0]!, body: { ...accepted(), note: "x" } }],
+    ["an ε as text", { ...soundChain[0]!, body: { ...accepted(), epsilon: "4" } }],
+    ["a negative ε", { ...soundChain[0]!, body: accepted(-1) }],
+    ["a hash in capitals", { ...soundChain[0]!, hash: "A".repeat(64) }],
+    ["a signature too short", { ...soundChain[0]!, signature: "00" }],
+    ["a time that is no time", { ...soundChain[0]!, time: "yesterday" }],
+    ["a time in another zone", { ...soundChain[0]!, time: "2025-01-01T00:00:00+02:00" }],
+  ])("calls %s malformed", (_, entry) => {
+    expect(isLedgerEntry(entry)).toBe(false);
+    expect(broken([entry])).toEqual([[0, "malformed"]]);
+  });
+});
+
+describe("verifyLedger: what was promised was done", () => {
+  it.each([
+    ["a round without a plan", [started(1, spending(1))], [[0, "plan-missing"]]],
+    [
+      "a round under another plan",
+      [accepted(), { ...started(1, spending(1)), planDigest: "plan-2" }],
+      [[1, "plan-mismatch"]],
+    ],
+    [
+      "a release that was never started",
+      [accepted(), releasedBody(1, spending(0), spending(1))],
+      [[1, "round-not-started"]],
+    ],
+    [
+      "a second release of a round",
+      [...sound, releasedBody(3, spending(2, 1), spending(3, 2))],
+      [[7, "round-not-started"]],
+    ],
+    [
+      "a round started twice",
+      [accepted(), started(1, spending(1)), started(1, spending(1))],
+      [[2, "round-repeated"]],
+    ],
+    [
+      "spending that does not go on from the release before",
+      [...sound, started(4, spending(3)), releasedBody(4, spending(1.5, 1), spending(3))],
+      [[8, "spending"]],
+    ],
+    [
+      "spending that falls",
+      [...sound, started(4, spending(3)), releasedBody(4, spending(2, 1), spending(1.9, 1))],
+      [[8, "spending"]],
+    ],
+    [
+      "a guarantee that comes back",
+      [
+        accepted(null),
+        started(1, spending(null)),
+        releasedBody(1, spending(0), spending(null)),
+        started(2, spending(3)),
+        releasedBody(2, spending(null), spending(3)),
+      ],
+      [
+        [4, "spending"],
+        [4, "spending"],
+      ],
+    ],
+    [
+      "a release beyond its promise",
+      [accepted(), started(1, spending(1)), releasedBody(1, spending(0), spending(1.1, 1))],
+      [[2, "over-promise"]],
+    ],
+    [
+      "a lost guarantee",
+      [accepted(), started(1, spending(1)), releasedBody(1, spending(0), spending(null, 1))],
+      [
+        [2, "over-budget"],
+        [2, "over-promise"],
+      ],
+    ],
+    [
+      "a promise and a release beyond the plan",
+      [accepted(1), started(1, spending(1.01)), releasedBody(1, spending(0), spending(1.01))],
+      [
+        [1, "over-budget"],
+        [2, "over-budget"],
+      ],
+    ],
+  ] as [string, LedgerBody[], [number, LedgerRule][]][])("names %s", (_, bodies, expected) => {
+    expect(broken(chain(bodies))).toEqual(expected);
+  });
+
+  it("accepts spending exactly the budget, a plan without noise, and a plan accepted anew", () => {
+    const exact = [accepted(1), started(1, spending(1)), releasedBody(1, spending(0), spending(1))];
+    expect(broken(chain(exact))).toEqual([]);
+    for (const before of [spending(0), spending(null)]) {
+      const silent = [
+        accepted(null),
+        started(1, spending(null)),
+        releasedBody(1, before, spending(null)),
+        started(2, spending(null)),
+        releasedBody(2, spending(null), spending(null)),
+      ];
+      expect(broken(chain(silent))).toEqual([]);
+    }
+    expect(broken(chain([...sound, accepted(9), started(4, spending(8)), failed(4)]))).toEqual([]);
+  });
+});
+
+describe("foldLedger", () => {
+  it("adds up by task", () => {
+    const task = foldLedger(chain([...sound, started(4, spending(3, 2))])).tasks.get("films");
+    expect(task).toEqual({
+      planDigest: "plan-1",
+      epsilonLimit: 4,
+      delta: 1e-6,
+      participations: 4,
+      rounds: 8,
+      roundsReleased: 2,
+      roundsFailed: 1,
+      open: new Map([[4, spending(3, 2)]]),
+      spent: spending(2, 1),
+      modelHash: "model-3",
+    });
+  });
+
+  it("keeps tasks apart, keeps history under a new plan, and ignores rounds without a plan", () => {
+    const books = { ...accepted(7), task: "books" } as LedgerBody;
+    const state = foldLedger(chain([...sound, books, accepted(9), { ...failed(1), task: "music" }]));
+    expect([...state.tasks.keys()]).toEqual(["films", "books"]);
+    expect(state.tasks.get("films")).toMatchObject({
+      epsilonLimit: 9,
+      spent: spending(2, 1),
+      roundsReleased: 2,
+    });
+    expect(state.tasks.get("books")).toMatchObject({
+      epsilonLimit: 7,
+      spent: spending(0),
+      modelHash: undefined,
+    });
+  });
+});
+
+describe("checkBudget", () => {
+  const state = foldLedger(soundChain); // 2 spent
+  const ask = (promised: Spending, epsilonLimit: number | null = 4, from: BudgetState = state) => {
+    const verdict = checkBudget(from, { task: "films", epsilonLimit, promised });
+    return verdict.ok ? "ok" : verdict.reason;
+  };
+
+  it("allows exactly the limit and nothing beyond", () => {
+    expect(ask(spending(3))).toBe("ok");
+    expect(ask(spending(4))).toBe("ok");
+    expect(ask(spending(4 + 2 ** -50))).toBe("over-budget");
+    expect(ask(spending(Infinity))).toBe("over-budget");
+    expect(ask(spending(2))).toBe("ok");
+  });
+
+  it("binds the coordinator's ε, which covers observers", () => {
+    expect(ask(spending(3, 9))).toBe("ok");
+    expect(ask(spending(9, 3))).toBe("over-budget");
+  });
+
+  it("refuses a missing guarantee, a promise below what is spent, and an unknown task", () => {
+    expect(ask(spending(null))).toBe("no-guarantee");
+    expect(ask(spending(Number.NaN))).toBe("no-guarantee");
+    expect(ask(spending(1.99))).toBe("promise-below-spent");
+    const silent = [accepted(null), started(1, spending(null)), releasedBody(1, spending(0), spending(null))];
+    expect(ask(spending(1), 4, foldLedger(chain(silent)))).toBe("promise-below-spent");
+    expect(checkBudget(state, { task: "music", epsilonLimit: 4, promised: spending(1) })).toMatchObject({
+      ok: false,
+      reason: "task-unknown",
+      rejection: { code: "task-unknown", field: "task" },
+    });
+  });
+
+  it("has nothing to overspend in a plan without noise, and says how to mend a refusal", () => {
+    expect(ask(spending(null), null)).toBe("ok");
+    const verdict = checkBudget(state, { task: "films", epsilonLimit: 4, promised: spending(5) });
+    expect(verdict).toMatchObject({
+      rejection: { code: "budget-exhausted", rule: "must be at most 4, got 5" },
+    });
+  });
+});
