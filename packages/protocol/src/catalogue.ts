@@ -40,7 +40,7 @@ export type Catalogue = z.infer<typeof catalogueSchema>;
  * @throws KindredError `catalogue-invalid` naming the first offending field, its rule and the fix
  */
 export function parseCatalogue(document: unknown): Catalogue {
-  const parsed = catalogueSchema.safeParse(document);
+  const parsed = catalogueSchema.safeParse(document, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw new KindredError(rejectionFromZod(parsed.error, { code: "catalogue-invalid", root: "catalogue" }));
 }

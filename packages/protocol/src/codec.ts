@@ -1,9 +1,10 @@
 /**
- * Binary frames: one magic byte, one version byte, then the message in CBOR (RFC 8949, cborg's canonical form).
+ * Binary frames: one magic byte, one version byte, then the message in deterministic CBOR (RFC 8949 §4.2.1).
  * Frames travel in chunks, so that no single transport message grows with the model (PROTOCOL.md §3).
  */
-import { decode, encode } from "cborg";
 import type { z } from "zod";
+import { concatBytes } from "./canonical.ts";
+import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { accepted, type Rejection, type Result, rejected } from "./errors.ts";
 import {
   type ClientMessage,
@@ -25,7 +26,7 @@ export const MAX_CHUNK_BYTES = CHUNK_BYTES + CHUNK_HEADER_BYTES;
 
 /** Encodes a message as a frame. */
 export function encodeFrame(message: ClientMessage | ServerMessage): Uint8Array {
-  const body = encode(message);
+  const body = encodeCbor(message);
   const frame = new Uint8Array(body.length + 2);
   frame[0] = FRAME_MAGIC;
   frame[1] = PROTOCOL_VERSION;
@@ -52,14 +53,14 @@ function decodeFrame<T>(frame: Uint8Array, schema: z.ZodType<T>): Result<T> {
   if (frame[1] !== PROTOCOL_VERSION) return versionRejection(frame[1]!);
   let body: unknown;
   try {
-    body = decode(frame.subarray(2));
+    body = decodeCbor(frame.subarray(2));
   } catch {
     return rejected("frame-malformed", "frame", {
-      rule: "must be valid CBOR after the two header bytes",
+      rule: "must hold exactly one deterministic CBOR document after the two header bytes",
       fix: "encode it with encodeFrame",
     });
   }
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { reportInput: true });
   if (parsed.success) return accepted(parsed.data);
   const unknownType = parsed.error.issues.some(
     (issue) => issue.code === "invalid_union" && issue.path.join() === "type",
@@ -98,44 +99,55 @@ export function splitFrame(frame: Uint8Array, frameId: number): Uint8Array[] {
   return chunks;
 }
 
-/** Puts the chunks of one connection together again; holds at most one frame of at most `maxFrameBytes`. */
+/** A frame of which some chunks have arrived. */
+interface PartialFrame {
+  readonly frameId: number;
+  readonly length: number;
+  readonly payloads: Uint8Array[];
+  received: number;
+}
+
+/**
+ * Puts the chunks of one connection together again. Holds at most one frame of at most `maxFrameBytes`, and
+ * only bytes that have arrived: a header that announces a long frame reserves nothing.
+ */
 export class FrameAssembler {
   readonly #maxFrameBytes: number;
-  #partial: { frameId: number; received: number; bytes: Uint8Array } | undefined;
+  #partial: PartialFrame | undefined;
 
   constructor({ maxFrameBytes }: { maxFrameBytes: number }) {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
-  /** @returns the whole frame once its last chunk has arrived, `undefined` before */
+  /**
+   * Takes the next chunk. After a refusal the frame under way is dropped and the next one may start.
+   * @returns the whole frame once its last chunk has arrived, `undefined` before
+   */
   push(chunk: Uint8Array): Result<Uint8Array | undefined> {
     const header = this.#header(chunk);
-    if (!header.ok) {
-      this.#partial = undefined;
-      return header;
-    }
-    const { frameId, offset, length } = header.value;
-    const payload = chunk.subarray(CHUNK_HEADER_BYTES);
-    if (offset === 0) this.#partial = { frameId, received: 0, bytes: new Uint8Array(length) };
     const partial = this.#partial;
-    if (
-      partial === undefined ||
-      partial.frameId !== frameId ||
-      partial.received !== offset ||
-      partial.bytes.length !== length ||
-      offset + payload.length > length
-    ) {
-      this.#partial = undefined;
+    this.#partial = undefined;
+    if (!header.ok) return header;
+    const { frameId, offset, length } = header.value;
+    const payload = Uint8Array.prototype.slice.call(chunk, CHUNK_HEADER_BYTES); // a copy, also of a Node buffer
+    const frame = partial ?? { frameId, length, payloads: [], received: 0 };
+    if (frame.frameId !== frameId || frame.length !== length || frame.received !== offset)
       return rejected("frame-malformed", "chunk.offset", {
         rule: "must continue the frame under way without gap or overlap",
         fix: "send the chunks of a frame in order and frames one after another",
       });
+    if (payload.length !== Math.min(CHUNK_BYTES, length - offset))
+      return rejected("frame-malformed", "chunk", {
+        rule: `must carry ${CHUNK_BYTES} bytes of its frame, or all that is left of it`,
+        fix: "cut frames with splitFrame of @kindred/protocol",
+      });
+    frame.payloads.push(payload);
+    frame.received += payload.length;
+    if (frame.received < length) {
+      this.#partial = frame;
+      return accepted(undefined);
     }
-    partial.bytes.set(payload, offset);
-    partial.received += payload.length;
-    if (partial.received < length) return accepted(undefined);
-    this.#partial = undefined;
-    return accepted(partial.bytes);
+    return accepted(frame.payloads.length === 1 ? payload : concatBytes(...frame.payloads));
   }
 
   #header(chunk: Uint8Array): Result<{ frameId: number; offset: number; length: number }> {
@@ -159,65 +171,4 @@ export class FrameAssembler {
       });
     return accepted({ frameId: view.getUint32(2), offset: view.getUint32(6), length });
   }
-}
-
-/** Bytes that `length` entries of `bits` bits take. */
-export function packedLength(length: number, bits: number): number {
-  return Math.ceil((length * bits) / 8);
-}
-
-/**
- * Packs integers modulo 2^bits into a little-endian bit stream, without padding between entries.
- * @param values entries below 2^bits
- * @param bits 1 to 32
- */
-export function packBits(values: Uint32Array, bits: number): Uint8Array {
-  const out = new Uint8Array(packedLength(values.length, bits));
-  let accumulator = 0; // always below 2^(7 + 32): exact in a double
-  let filled = 0;
-  let position = 0;
-  for (let i = 0; i < values.length; i++) {
-    accumulator += values[i]! * 2 ** filled;
-    filled += bits;
-    while (filled >= 8) {
-      out[position++] = accumulator % 256;
-      accumulator = Math.floor(accumulator / 256);
-      filled -= 8;
-    }
-  }
-  if (filled > 0) out[position] = accumulator;
-  return out;
-}
-
-/** Inverse of `packBits`. Refuses a wrong length and padding bits that are not zero. */
-export function unpackBits(
-  packed: Uint8Array,
-  { bits, length }: { bits: number; length: number },
-): Result<Uint32Array> {
-  const expected = packedLength(length, bits);
-  if (packed.length !== expected)
-    return rejected("vector-invalid", "vector", {
-      rule: `must be ${expected} bytes for ${length} entries of ${bits} bits, found ${packed.length}`,
-      fix: "encode the vector with the plan's length and modulus",
-    });
-  const out = new Uint32Array(length);
-  const modulus = 2 ** bits;
-  let accumulator = 0;
-  let filled = 0;
-  let position = 0;
-  for (let i = 0; i < length; i++) {
-    while (filled < bits) {
-      accumulator += packed[position++]! * 2 ** filled;
-      filled += 8;
-    }
-    out[i] = accumulator % modulus;
-    accumulator = Math.floor(accumulator / modulus);
-    filled -= bits;
-  }
-  if (accumulator !== 0)
-    return rejected("vector-invalid", "vector", {
-      rule: "must end in zero bits",
-      fix: "encode the vector with packBits",
-    });
-  return accepted(out);
 }

@@ -4,5 +4,7 @@ export * from "./codec.ts";
 export * from "./errors.ts";
 export * from "./messages.ts";
 export * from "./model-file.ts";
+export * from "./packing.ts";
 export * from "./plan.ts";
+export * from "./plan-sections.ts";
 export * from "./signing.ts";

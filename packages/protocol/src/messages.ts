@@ -6,27 +6,30 @@
  * which is sorted by device key.
  */
 import { z } from "zod";
-import { ERROR_CODES } from "./errors.ts";
-import { taskIdSchema } from "./plan.ts";
+import { ERROR_CODES, type Rejection } from "./errors.ts";
+import { MAX_VECTOR_BYTES } from "./packing.ts";
+import { taskIdSchema } from "./plan-sections.ts";
+import { clampText, MAX_TEXT } from "./validation.ts";
 
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
 export const PROTOCOL_VERSION = 1;
 
 const byteString = (length: number) =>
-  z.instanceof(Uint8Array).refine((value) => value.length === length, { message: `must be ${length} bytes` });
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, {
+    message: `must be ${length} bytes`,
+  });
 const boundedBytes = (maximum: number) =>
-  z
-    .instanceof(Uint8Array)
-    .refine((value) => value.length >= 1 && value.length <= maximum, {
-      message: `must be 1 to ${maximum} bytes`,
-    });
+  z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.length >= 1 && value.length <= maximum,
+    { message: `must be 1 to ${maximum} bytes` },
+  );
 
 const round = z.number().int().min(1).max(0xffffffff);
 const index = z.number().int().min(0).max(0xfffff);
 const hash = byteString(32);
 const signature = byteString(64);
 const publicKey = byteString(32);
-const text = z.string().max(500);
+const text = z.string().max(MAX_TEXT);
 
 /** What a client commits to for one round (R0); `signature` is the device's, over `advertisementSigningBytes`. */
 export const advertisementSchema = z.strictObject({
@@ -61,6 +64,29 @@ export type RevealedShare = z.infer<typeof revealedShareSchema>;
 const indexedSignatureSchema = z.strictObject({ index, signature });
 export type IndexedSignature = z.infer<typeof indexedSignatureSchema>;
 
+const MAX_MEMBERS = 100_000;
+
+/** At most one entry per member, so that nothing of one member is counted twice. */
+function onePerMember<S extends z.ZodType>(entry: S, memberOf: (value: z.output<S>) => number) {
+  return z
+    .array(entry)
+    .max(MAX_MEMBERS)
+    .refine((entries) => new Set(entries.map(memberOf)).size === entries.length, {
+      message: "must name each member at most once",
+    });
+}
+
+const sealedShares = onePerMember(sealedShareSchema, (share) => share.peer);
+/** Of one member either secret is revealed, never both. */
+const revealedShares = onePerMember(revealedShareSchema, (share) => share.owner);
+const signatures = onePerMember(indexedSignatureSchema, (entry) => entry.index);
+const ascendingIndices = z
+  .array(index)
+  .max(MAX_MEMBERS)
+  .refine((indices) => indices.every((value, i) => i === 0 || value > indices[i - 1]!), {
+    message: "must be strictly increasing",
+  });
+
 export const clientMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("hello"),
@@ -75,11 +101,11 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
   /** The update is computed; says nothing about it. */
   z.strictObject({ type: z.literal("ready"), round }),
   z.strictObject({ type: z.literal("advertise"), round, advertisement: advertisementSchema }),
-  z.strictObject({ type: z.literal("shares"), round, shares: z.array(sealedShareSchema).max(100_000) }),
+  z.strictObject({ type: z.literal("shares"), round, shares: sealedShares }),
   /** Entries modulo 2^b, bit-packed (codec `packBits`). */
-  z.strictObject({ type: z.literal("masked-input"), round, vector: boundedBytes(256 * 1024 * 1024) }),
+  z.strictObject({ type: z.literal("masked-input"), round, vector: boundedBytes(MAX_VECTOR_BYTES) }),
   z.strictObject({ type: z.literal("consistency"), round, signature }),
-  z.strictObject({ type: z.literal("reveal"), round, shares: z.array(revealedShareSchema).max(100_000) }),
+  z.strictObject({ type: z.literal("reveal"), round, shares: revealedShares }),
   z.strictObject({ type: z.literal("leave"), round, code: z.enum(ERROR_CODES) }),
 ]);
 export type ClientMessage = z.infer<typeof clientMessageSchema>;
@@ -91,6 +117,12 @@ export const rejectionMessageSchema = z.strictObject({
   rule: text,
   fix: text,
 });
+
+/** A rejection as it travels; texts that hold values from strangers are shortened to what the message can carry. */
+export function rejectionMessage(rejection: Rejection): z.infer<typeof rejectionMessageSchema> {
+  const { code, field, rule, fix } = rejection;
+  return { type: "rejection", code, field: clampText(field), rule: clampText(rule), fix: clampText(fix) };
+}
 
 export const serverMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("challenge"), nonce: byteString(32) }),
@@ -112,18 +144,18 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("roster"),
     round,
     /** Sorted by device key, strictly increasing; the position is the member's index. */
-    entries: z.array(advertisementSchema).max(100_000),
+    entries: z.array(advertisementSchema).max(MAX_MEMBERS),
     /** The coordinator's Ed25519 over `rosterSigningBytes`. */
     signature,
   }),
   /** The shares that U2 sealed for this member; whoever sent none has dropped out. */
-  z.strictObject({ type: z.literal("inbox"), round, shares: z.array(sealedShareSchema).max(100_000) }),
+  z.strictObject({ type: z.literal("inbox"), round, shares: sealedShares }),
   /** U3, sorted. */
-  z.strictObject({ type: z.literal("survivors"), round, indices: z.array(index).max(100_000) }),
+  z.strictObject({ type: z.literal("survivors"), round, indices: ascendingIndices }),
   z.strictObject({
     type: z.literal("unmask"),
     round,
-    signatures: z.array(indexedSignatureSchema).max(100_000),
+    signatures,
   }),
   z.strictObject({ type: z.literal("released"), round, modelHash: hash, survivors: index }),
   z.strictObject({ type: z.literal("round-failed"), round, code: z.enum(ERROR_CODES), rule: text }),

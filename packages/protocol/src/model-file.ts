@@ -1,10 +1,12 @@
 /** The model file that devices download: encoder weights and cluster centroids, content-addressed. */
-import { decode, encode } from "cborg";
 import { z } from "zod";
 import { sha256Hex } from "./canonical.ts";
+import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { accepted, type Result, rejected } from "./errors.ts";
-import { taskIdSchema } from "./plan.ts";
+import { taskIdSchema } from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, { message: "must be bytes" });
 
 const modelFileSchema = z.strictObject({
   schema: z.literal("kindred.model/1"),
@@ -14,8 +16,8 @@ const modelFileSchema = z.strictObject({
   /** Content hash of the model it was made from, empty for the initial one. */
   parent: z.string().regex(/^([0-9a-f]{64})?$/),
   /** Little-endian float32. */
-  weights: z.instanceof(Uint8Array),
-  centroids: z.instanceof(Uint8Array),
+  weights: bytes,
+  centroids: bytes,
   clusters: z.number().int().min(1),
 });
 
@@ -45,9 +47,32 @@ function bytesFloat(bytes: Uint8Array): Float32Array {
   return values;
 }
 
-/** Encodes a model as canonical CBOR; the same model always gives the same bytes. */
+/** Why bytes are not finite float32 values, or `undefined`. */
+function floatsRefused(
+  bytes: Uint8Array,
+  name: "weights" | "centroids",
+): ReturnType<typeof rejected> | undefined {
+  if (bytes.length % 4 !== 0)
+    return rejected("model-invalid", `model.${name}`, {
+      rule: "must hold whole float32 values",
+      fix: "use a file written by encodeModel",
+    });
+  for (let i = 3; i < bytes.length; i += 4)
+    if ((bytes[i]! & 0x7f) === 0x7f && bytes[i - 1]! >= 0x80)
+      // all exponent bits set: NaN or infinite
+      return rejected("model-invalid", `model.${name}`, {
+        rule: "must be finite",
+        fix: "roll back to the previous model version",
+      });
+  return undefined;
+}
+
+/**
+ * Encodes a model as deterministic CBOR; the same model always gives the same bytes. What `decodeModel` would
+ * refuse (values that are not finite, centroids that do not divide into rows) is the caller's to avoid.
+ */
 export function encodeModel(model: Model): Uint8Array {
-  return encode({
+  return encodeCbor({
     schema: "kindred.model/1",
     task: model.task,
     round: model.round,
@@ -73,28 +98,26 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
     });
   let body: unknown;
   try {
-    body = decode(file);
+    body = decodeCbor(file);
   } catch {
     return rejected("model-invalid", "model", {
-      rule: "must be valid CBOR",
+      rule: "must be one deterministic CBOR document",
       fix: "use a file written by encodeModel",
     });
   }
-  const parsed = modelFileSchema.safeParse(body);
+  const parsed = modelFileSchema.safeParse(body, { reportInput: true });
   if (!parsed.success)
     return { ok: false, rejection: rejectionFromZod(parsed.error, { code: "model-invalid", root: "model" }) };
   const { task, round, parent, clusters } = parsed.data;
-  if (parsed.data.weights.length % 4 !== 0 || parsed.data.centroids.length % (4 * clusters) !== 0)
-    return rejected("model-invalid", "model.weights", {
-      rule: "must hold whole float32 values",
-      fix: "use a file written by encodeModel",
-    });
+  const refused =
+    floatsRefused(parsed.data.weights, "weights") ?? floatsRefused(parsed.data.centroids, "centroids");
+  if (refused !== undefined) return refused;
   const weights = bytesFloat(parsed.data.weights);
   const centroids = bytesFloat(parsed.data.centroids);
-  if (!weights.every(Number.isFinite) || !centroids.every(Number.isFinite))
-    return rejected("model-invalid", "model.weights", {
-      rule: "must be finite",
-      fix: "roll back to the previous model version",
+  if (centroids.length === 0 || centroids.length % clusters !== 0)
+    return rejected("model-invalid", "model.centroids", {
+      rule: `must hold ${clusters} rows of one length, found ${centroids.length} values`,
+      fix: "use a file written by encodeModel",
     });
   return accepted({ task, round, parent, weights, centroids, clusters });
 }

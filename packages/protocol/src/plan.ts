@@ -9,250 +9,47 @@
 import { z } from "zod";
 import { canonicalJson, sha256Hex } from "./canonical.ts";
 import { KindredError } from "./errors.ts";
+import { attainableParticipations, planContradictions, resolvedContradictions } from "./plan-rules.ts";
+import { DEFAULT_PARTICIPATIONS, planSections, resolvedPlanSchema } from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
 
-const positive = z.number().positive().finite();
-const fraction = z.number().min(0).max(1);
-const count = z.number().int().min(1);
-const hash = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
-const milliseconds = z.number().int().min(100).max(86_400_000);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
-export const taskIdSchema = z
-  .string()
-  .regex(
-    /^[a-z0-9][a-z0-9-]{0,62}$/,
-    "must be 1 to 63 lower-case letters, digits or hyphens and not start with a hyphen",
-  );
+/**
+ * Fills in `participation.maximum`, the one default that depends on other fields: a device cannot take part
+ * more often than the rounds allow, and a larger P would buy nothing for its noise.
+ */
+function withDerivedDefaults(document: unknown): unknown {
+  if (!isRecord(document)) return document;
+  const { rounds = 5, participation = {} } = document;
+  if (!isRecord(participation) || participation["maximum"] !== undefined) return document;
+  const { minimumSeparation = 1 } = participation;
+  if (!Number.isInteger(rounds) || !Number.isInteger(minimumSeparation)) return document;
+  const attainable = attainableParticipations(rounds as number, minimumSeparation as number);
+  if (!(attainable >= 1)) return document;
+  return {
+    ...document,
+    participation: { ...participation, maximum: Math.min(DEFAULT_PARTICIPATIONS, attainable) },
+  };
+}
 
-/** Shape of the interest encoder: a pre-norm causal transformer over a person's last interactions. */
-export const encoderShapeSchema = z.strictObject({
-  architecture: z.literal("transformer").default("transformer"),
-  layers: count.max(8).default(2),
-  /** d, width of item and user vectors. */
-  dimension: count.max(512).default(64),
-  heads: count.max(16).default(2),
-  /** Width of the feed-forward hidden layer. */
-  feedForward: count.max(2048).default(128),
-  /** L, number of last interactions that the encoder sees. */
-  sequenceLength: z.number().int().min(2).max(200).default(50),
-  dropout: z.number().min(0).max(0.9).default(0.3),
-  /** Rank of the learned delta on the item vectors; 0 = frozen text projection. */
-  itemDeltaRank: z.number().int().min(0).max(64).default(8),
-  /** Number of hash buckets of the n-gram text features. */
-  textBuckets: z
-    .number()
-    .int()
-    .min(256)
-    .max(1 << 20)
-    .default(32_768),
-  /** Seed of the public random projection and of the initial weights. */
-  seed: z.number().int().min(0).max(0xffffffff).default(1),
+const checkedSections = planSections.superRefine((plan, context) => {
+  if (context.issues.length > 0) return; // rules compare fields that are valid by themselves
+  for (const { path, rule, fix } of planContradictions(plan))
+    context.addIssue({ code: "custom", path: [...path], message: rule, params: { fix } });
 });
 
-export const trainingSchema = z.strictObject({
-  /** What is trained and shared: all parameters, low-rank adapters with the item delta, or the head only. */
-  trainable: z.enum(["full", "adapters", "head"]).default("full"),
-  adapterRank: count.max(64).default(4),
-  /** Passes over a person's own sequence per round. */
-  epochs: count.max(50).default(1),
-  /** Sequences per local step. */
-  batchSize: count.max(256).default(8),
-  /** Local SGD learning rate. */
-  learningRate: positive.max(10).default(0.1),
-  /** Upper bound of local steps per round. */
-  maxSteps: count.max(1000).default(1),
-  /** Shared negatives per step once the catalogue exceeds `fullSoftmaxLimit` items. */
-  negatives: count.max(8192).default(256),
-  fullSoftmaxLimit: count.max(100_000).default(10_000),
-});
-
-export const serverOptimiserSchema = z.strictObject({
-  optimiser: z.enum(["fedavg", "fedavgm", "fedadam"]).default("fedadam"),
-  learningRate: positive.max(100).default(0.003),
-  /** FedAvgM momentum. */
-  momentum: z.number().min(0).max(0.999).default(0.9),
-  beta1: z.number().min(0).max(0.999).default(0.9),
-  beta2: z.number().min(0).max(0.9999).default(0.99),
-  /** FedAdam τ, the degree of adaptivity (Reddi et al. 2021). */
-  adaptivity: positive.default(1e-6),
-  /** Rounds of linear warm-up of the server learning rate. */
-  warmupRounds: z.number().int().min(0).default(0),
-  /** Learning rate after the warm-up: constant, or half a cosine down to zero at the last round. */
-  schedule: z.enum(["constant", "cosine"]).default("constant"),
-  /** Positive-part James–Stein shrinkage of each tensor of the noisy mean update (post-processing, free of privacy cost). */
-  shrinkage: z.enum(["none", "james-stein"]).default("james-stein"),
-});
-
-export const cohortSchema = z.strictObject({
-  /** Fewer ready clients than this: the round fails. */
-  minimum: count.max(100_000).default(48),
-  /** The cohort the operator would like. */
-  target: count.max(100_000).default(64),
-  /** More ready clients than this are sent home. */
-  maximum: count.max(100_000).default(96),
-  /** `first-come`: the first target × overSelection check-ins are selected. `poisson`: each check-in by a coin of bias samplingRate. */
-  sampling: z.enum(["first-come", "poisson"]).default("first-come"),
-  overSelection: z.number().min(1).max(5).default(1.25),
-  samplingRate: z.number().gt(0).max(1).default(1),
-  /** U3 smaller than this is never unmasked. */
-  minSurvivors: count.max(100_000).default(40),
-  /** γ, assumed share of the cohort that colludes with the coordinator and adds no noise. */
-  corruption: z.number().min(0).max(0.49).default(0.05),
-  /** δ, assumed share of the cohort that drops out during the cryptographic phases. */
-  dropout: z.number().min(0).max(0.9).default(0.2),
-});
-
-export const deadlinesSchema = z.strictObject({
-  /** Milliseconds each phase may last at the most. */
-  selecting: milliseconds.default(60_000),
-  training: milliseconds.default(600_000),
-  enrolling: milliseconds.default(60_000),
-  sharing: milliseconds.default(60_000),
-  masking: milliseconds.default(120_000),
-  consistency: milliseconds.default(60_000),
-  unmasking: milliseconds.default(60_000),
-});
-
-const block = (weight: number) => z.strictObject({ weight: positive.default(weight) }).prefault({});
-
-export const privacySchema = z.strictObject({
-  /** `none` turns the noise off: no (ε, δ) guarantee, secure aggregation only. */
-  mechanism: z.enum(["distributed-discrete-gaussian", "none"]).default("distributed-discrete-gaussian"),
-  /** ε against the coordinator over all rounds in which one person takes part. */
-  epsilon: positive.max(100).default(8),
-  delta: z.number().gt(0).max(0.01).default(1e-6),
-  /** b, entries of the masked vector are integers modulo 2^b. */
-  modulusBits: z.number().int().min(8).max(32).default(20),
-  /** Weights share the joint L2 budget between blocks: a_i ∝ weight, Σ a_i² = 1. */
-  blocks: z
-    .strictObject({
-      model: z.strictObject({ weight: positive.default(1), clip: positive.default(1) }).prefault({}),
-      counts: block(0.25),
-      sums: block(0.35),
-      evaluation: block(0.1),
-    })
-    .prefault({}),
-});
-
-export const planInputSchema = z
-  .strictObject({
-    schema: z.literal("kindred.plan/1").default("kindred.plan/1"),
-    task: taskIdSchema,
-    title: z.string().max(200).default(""),
-    rounds: count.max(100_000).default(5),
-    encoder: encoderShapeSchema.prefault({}),
-    training: trainingSchema.prefault({}),
-    server: serverOptimiserSchema.prefault({}),
-    cohort: cohortSchema.prefault({}),
-    deadlines: deadlinesSchema.prefault({}),
-    participation: z
-      .strictObject({
-        /** P, rounds of this task in which one device takes part at the most; enforced by the device. */
-        maximum: count.max(100_000).default(5),
-        /** Rounds that lie between two participations of a device, 1 = every round is allowed. */
-        minimumSeparation: count.max(100_000).default(1),
-      })
-      .prefault({}),
-    secureAggregation: z
-      .strictObject({
-        /** `auto`: complete up to 256 ready clients, k-regular above. */
-        graph: z.enum(["auto", "complete", "regular"]).default("auto"),
-      })
-      .prefault({}),
-    privacy: privacySchema.prefault({}),
-    clustering: z
-      .strictObject({
-        /** k, number of interest clusters. */
-        clusters: z.number().int().min(2).max(1024).default(16),
-        /** A centroid whose noisy count per survivor falls below this share keeps its previous value. */
-        floor: fraction.default(0.005),
-      })
-      .prefault({}),
-  })
-  .superRefine((plan, context) => {
-    const complain = (path: (string | number)[], message: string, fix: string): void => {
-      context.addIssue({ code: "custom", path, message, params: { fix } });
-    };
-    const { cohort, encoder } = plan;
-    if (encoder.dimension % encoder.heads !== 0)
-      complain(
-        ["encoder", "heads"],
-        `must divide encoder.dimension (${encoder.dimension})`,
-        "choose a divisor, such as 2",
-      );
-    if (cohort.minimum > cohort.target)
-      complain(
-        ["cohort", "minimum"],
-        `must not exceed cohort.target (${cohort.target})`,
-        "lower the minimum or raise the target",
-      );
-    if (cohort.target > cohort.maximum)
-      complain(
-        ["cohort", "target"],
-        `must not exceed cohort.maximum (${cohort.maximum})`,
-        "lower the target or raise the maximum",
-      );
-    if (cohort.minSurvivors > cohort.minimum)
-      complain(
-        ["cohort", "minSurvivors"],
-        `must not exceed cohort.minimum (${cohort.minimum})`,
-        "lower minSurvivors or raise the minimum",
-      );
-    if (cohort.minSurvivors < 2)
-      complain(
-        ["cohort", "minSurvivors"],
-        "must be at least 2: the sum of one client is that client's data",
-        "raise it to 2 or more",
-      );
-    const corrupt = Math.floor(cohort.corruption * cohort.maximum);
-    if (cohort.minSurvivors - corrupt < 2)
-      complain(
-        ["cohort", "corruption"],
-        `leaves fewer than 2 honest survivors: minSurvivors − ⌊corruption × maximum⌋ = ${cohort.minSurvivors - corrupt}`,
-        "raise minSurvivors, or lower corruption or maximum",
-      );
-  });
-
-export type EncoderShape = z.infer<typeof encoderShapeSchema>;
-export type TrainingOptions = z.infer<typeof trainingSchema>;
-export type ServerOptimiserOptions = z.infer<typeof serverOptimiserSchema>;
+export const planInputSchema = z.preprocess(withDerivedDefaults, checkedSections);
 export type PlanInput = z.infer<typeof planInputSchema>;
 
-/** One block of the joint vector, in order. */
-export const vectorBlockSchema = z.strictObject({
-  name: z.enum(["model", "counts", "sums", "evaluation"]),
-  length: count,
-  /** C_i, L2 bound of the block's values. */
-  clip: positive,
-  /** a_i, with Σ a_i² = 1. */
-  weight: positive.max(1),
-});
-
-/** The calibrated mechanism; see `Mechanism` of @kindred/privacy for the meaning of each number. */
-export const mechanismSchema = z.strictObject({
-  paddedLength: count,
-  modulusBits: z.number().int().min(8).max(32),
-  scale: positive,
-  localDeviation: z.number().int().min(0),
-  honest: count,
-  sensitivity: z.strictObject({ l2: positive, l1: positive }),
-  beta: z.number().min(0).lt(1),
-  noiseMultiplier: z.number().min(0),
-});
-
-export const planSchema = planInputSchema.safeExtend({
-  resolved: z.strictObject({
-    /** Ed25519 key of the coordinator that signs plan and ledger, hexadecimal. */
-    coordinatorKey: hash,
-    catalogueHash: hash,
-    itemCount: count,
-    blocks: z.array(vectorBlockSchema).length(4),
-    mechanism: mechanismSchema,
-  }),
-});
-
-export type VectorBlock = z.infer<typeof vectorBlockSchema>;
-export type MechanismParameters = z.infer<typeof mechanismSchema>;
+export const planSchema = checkedSections
+  .safeExtend({ resolved: resolvedPlanSchema })
+  .superRefine((plan, context) => {
+    if (context.issues.length > 0) return;
+    for (const { path, rule, fix } of resolvedContradictions(plan))
+      context.addIssue({ code: "custom", path: [...path], message: rule, params: { fix } });
+  });
 export type Plan = z.infer<typeof planSchema>;
 
 /** A plan with the coordinator's Ed25519 signature over `utf8("kindred.plan/1:" + digest)`, hexadecimal. */
@@ -267,7 +64,7 @@ export type SignedPlan = z.infer<typeof signedPlanSchema>;
  * @throws KindredError `plan-invalid` naming the first offending field, its rule and the fix
  */
 export function parsePlanInput(document: unknown): PlanInput {
-  const parsed = planInputSchema.safeParse(document);
+  const parsed = planInputSchema.safeParse(document, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw new KindredError(rejectionFromZod(parsed.error, { code: "plan-invalid", root: "plan" }));
 }
@@ -277,7 +74,7 @@ export function parsePlanInput(document: unknown): PlanInput {
  * @throws KindredError `plan-invalid`
  */
 export function parseSignedPlan(document: unknown): SignedPlan {
-  const parsed = signedPlanSchema.safeParse(document);
+  const parsed = signedPlanSchema.safeParse(document, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw new KindredError(rejectionFromZod(parsed.error, { code: "plan-invalid", root: "signedPlan" }));
 }

@@ -3,6 +3,8 @@ import { hashParts, utf8ToBytes } from "./canonical.ts";
 import type { Advertisement } from "./messages.ts";
 
 function u32(value: number): Uint8Array {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new RangeError(`must be an unsigned 32-bit integer, found ${value}`); // setUint32 would wrap silently
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);
   return bytes;

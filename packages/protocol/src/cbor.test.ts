@@ -1,0 +1,97 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodeCbor, encodeCbor } from "./cbor.ts";
+
+const document = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4, depthSize: "small" },
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => !Object.is(x, -0)),
+    fc.boolean(),
+    fc.constant(null),
+    fc.string({ unit: "grapheme" }),
+    fc.uint8Array({ maxLength: 40 }),
+    fc.array(tie("value"), { maxLength: 4 }),
+    fc.dictionary(
+      fc.string().filter((key) => key !== "__proto__"),
+      tie("value"),
+      { maxKeys: 4, noNullPrototype: true },
+    ),
+  ),
+})).value;
+
+describe("CBOR", () => {
+  it("gives back what was encoded", () => {
+    fc.assert(
+      fc.property(document, (value) => {
+        expect(decodeCbor(encodeCbor(value))).toEqual(value);
+      }),
+      { seed: 3, numRuns: 300 },
+    );
+  });
+
+  it("has one byte string per value: whatever decodes is what the encoder gives", () => {
+    let decoded = 0;
+    fc.assert(
+      fc.property(document, fc.nat(), fc.nat(255), (value, at, byte) => {
+        const bytes = encodeCbor(value);
+        bytes[at % bytes.length] = byte;
+        let changed: unknown;
+        try {
+          changed = decodeCbor(bytes);
+        } catch {
+          return;
+        }
+        decoded++;
+        expect(encodeCbor(changed)).toEqual(bytes);
+      }),
+      { seed: 4, numRuns: 1000 },
+    );
+    expect(decoded).toBeGreaterThan(50);
+  });
+
+  it("throws an Error, and nothing else, on random bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        try {
+          decodeCbor(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error);
+        }
+      }),
+      { seed: 5, numRuns: 1000 },
+    );
+  });
+
+  it("bounds nesting without recursion into the rest", () => {
+    const nested = (depth: number) => Uint8Array.from([...new Array(depth).fill(0x81), 0x00]);
+    expect(decodeCbor(nested(8))).toEqual([[[[[[[[0]]]]]]]]);
+    expect(() => decodeCbor(nested(9))).toThrow("nested deeper than 8");
+    expect(() => decodeCbor(new Uint8Array(1_000_000).fill(0x81))).toThrow("nested deeper than 8");
+    expect(() => decodeCbor(new Uint8Array(1_000_000).fill(0xa1))).toThrow();
+  });
+
+  it("bounds the number of items, which take far more memory than their bytes", () => {
+    const items = 2_000_000;
+    const bytes = new Uint8Array(items + 6);
+    bytes.set([0x9a, 0, 0x1e, 0x84, 0x80]); // array of 2,000,000, each 0x00
+    expect(() => decodeCbor(bytes.subarray(0, items + 5))).toThrow("more than 2000000 data items");
+  });
+
+  it("gives byte strings that do not share memory with the input", () => {
+    const bytes = Buffer.from(encodeCbor({ v: Uint8Array.of(1, 2, 3) }));
+    const { v } = decodeCbor(bytes) as { v: Uint8Array };
+    bytes.fill(0xff);
+    expect(v).toEqual(Uint8Array.of(1, 2, 3));
+    expect(v.constructor).toBe(Uint8Array);
+  });
+
+  it("does not let a document set a prototype", () => {
+    const bytes = Uint8Array.from([0xa1, 0x69, ...Buffer.from("__proto__"), 0xa1, 0x61, 0x78, 0x01]);
+    expect(() => decodeCbor(bytes)).toThrow("not in deterministic form");
+  });
+
+  it("does not encode undefined", () => {
+    expect(() => decodeCbor(encodeCbor({ a: undefined }))).toThrow();
+  });
+});

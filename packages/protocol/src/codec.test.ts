@@ -1,0 +1,268 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { bytesFrom, clientSamples, serverSamples } from "../test/samples.ts";
+import {
+  CHUNK_BYTES,
+  decodeClientFrame,
+  decodeServerFrame,
+  encodeFrame,
+  FrameAssembler,
+  MAX_CHUNK_BYTES,
+  splitFrame,
+  versionRejection,
+} from "./codec.ts";
+import type { Result } from "./errors.ts";
+import { clientMessageSchema, serverMessageSchema } from "./messages.ts";
+
+const types = (schema: { options: readonly { shape: { type: { value: string } } }[] }) =>
+  schema.options.map((option) => option.shape.type.value).sort();
+
+function codeOf(result: Result<unknown>): string {
+  return result.ok ? "accepted" : result.rejection.code;
+}
+
+/** Drops or replaces one field of a message and encodes whatever comes out. */
+function frameOf(message: Record<string, unknown>): Uint8Array {
+  return encodeFrame(message as never);
+}
+
+describe("frames", () => {
+  it("have a sample of every message type", () => {
+    expect(clientSamples.map((sample) => sample.type).sort()).toEqual(types(clientMessageSchema));
+    expect(serverSamples.map((sample) => sample.type).sort()).toEqual(types(serverMessageSchema));
+  });
+
+  it.each(clientSamples)("carry $type from a client", (message) => {
+    expect(decodeClientFrame(encodeFrame(message))).toEqual({ ok: true, value: message });
+    expect(codeOf(decodeServerFrame(encodeFrame(message)))).toBe("message-unknown");
+  });
+
+  it.each(serverSamples)("carry $type from the coordinator", (message) => {
+    expect(decodeServerFrame(encodeFrame(message))).toEqual({ ok: true, value: message });
+    expect(codeOf(decodeClientFrame(encodeFrame(message)))).toBe("message-unknown");
+  });
+
+  it.each([...clientSamples, ...serverSamples])(
+    "of type $type allow no field more and none less",
+    (message) => {
+      const decode = clientSamples.includes(message as never) ? decodeClientFrame : decodeServerFrame;
+      expect(decode(frameOf({ ...message, extra: 1 }))).toMatchObject({
+        rejection: { code: "message-invalid", field: "message.extra" },
+      });
+      for (const field of Object.keys(message).filter((name) => name !== "type")) {
+        const { [field as keyof typeof message]: _, ...rest } = message;
+        expect(decode(frameOf(rest))).toMatchObject({
+          rejection: { code: "message-invalid", field: `message.${field}`, fix: "add the field" },
+        });
+      }
+    },
+  );
+
+  it.each([...clientSamples, ...serverSamples])(
+    "of type $type fix the length of every byte string",
+    (message) => {
+      const decode = clientSamples.includes(message as never) ? decodeClientFrame : decodeServerFrame;
+      for (const [field, value] of Object.entries(message)) {
+        if (!(value instanceof Uint8Array) || field === "vector") continue;
+        for (const length of [0, value.length - 1, value.length + 1])
+          expect(decode(frameOf({ ...message, [field]: bytesFrom(0, length) }))).toMatchObject({
+            rejection: {
+              code: "message-invalid",
+              field: `message.${field}`,
+              rule: `must be ${value.length} bytes`,
+            },
+          });
+      }
+    },
+  );
+
+  it("name the path inside a list", () => {
+    const shares = [
+      { peer: 1, box: bytesFrom(0, 10) },
+      { peer: 2, box: new Uint8Array(1025) },
+    ];
+    expect(decodeClientFrame(frameOf({ type: "shares", round: 1, shares }))).toMatchObject({
+      rejection: { code: "message-invalid", field: "message.shares.1.box", rule: "must be 1 to 1024 bytes" },
+    });
+  });
+
+  it("say who has to update", () => {
+    expect(versionRejection(0).rejection).toMatchObject({
+      code: "protocol-version",
+      rule: "must be 1, found 0",
+      fix: "update the client SDK",
+    });
+    expect(versionRejection(9).rejection.fix).toContain("update the coordinator");
+  });
+
+  it("are refused, never thrown at, when bytes are changed, cut or random", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...clientSamples), fc.nat(), fc.nat(255), (message, at, byte) => {
+        const frame = encodeFrame(message);
+        frame[at % frame.length] = byte;
+        const changed = decodeClientFrame(frame);
+        if (changed.ok) expect(encodeFrame(changed.value)).toEqual(frame);
+        expect(decodeClientFrame(frame.subarray(0, at % frame.length)).ok).toBe(false);
+      }),
+      { seed: 8, numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+        expect(decodeClientFrame(bytes).ok).toBe(false);
+      }),
+      { seed: 9 },
+    );
+  });
+
+  it("never repeat in a rejection what a message carried", () => {
+    const secret = "a person's own words";
+    const rejected = [
+      decodeClientFrame(frameOf({ type: "ready", round: secret })),
+      decodeClientFrame(frameOf({ type: secret })),
+      decodeClientFrame(frameOf({ type: "leave", round: 1, code: secret })),
+    ];
+    for (const result of rejected) {
+      expect(result.ok).toBe(false);
+      expect(JSON.stringify(result)).not.toContain(secret);
+    }
+  });
+});
+
+describe("chunks", () => {
+  const maxFrameBytes = 4 * CHUNK_BYTES;
+  const frameOfLength = (length: number) => Uint8Array.from({ length }, (_, i) => i * 31 + (i >> 9));
+  const assembler = () => new FrameAssembler({ maxFrameBytes });
+  const gap = { ok: false, rejection: { code: "frame-malformed", field: "chunk.offset" } };
+
+  it.each([1, 2, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES + 17])(
+    "carry a frame of %i bytes",
+    (length) => {
+      const frame = frameOfLength(length);
+      const chunks = splitFrame(frame, 5);
+      expect(chunks.length).toBe(Math.ceil(length / CHUNK_BYTES));
+      const receiver = assembler();
+      const results = chunks.map((chunk) => {
+        expect(chunk.length).toBeLessThanOrEqual(MAX_CHUNK_BYTES);
+        return receiver.push(chunk);
+      });
+      const last = results.pop()!;
+      expect(results.every((result) => result.ok && result.value === undefined)).toBe(true);
+      expect(last.ok && Buffer.from(last.value!).equals(frame)).toBe(true);
+    },
+  );
+
+  it("carry frames one after another, in buffers that are reused", () => {
+    const receiver = assembler();
+    const transport = Buffer.alloc(MAX_CHUNK_BYTES);
+    for (const [id, length] of [5, CHUNK_BYTES + 5, 9].entries()) {
+      let last: Result<Uint8Array | undefined> | undefined;
+      for (const chunk of splitFrame(frameOfLength(length), id)) {
+        transport.set(chunk);
+        last = receiver.push(transport.subarray(0, chunk.length));
+        transport.fill(0);
+      }
+      expect(last?.ok && Buffer.from(last.value!).equals(frameOfLength(length))).toBe(true);
+    }
+  });
+
+  it("are refused out of order, repeated, skipped or interleaved, and the next frame gets through", () => {
+    const [a0, a1, a2] = splitFrame(frameOfLength(3 * CHUNK_BYTES), 1) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
+    const [b0] = splitFrame(frameOfLength(2 * CHUNK_BYTES), 2) as [Uint8Array];
+    const orders: Record<string, Uint8Array[]> = {
+      "middle first": [a1],
+      repeated: [a0, a0],
+      skipped: [a0, a2],
+      interleaved: [a0, b0],
+      "same offset of another frame": [a0, splitFrame(frameOfLength(3 * CHUNK_BYTES), 2)[1]!],
+      "another length": [a0, splitFrame(frameOfLength(3 * CHUNK_BYTES - 1), 1)[1]!],
+    };
+    for (const chunks of Object.values(orders)) {
+      const receiver = assembler();
+      const results = chunks.map((chunk) => receiver.push(chunk));
+      expect(results.at(-1)).toMatchObject(gap);
+      expect(results.slice(0, -1).every((result) => result.ok)).toBe(true);
+      expect(receiver.push(a1)).toMatchObject(gap);
+      expect(receiver.push(a0).ok && receiver.push(a1).ok).toBe(true);
+      const last = receiver.push(a2);
+      expect(last.ok && last.value?.length).toBe(3 * CHUNK_BYTES);
+    }
+  });
+
+  it("drop the frame under way when a chunk is malformed", () => {
+    const [first, second] = splitFrame(frameOfLength(2 * CHUNK_BYTES), 1) as [Uint8Array, Uint8Array];
+    const receiver = assembler();
+    receiver.push(first);
+    expect(codeOf(receiver.push(Uint8Array.of(1, 2, 3)))).toBe("frame-malformed");
+    expect(receiver.push(second)).toMatchObject(gap);
+  });
+
+  it("are refused when cut short, so that a frame cannot arrive in crumbs", () => {
+    const [first, second] = splitFrame(frameOfLength(CHUNK_BYTES + 100), 1) as [Uint8Array, Uint8Array];
+    expect(codeOf(assembler().push(first.subarray(0, first.length - 1)))).toBe("frame-malformed");
+    const receiver = assembler();
+    receiver.push(first);
+    expect(receiver.push(second.subarray(0, second.length - 1))).toMatchObject({
+      rejection: { code: "frame-malformed", field: "chunk" },
+    });
+  });
+
+  it("are refused beyond either size limit", () => {
+    expect(codeOf(assembler().push(splitFrame(new Uint8Array(maxFrameBytes + 1), 1)[0]!))).toBe(
+      "frame-too-large",
+    );
+    const chunk = splitFrame(new Uint8Array(CHUNK_BYTES), 1)[0]!;
+    const oversize = new Uint8Array(MAX_CHUNK_BYTES + 1);
+    oversize.set(chunk);
+    expect(assembler().push(oversize)).toMatchObject({
+      rejection: { code: "frame-too-large", field: "chunk" },
+    });
+  });
+
+  it("reserve no memory for bytes that have only been announced", () => {
+    const first = splitFrame(frameOfLength(CHUNK_BYTES + 1), 1)[0]!;
+    new DataView(first.buffer).setUint32(10, 0xffffffff);
+    const before = process.memoryUsage().arrayBuffers;
+    const receivers = Array.from({ length: 50 }, () => {
+      const receiver = new FrameAssembler({ maxFrameBytes: 0xffffffff });
+      expect(receiver.push(first)).toEqual({ ok: true, value: undefined });
+      return receiver;
+    });
+    expect(receivers.length).toBe(50);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 * 2 * MAX_CHUNK_BYTES);
+  });
+
+  it("never make the assembler throw", () => {
+    const headed = fc
+      .tuple(fc.nat(3), fc.nat(40), fc.nat(40), fc.uint8Array({ maxLength: 45 }))
+      .map(([id, offset, length, payload]) => {
+        const chunk = new Uint8Array(14 + payload.length);
+        const view = new DataView(chunk.buffer);
+        chunk.set([0x43, 1]);
+        view.setUint32(2, id);
+        view.setUint32(6, offset);
+        view.setUint32(10, length);
+        chunk.set(payload, 14);
+        return chunk;
+      });
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(headed, fc.uint8Array({ maxLength: 30 })), { maxLength: 10 }),
+        (chunks) => {
+          const receiver = new FrameAssembler({ maxFrameBytes: 30 });
+          for (const chunk of chunks) {
+            const result = receiver.push(chunk);
+            if (result.ok && result.value !== undefined) {
+              expect(result.value.length).toBeLessThanOrEqual(30);
+              expect(splitFrame(result.value, new DataView(chunk.buffer).getUint32(2))).toEqual([chunk]);
+            }
+          }
+        },
+      ),
+      { seed: 10, numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,238 @@
+/** What one field of a plan says about another: the contradictions that no single field shows. */
+import { MAX_VECTOR_BYTES, packedLength } from "./packing.ts";
+import type { PlanSections, ResolvedPlan } from "./plan-sections.ts";
+
+/** One broken rule. */
+export interface Contradiction {
+  /** Path of the field to change, without the document's name. */
+  readonly path: readonly (string | number)[];
+  readonly rule: string;
+  readonly fix: string;
+}
+
+/** Largest cohort for which graph `auto` connects every pair of members. */
+const COMPLETE_GRAPH_LIMIT = 256;
+/** Least local deviation, in quantised units, for which the sum of discrete Gaussians is as good as one (DIFFERENTIAL_PRIVACY: τd negligible). */
+const LEAST_DEVIATION = 4;
+/** κ: deviations of a coordinate of the sum that the modulus holds on either side. */
+const MODULUS_DEVIATIONS = 6;
+/** Order of the blocks in the joint vector. */
+const BLOCK_ORDER = ["model", "counts", "sums", "evaluation"] as const;
+
+/** ⌊share·total⌋; the margin keeps 0.29·100 = 28.999… from becoming 28. */
+function wholeShare(share: number, total: number): number {
+  return Math.floor(share * total + 1e-9);
+}
+
+/** Most rounds that one device can join: every `minimumSeparation`-th of `rounds`. */
+export function attainableParticipations(rounds: number, minimumSeparation: number): number {
+  return Math.ceil(rounds / minimumSeparation);
+}
+
+function encoderRules({ encoder, training }: PlanSections): Contradiction[] {
+  const found: Contradiction[] = [];
+  if (encoder.dimension % encoder.heads !== 0)
+    found.push({
+      path: ["encoder", "heads"],
+      rule: `must divide encoder.dimension (${encoder.dimension})`,
+      fix: "choose a divisor, such as 2",
+    });
+  if (encoder.itemDeltaRank > encoder.dimension)
+    found.push({
+      path: ["encoder", "itemDeltaRank"],
+      rule: `must not exceed encoder.dimension (${encoder.dimension}): a delta of full rank is not low-rank`,
+      fix: "lower itemDeltaRank",
+    });
+  if (training.trainable === "adapters" && training.adapterRank > encoder.dimension)
+    found.push({
+      path: ["training", "adapterRank"],
+      rule: `must not exceed encoder.dimension (${encoder.dimension}): an adapter of full rank is not low-rank`,
+      fix: 'lower adapterRank, or train everything with trainable "full"',
+    });
+  return found;
+}
+
+function cohortRules({ cohort, deadlines }: PlanSections): Contradiction[] {
+  const found: Contradiction[] = [];
+  if (cohort.minimum > cohort.target)
+    found.push({
+      path: ["cohort", "minimum"],
+      rule: `must not exceed cohort.target (${cohort.target})`,
+      fix: "lower the minimum or raise the target",
+    });
+  if (cohort.target > cohort.maximum)
+    found.push({
+      path: ["cohort", "target"],
+      rule: `must not exceed cohort.maximum (${cohort.maximum})`,
+      fix: "lower the target or raise the maximum",
+    });
+  if (cohort.minSurvivors > cohort.minimum)
+    found.push({
+      path: ["cohort", "minSurvivors"],
+      rule: `must not exceed cohort.minimum (${cohort.minimum})`,
+      fix: "lower minSurvivors or raise the minimum",
+    });
+  if (cohort.minSurvivors < 2)
+    found.push({
+      path: ["cohort", "minSurvivors"],
+      rule: "must be at least 2: the sum of one client is that client's data",
+      fix: "raise it to 2 or more",
+    });
+  const honest = cohort.minSurvivors - wholeShare(cohort.corruption, cohort.maximum);
+  if (honest < 2)
+    found.push({
+      path: ["cohort", "corruption"],
+      rule: `leaves fewer than 2 honest survivors: minSurvivors − ⌊corruption × maximum⌋ = ${honest}`,
+      fix: "raise minSurvivors, or lower corruption or maximum",
+    });
+  if (cohort.sampling === "first-come" && cohort.samplingRate !== 1)
+    found.push({
+      path: ["cohort", "samplingRate"],
+      rule: 'must be 1 with sampling "first-come", which takes no sample',
+      fix: 'remove samplingRate, or set sampling to "poisson"',
+    });
+  if (cohort.sampling === "poisson" && cohort.samplingRate === 1)
+    found.push({
+      path: ["cohort", "samplingRate"],
+      rule: 'must be below 1 with sampling "poisson": a coin of bias 1 selects everybody',
+      fix: 'set samplingRate to the cohort over the population, or sampling to "first-come"',
+    });
+  if (cohort.selectionWindow > deadlines.selecting)
+    found.push({
+      path: ["cohort", "selectionWindow"],
+      rule: `must not exceed deadlines.selecting (${deadlines.selecting})`,
+      fix: "shorten the window or move the deadline",
+    });
+  return found;
+}
+
+/**
+ * Secure aggregation over a complete graph of n members needs a threshold t with ⌈(n + ⌊γn⌋)/2⌉ < t ≤ (1 − δ)n:
+ * above, so that no two sets of survivors can both be unmasked by a coordinator with γn colluders; at most, so
+ * that the round survives the assumed dropout (SECURE_AGGREGATION, "Thresholds").
+ */
+function thresholdRules({ cohort, secureAggregation }: PlanSections): Contradiction[] {
+  if (secureAggregation.graph === "regular") return [];
+  const limit = secureAggregation.graph === "auto" ? COMPLETE_GRAPH_LIMIT : Number.POSITIVE_INFINITY;
+  for (let n = cohort.minimum; n <= Math.min(cohort.maximum, limit); n++) {
+    const least = Math.ceil((n + wholeShare(cohort.corruption, n)) / 2) + 1;
+    const most = Math.floor((1 - cohort.dropout) * n + 1e-9);
+    if (least > most)
+      return [
+        {
+          path: ["cohort", "dropout"],
+          rule: `leaves no threshold for a cohort of ${n}: ${least} answers are needed to unmask, ${most} are expected to remain`,
+          fix: "lower dropout or corruption, or raise cohort.minimum",
+        },
+      ];
+  }
+  return [];
+}
+
+function privacyRules({ privacy, cohort }: PlanSections): Contradiction[] {
+  const found: Contradiction[] = [];
+  const half = 2 ** (privacy.modulusBits - 1);
+  if (privacy.mechanism === "none") {
+    // n·(s + 1) < 2^(b−1) makes overflow impossible; s ≥ 1 leaves one quantised unit for the clip norm.
+    if (2 * cohort.maximum >= half)
+      found.push({
+        path: ["privacy", "modulusBits"],
+        rule: `must be at least ${Math.floor(Math.log2(2 * cohort.maximum)) + 2} for the sum of cohort.maximum (${cohort.maximum}) clients`,
+        fix: "raise modulusBits or lower cohort.maximum",
+      });
+    return found;
+  }
+  const spread = MODULUS_DEVIATIONS * LEAST_DEVIATION * Math.sqrt(cohort.maximum);
+  if (half < spread)
+    found.push({
+      path: ["privacy", "modulusBits"],
+      rule: `must be at least ${Math.ceil(Math.log2(spread)) + 1} for the noise of cohort.maximum (${cohort.maximum}) clients`,
+      fix: "raise modulusBits or lower cohort.maximum",
+    });
+  if (privacy.delta * cohort.maximum >= 1)
+    found.push({
+      path: ["privacy", "delta"],
+      rule: `must be below 1 / cohort.maximum (${1 / cohort.maximum}): publishing one person at random would meet it`,
+      fix: "choose delta well under one over the population, such as 1e-6",
+    });
+  return found;
+}
+
+function scheduleRules({ rounds, participation, server, clustering }: PlanSections): Contradiction[] {
+  const found: Contradiction[] = [];
+  const attainable = attainableParticipations(rounds, participation.minimumSeparation);
+  if (participation.maximum > attainable)
+    found.push({
+      path: ["participation", "maximum"],
+      rule: `must not exceed ${attainable}, all that ${rounds} rounds and a separation of ${participation.minimumSeparation} allow: noise would be added for nothing`,
+      fix: `lower it to ${attainable}, or leave it out`,
+    });
+  if (server.warmupRounds >= rounds)
+    found.push({
+      path: ["server", "warmupRounds"],
+      rule: `must be below rounds (${rounds}): the learning rate would never be reached`,
+      fix: "shorten the warm-up or raise rounds",
+    });
+  if (clustering.floor * clustering.clusters > 1)
+    found.push({
+      path: ["clustering", "floor"],
+      rule: `must not exceed 1 / clustering.clusters (${1 / clustering.clusters}), the mean share: no set of clusters could pass it`,
+      fix: "lower the floor or the number of clusters",
+    });
+  return found;
+}
+
+/** Every contradiction between the sections of a plan; none when they fit together. */
+export function planContradictions(plan: PlanSections): Contradiction[] {
+  return [
+    ...encoderRules(plan),
+    ...cohortRules(plan),
+    ...thresholdRules(plan),
+    ...privacyRules(plan),
+    ...scheduleRules(plan),
+  ];
+}
+
+/** Every contradiction between a plan and what it was resolved to. */
+export function resolvedContradictions(plan: PlanSections & { resolved: ResolvedPlan }): Contradiction[] {
+  const { blocks, mechanism, itemCount } = plan.resolved;
+  const found: Contradiction[] = [];
+  const complain = (path: string[], rule: string): void => {
+    found.push({ path: ["resolved", ...path], rule, fix: "resolve the plan again with the coordinator" });
+  };
+  if (blocks.some((block, i) => block.name !== BLOCK_ORDER[i]))
+    complain(["blocks"], `must be ${BLOCK_ORDER.join(", ")}, in this order`);
+  const squares = blocks.reduce((sum, block) => sum + block.weight ** 2, 0);
+  if (Math.abs(squares - 1) > 1e-9)
+    complain(["blocks"], `must have weights whose squares sum to 1, found ${squares}`);
+  if (mechanism.modulusBits !== plan.privacy.modulusBits)
+    complain(["mechanism", "modulusBits"], `must equal privacy.modulusBits (${plan.privacy.modulusBits})`);
+  const length = blocks.reduce((sum, block) => sum + block.length, 0);
+  const padded = 2 ** Math.ceil(Math.log2(length));
+  if (mechanism.paddedLength !== padded)
+    complain(
+      ["mechanism", "paddedLength"],
+      `must be ${padded}, the least power of two that holds ${length} entries`,
+    );
+  if (packedLength(mechanism.paddedLength, mechanism.modulusBits) > MAX_VECTOR_BYTES)
+    complain(["mechanism", "paddedLength"], `must pack into ${MAX_VECTOR_BYTES} bytes`);
+  const noisy = mechanism.localDeviation > 0 && mechanism.noiseMultiplier > 0;
+  if (noisy === (plan.privacy.mechanism === "none"))
+    complain(
+      ["mechanism", "localDeviation"],
+      noisy ? 'must be 0 with privacy.mechanism "none"' : "must be above 0, with a noise multiplier above 0",
+    );
+  if (plan.clustering.clusters > itemCount)
+    found.push({
+      path: ["clustering", "clusters"],
+      rule: `must not exceed the catalogue's ${itemCount} items, from which the clusters are seeded`,
+      fix: "lower the number of clusters",
+    });
+  if (itemCount > plan.training.fullSoftmaxLimit && plan.training.negatives >= itemCount)
+    found.push({
+      path: ["training", "negatives"],
+      rule: `must be below the catalogue's ${itemCount} items`,
+      fix: "lower negatives, or raise fullSoftmaxLimit to use every item",
+    });
+  return found;
+}

@@ -1,0 +1,208 @@
+/**
+ * The sections of a plan as an operator writes them, with their defaults, and what resolving adds. What ties sections together is in plan-rules.ts.
+ */
+import { z } from "zod";
+
+const positive = z.number().positive().finite();
+const fraction = z.number().min(0).max(1);
+const count = z.number().int().min(1);
+const digest = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
+const milliseconds = z.number().int().min(100).max(86_400_000);
+
+export const taskIdSchema = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    "must be 1 to 63 lower-case letters, digits or hyphens and not start with a hyphen",
+  );
+
+/** Shape of the interest encoder: a pre-norm causal transformer over a person's last interactions. */
+export const encoderShapeSchema = z.strictObject({
+  architecture: z.literal("transformer").default("transformer"),
+  layers: count.max(8).default(2),
+  /** d, width of item and user vectors. */
+  dimension: count.max(512).default(64),
+  heads: count.max(16).default(2),
+  /** Width of the feed-forward hidden layer. */
+  feedForward: count.max(2048).default(128),
+  /** L, number of last interactions that the encoder sees. */
+  sequenceLength: z.number().int().min(2).max(200).default(50),
+  dropout: z.number().min(0).max(0.9).default(0.3),
+  /** Rank of the learned delta on the item vectors; 0 = frozen text projection. */
+  itemDeltaRank: z.number().int().min(0).max(64).default(8),
+  /** Number of hash buckets of the n-gram text features. */
+  textBuckets: z
+    .number()
+    .int()
+    .min(256)
+    .max(1 << 20)
+    .default(32_768),
+  /** Seed of the public random projection and of the initial weights. */
+  seed: z.number().int().min(0).max(0xffffffff).default(1),
+});
+
+export const trainingSchema = z.strictObject({
+  /** What is trained and shared: all parameters, low-rank adapters with the item delta, or the head only. */
+  trainable: z.enum(["full", "adapters", "head"]).default("full"),
+  adapterRank: count.max(64).default(4),
+  /** Passes over a person's own sequence per round. */
+  epochs: count.max(50).default(1),
+  /** Sequences per local step. */
+  batchSize: count.max(256).default(8),
+  /** Local SGD learning rate. */
+  learningRate: positive.max(10).default(0.1),
+  /** Upper bound of local steps per round. */
+  maxSteps: count.max(1000).default(1),
+  /** Shared negatives per step once the catalogue exceeds `fullSoftmaxLimit` items. */
+  negatives: count.max(8192).default(256),
+  fullSoftmaxLimit: count.max(100_000).default(10_000),
+});
+
+export const serverOptimiserSchema = z.strictObject({
+  optimiser: z.enum(["fedavg", "fedavgm", "fedadam"]).default("fedadam"),
+  learningRate: positive.max(100).default(0.003),
+  /** FedAvgM momentum. */
+  momentum: z.number().min(0).max(0.999).default(0.9),
+  beta1: z.number().min(0).max(0.999).default(0.9),
+  beta2: z.number().min(0).max(0.9999).default(0.99),
+  /** FedAdam τ, the degree of adaptivity (Reddi et al. 2021). */
+  adaptivity: positive.default(1e-6),
+  /** Rounds of linear warm-up of the server learning rate. */
+  warmupRounds: z.number().int().min(0).default(0),
+  /** Learning rate after the warm-up: constant, or half a cosine down to zero at the last round. */
+  schedule: z.enum(["constant", "cosine"]).default("constant"),
+  /** Positive-part James–Stein shrinkage of each tensor of the noisy mean update (post-processing, free of privacy cost). */
+  shrinkage: z.enum(["none", "james-stein"]).default("james-stein"),
+});
+
+export const cohortSchema = z.strictObject({
+  /** Fewer ready clients than this: the round fails. */
+  minimum: count.max(100_000).default(48),
+  /** The cohort the operator would like. */
+  target: count.max(100_000).default(64),
+  /** More ready clients than this are sent home. */
+  maximum: count.max(100_000).default(96),
+  /** `first-come`: the first target × overSelection check-ins are selected. `poisson`: each check-in by a coin of bias samplingRate. */
+  sampling: z.enum(["first-come", "poisson"]).default("first-come"),
+  overSelection: z.number().min(1).max(5).default(1.25),
+  samplingRate: z.number().gt(0).max(1).default(1),
+  /** Milliseconds that selecting lasts at least, so that a cohort is drawn from many and not from the quickest. */
+  selectionWindow: milliseconds.default(1_000),
+  /** U3 smaller than this is never unmasked. */
+  minSurvivors: count.max(100_000).default(40),
+  /** γ, assumed share of the cohort that colludes with the coordinator and adds no noise. */
+  corruption: z.number().min(0).max(0.49).default(0.05),
+  /** δ, assumed share of the cohort that drops out during the cryptographic phases. */
+  dropout: z.number().min(0).max(0.9).default(0.2),
+});
+
+export const deadlinesSchema = z.strictObject({
+  /** Milliseconds each phase may last at the most. */
+  selecting: milliseconds.default(60_000),
+  training: milliseconds.default(600_000),
+  enrolling: milliseconds.default(60_000),
+  sharing: milliseconds.default(60_000),
+  masking: milliseconds.default(120_000),
+  consistency: milliseconds.default(60_000),
+  unmasking: milliseconds.default(60_000),
+});
+
+const block = (weight: number) => z.strictObject({ weight: positive.default(weight) }).prefault({});
+
+export const privacySchema = z.strictObject({
+  /** `none` turns the noise off: no (ε, δ) guarantee, secure aggregation only. */
+  mechanism: z.enum(["distributed-discrete-gaussian", "none"]).default("distributed-discrete-gaussian"),
+  /** ε against the coordinator over all rounds in which one person takes part. */
+  epsilon: positive.max(100).default(8),
+  delta: z.number().gt(0).max(0.01).default(1e-6),
+  /** b, entries of the masked vector are integers modulo 2^b. */
+  modulusBits: z.number().int().min(8).max(32).default(20),
+  /** Weights share the joint L2 budget between blocks: a_i ∝ weight, Σ a_i² = 1. */
+  blocks: z
+    .strictObject({
+      model: z.strictObject({ weight: positive.default(1), clip: positive.default(1) }).prefault({}),
+      counts: block(0.25),
+      sums: block(0.35),
+      evaluation: block(0.1),
+    })
+    .prefault({}),
+});
+
+/** P where the operator does not say, unless the plan's rounds allow fewer. */
+export const DEFAULT_PARTICIPATIONS = 5;
+
+/** Every field of a plan as an operator writes it, each valid by itself. */
+export const planSections = z.strictObject({
+  schema: z.literal("kindred.plan/1").default("kindred.plan/1"),
+  task: taskIdSchema,
+  title: z.string().max(200).default(""),
+  rounds: count.max(100_000).default(5),
+  encoder: encoderShapeSchema.prefault({}),
+  training: trainingSchema.prefault({}),
+  server: serverOptimiserSchema.prefault({}),
+  cohort: cohortSchema.prefault({}),
+  deadlines: deadlinesSchema.prefault({}),
+  participation: z
+    .strictObject({
+      /** P, rounds of this task in which one device takes part at the most; enforced by the device. */
+      maximum: count.max(100_000).default(DEFAULT_PARTICIPATIONS),
+      /** Rounds that lie between two participations of a device, 1 = every round is allowed. */
+      minimumSeparation: count.max(100_000).default(1),
+    })
+    .prefault({}),
+  secureAggregation: z
+    .strictObject({
+      /** `auto`: complete up to 256 ready clients, k-regular above. */
+      graph: z.enum(["auto", "complete", "regular"]).default("auto"),
+    })
+    .prefault({}),
+  privacy: privacySchema.prefault({}),
+  clustering: z
+    .strictObject({
+      /** k, number of interest clusters. */
+      clusters: z.number().int().min(2).max(1024).default(16),
+      /** A centroid whose noisy count per survivor falls below this share keeps its previous value. */
+      floor: fraction.default(0.005),
+    })
+    .prefault({}),
+});
+
+/** One block of the joint vector, in order. */
+export const vectorBlockSchema = z.strictObject({
+  name: z.enum(["model", "counts", "sums", "evaluation"]),
+  length: count,
+  /** C_i, L2 bound of the block's values. */
+  clip: positive,
+  /** a_i, with Σ a_i² = 1. */
+  weight: positive.max(1),
+});
+
+/** The calibrated mechanism; see `Mechanism` of @kindred/privacy for the meaning of each number. */
+export const mechanismSchema = z.strictObject({
+  paddedLength: count,
+  modulusBits: z.number().int().min(8).max(32),
+  scale: positive,
+  localDeviation: z.number().int().min(0),
+  honest: count,
+  sensitivity: z.strictObject({ l2: positive, l1: positive }),
+  beta: z.number().min(0).lt(1),
+  noiseMultiplier: z.number().min(0),
+});
+
+/** What the coordinator adds to a plan when it accepts it. */
+export const resolvedPlanSchema = z.strictObject({
+  /** Ed25519 key of the coordinator that signs plan and ledger, hexadecimal. */
+  coordinatorKey: digest,
+  catalogueHash: digest,
+  itemCount: count,
+  blocks: z.array(vectorBlockSchema).length(4),
+  mechanism: mechanismSchema,
+});
+
+export type EncoderShape = z.infer<typeof encoderShapeSchema>;
+export type TrainingOptions = z.infer<typeof trainingSchema>;
+export type ServerOptimiserOptions = z.infer<typeof serverOptimiserSchema>;
+export type PlanSections = z.infer<typeof planSections>;
+export type ResolvedPlan = z.infer<typeof resolvedPlanSchema>;
+export type VectorBlock = z.infer<typeof vectorBlockSchema>;
+export type MechanismParameters = z.infer<typeof mechanismSchema>;

@@ -1,0 +1,457 @@
+import { describe, expect, it } from "vitest";
+import { samplePlan } from "../test/samples.ts";
+import { KindredError, type Rejection } from "./errors.ts";
+import {
+  type Plan,
+  parsePlanInput,
+  parseSignedPlan,
+  planDigest,
+  planSchema,
+  planSigningText,
+} from "./plan.ts";
+
+function refusal(parse: () => unknown): Rejection {
+  try {
+    parse();
+  } catch (error) {
+    if (error instanceof KindredError) return error.rejection;
+    throw error;
+  }
+  throw new Error("the plan was accepted");
+}
+
+const refusalOf = (change: Record<string, unknown>) =>
+  refusal(() => parsePlanInput({ task: "x", ...change }));
+const accepts = (change: Record<string, unknown>) => parsePlanInput({ task: "x", ...change });
+
+/** Every leaf of a document as [path, value]. */
+function leaves(value: unknown, path: readonly string[] = []): [readonly string[], unknown][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [[path, value]];
+  return Object.entries(value).flatMap(([key, entry]) => leaves(entry, [...path, key]));
+}
+
+/** A document that holds `value` at `path` and nothing else. */
+function documentWith(path: readonly string[], value: unknown): Record<string, unknown> {
+  return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Record<string, unknown>;
+}
+
+describe("defaults", () => {
+  const plan = parsePlanInput({ task: "x" });
+
+  it("make a whole plan out of a task's id", () => {
+    expect(plan).toMatchObject({
+      schema: "kindred.plan/1",
+      rounds: 5,
+      encoder: { layers: 2, dimension: 64, heads: 2, sequenceLength: 50, itemDeltaRank: 8 },
+      cohort: { minimum: 48, target: 64, maximum: 96, minSurvivors: 40, sampling: "first-come" },
+      participation: { maximum: 5, minimumSeparation: 1 },
+      privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8, delta: 1e-6, modulusBits: 20 },
+      clustering: { clusters: 16, floor: 0.005 },
+    });
+  });
+
+  it("are a fixed point: a plan parses to itself", () => {
+    expect(parsePlanInput(plan)).toEqual(plan);
+  });
+
+  it("fill in what a section leaves out", () => {
+    expect(accepts({ cohort: { target: 80 } }).cohort).toEqual({ ...plan.cohort, target: 80 });
+  });
+
+  it.each([
+    [{ rounds: 1 }, 1],
+    [{ rounds: 3 }, 3],
+    [{ rounds: 100 }, 5],
+    [{ rounds: 5, participation: { minimumSeparation: 2 } }, 3],
+    [{ rounds: 4, participation: { minimumSeparation: 9 } }, 1],
+    [{ rounds: 100, participation: { maximum: 7 } }, 7],
+  ])("let a device take part no more often than the rounds allow: %j", (change, expected) => {
+    expect(accepts(change).participation.maximum).toBe(expected);
+  });
+});
+
+describe("malformed fields", () => {
+  const fields = leaves(parsePlanInput({ task: "x" }));
+
+  it.each(fields.map(([path, value]) => [path.join("."), path, value] as const))(
+    "%s of a wrong type is named",
+    (name, path, value) => {
+      const wrong = typeof value === "string" ? 5 : "five";
+      const rejection = refusalOf(documentWith(path, wrong));
+      expect(rejection.code).toBe("plan-invalid");
+      expect(rejection.field).toBe(`plan.${name}`);
+      expect(rejection.rule).toMatch(/^must be /);
+      expect(rejection.fix).toMatch(/^(make it|use) /);
+    },
+  );
+
+  const numbers = fields.filter(([, value]) => typeof value === "number");
+  it.each(numbers.map(([path]) => [path.join("."), path] as const))(
+    "%s out of every range is named, with the bound in rule and fix",
+    (name, path) => {
+      const low = refusalOf(documentWith(path, -1));
+      expect(low).toMatchObject({ code: "plan-invalid", field: `plan.${name}` });
+      expect(low.rule).toMatch(/^must be (at least|above) \d/);
+      expect(low.fix).toMatch(/^raise it (to \d+ or more|above \d)/);
+      expect(refusalOf(documentWith(path, Number.NaN)).field).toBe(`plan.${name}`);
+      expect(refusalOf(documentWith(path, Number.POSITIVE_INFINITY)).field).toBe(`plan.${name}`);
+    },
+  );
+
+  const sections = Object.entries(parsePlanInput({ task: "x" })).filter(
+    ([, value]) => typeof value === "object",
+  );
+  it.each(sections.map(([name]) => name))("an unknown key of %s is named", (name) => {
+    expect(refusalOf({ [name]: { sped: 1 } })).toEqual({
+      code: "plan-invalid",
+      field: `plan.${name}.sped`,
+      rule: 'is not a field here: "sped"',
+      fix: 'remove "sped", or check the spelling',
+    });
+  });
+
+  it.each(["", "-x", "X", "a b", "ä", "x".repeat(64)])("the task id %j is refused", (task) => {
+    expect(refusal(() => parsePlanInput({ task }))).toMatchObject({ field: "plan.task" });
+  });
+
+  it.each([
+    [{ rounds: 1.5 }, "plan.rounds", "must be an integer, found a fraction", "make it an integer"],
+    [{ rounds: 0 }, "plan.rounds", "must be at least 1", "raise it to 1 or more"],
+    [
+      { encoder: { dimension: 1024 } },
+      "plan.encoder.dimension",
+      "must be at most 512",
+      "lower it to 512 or less",
+    ],
+    [
+      { privacy: { modulusBits: 33 } },
+      "plan.privacy.modulusBits",
+      "must be at most 32",
+      "lower it to 32 or less",
+    ],
+    [{ encoder: null }, "plan.encoder", "must be an object, found null", "make it an object"],
+    [{ sped: 1 }, "plan.sped", 'is not a field here: "sped"', 'remove "sped", or check the spelling'],
+    [
+      { server: { optimiser: "adam" } },
+      "plan.server.optimiser",
+      'must be one of "fedavg", "fedavgm", "fedadam"',
+      'use "fedavg" or "fedavgm" or "fedadam"',
+    ],
+  ])("%j", (change, field, rule, fix) => {
+    expect(refusalOf(change)).toEqual({ code: "plan-invalid", field, rule, fix });
+  });
+
+  it.each([[undefined], [null], [[]], ["plan"], [5]])("a document that is %j is refused", (document) => {
+    expect(refusal(() => parsePlanInput(document))).toMatchObject({ code: "plan-invalid", field: "plan" });
+  });
+
+  it("a plan without a task says so", () => {
+    expect(refusal(() => parsePlanInput({}))).toMatchObject({
+      field: "plan.task",
+      rule: "must be a string, but is missing",
+      fix: "add the field",
+    });
+  });
+});
+
+describe("contradictions", () => {
+  const small = { minimum: 4, target: 4, maximum: 4, minSurvivors: 3, corruption: 0 };
+  const poisson = { sampling: "poisson", samplingRate: 0.1 };
+
+  /** What contradicts itself, the field to change, part of the rule, and the change that mends it. */
+  const cases: [string, Record<string, unknown>, string, string, Record<string, unknown>][] = [
+    [
+      "heads",
+      { encoder: { heads: 3 } },
+      "encoder.heads",
+      "must divide encoder.dimension (64)",
+      { encoder: { heads: 4 } },
+    ],
+    [
+      "delta rank",
+      { encoder: { dimension: 8, itemDeltaRank: 9 } },
+      "encoder.itemDeltaRank",
+      "must not exceed encoder.dimension (8)",
+      { encoder: { dimension: 8, itemDeltaRank: 8 } },
+    ],
+    [
+      "adapter rank",
+      { encoder: { dimension: 8 }, training: { trainable: "adapters", adapterRank: 9 } },
+      "training.adapterRank",
+      "must not exceed encoder.dimension (8)",
+      { encoder: { dimension: 8 }, training: { trainable: "full", adapterRank: 9 } },
+    ],
+    [
+      "minimum",
+      { cohort: { minimum: 65 } },
+      "cohort.minimum",
+      "must not exceed cohort.target (64)",
+      { cohort: { minimum: 64 } },
+    ],
+    [
+      "target",
+      { cohort: { target: 97 } },
+      "cohort.target",
+      "must not exceed cohort.maximum (96)",
+      { cohort: { target: 96 } },
+    ],
+    [
+      "survivors",
+      { cohort: { minSurvivors: 49 } },
+      "cohort.minSurvivors",
+      "must not exceed cohort.minimum (48)",
+      { cohort: { minSurvivors: 48 } },
+    ],
+    [
+      "one survivor",
+      { cohort: { ...small, minSurvivors: 1 } },
+      "cohort.minSurvivors",
+      "must be at least 2",
+      { cohort: { ...small, minSurvivors: 2 } },
+    ],
+    [
+      "honest survivors",
+      { cohort: { corruption: 0.41, dropout: 0.1 } },
+      "cohort.corruption",
+      "leaves fewer than 2 honest survivors: minSurvivors − ⌊corruption × maximum⌋ = 1",
+      { cohort: { corruption: 0.39, dropout: 0.1 } },
+    ],
+    [
+      "a sampling rate that nothing uses",
+      { cohort: { samplingRate: 0.5 } },
+      "cohort.samplingRate",
+      'must be 1 with sampling "first-come"',
+      { cohort: { sampling: "poisson", samplingRate: 0.5 } },
+    ],
+    [
+      "sampling that takes everybody",
+      { cohort: { sampling: "poisson" } },
+      "cohort.samplingRate",
+      'must be below 1 with sampling "poisson"',
+      { cohort: poisson },
+    ],
+    [
+      "selection window",
+      { cohort: { selectionWindow: 2000 }, deadlines: { selecting: 1999 } },
+      "cohort.selectionWindow",
+      "must not exceed deadlines.selecting (1999)",
+      { cohort: { selectionWindow: 2000 }, deadlines: { selecting: 2000 } },
+    ],
+    [
+      "threshold: too much dropout",
+      { cohort: { dropout: 0.46 } },
+      "cohort.dropout",
+      "leaves no threshold for a cohort of 48: 26 answers are needed to unmask, 25 are expected to remain",
+      { cohort: { dropout: 0.4 } },
+    ],
+    [
+      "threshold: a tiny cohort",
+      { cohort: { ...small, minimum: 3 } },
+      "cohort.dropout",
+      "leaves no threshold for a cohort of 3: 3 answers are needed to unmask, 2 are expected to remain",
+      { cohort: { ...small, minimum: 3, dropout: 0 } },
+    ],
+    [
+      "threshold: larger complete graphs",
+      {
+        cohort: { minimum: 300, target: 300, maximum: 300, dropout: 0.5 },
+        secureAggregation: { graph: "complete" },
+      },
+      "cohort.dropout",
+      "leaves no threshold for a cohort of 300",
+      {
+        cohort: { minimum: 300, target: 300, maximum: 300, dropout: 0.45 },
+        secureAggregation: { graph: "complete" },
+      },
+    ],
+    [
+      "modulus against noise",
+      { privacy: { modulusBits: 8 } },
+      "privacy.modulusBits",
+      "must be at least 9 for the noise of cohort.maximum (96) clients",
+      { privacy: { modulusBits: 9 } },
+    ],
+    [
+      "modulus against the sum",
+      { privacy: { mechanism: "none", modulusBits: 8 } },
+      "privacy.modulusBits",
+      "must be at least 9 for the sum of cohort.maximum (96) clients",
+      { privacy: { mechanism: "none", modulusBits: 9 } },
+    ],
+    [
+      "delta against the cohort",
+      { privacy: { delta: 0.01 }, cohort: { maximum: 100 } },
+      "privacy.delta",
+      "must be below 1 / cohort.maximum (0.01)",
+      { privacy: { delta: 0.0099 }, cohort: { maximum: 100 } },
+    ],
+    [
+      "participations",
+      { rounds: 4, participation: { maximum: 5 } },
+      "participation.maximum",
+      "must not exceed 4, all that 4 rounds and a separation of 1 allow",
+      { rounds: 4, participation: { maximum: 4 } },
+    ],
+    [
+      "participations and separation",
+      { rounds: 10, participation: { maximum: 5, minimumSeparation: 3 } },
+      "participation.maximum",
+      "must not exceed 4, all that 10 rounds and a separation of 3 allow",
+      { rounds: 10, participation: { maximum: 4, minimumSeparation: 3 } },
+    ],
+    [
+      "warm-up",
+      { server: { warmupRounds: 5 } },
+      "server.warmupRounds",
+      "must be below rounds (5)",
+      { server: { warmupRounds: 4 } },
+    ],
+    [
+      "cluster floor",
+      { clustering: { clusters: 4, floor: 0.26 } },
+      "clustering.floor",
+      "must not exceed 1 / clustering.clusters (0.25)",
+      { clustering: { clusters: 4, floor: 0.25 } },
+    ],
+  ];
+
+  it.each(cases)("%s", (_, change, field, rule, mended) => {
+    const rejection = refusalOf(change);
+    expect(rejection.code).toBe("plan-invalid");
+    expect(rejection.field).toBe(`plan.${field}`);
+    expect(rejection.rule).toContain(rule);
+    expect(rejection.fix.length).toBeGreaterThan(10);
+    expect(() => accepts(mended)).not.toThrow();
+  });
+
+  it("beyond the first are counted", () => {
+    expect(refusalOf({ encoder: { heads: 3 }, server: { warmupRounds: 9 } })).toMatchObject({
+      field: "plan.encoder.heads",
+      rule: "must divide encoder.dimension (64) (and 1 more)",
+    });
+  });
+
+  it("of the complete graph do not bind a regular one", () => {
+    const cohort = { minimum: 300, target: 300, maximum: 300, dropout: 0.5 };
+    expect(() => accepts({ cohort })).not.toThrow();
+  });
+});
+
+describe("resolved plan", () => {
+  const signed = (plan: Plan) => ({ plan, signature: "0a".repeat(64) });
+  const refusalWith = (change: (plan: Plan) => void) => {
+    const plan = samplePlan();
+    change(plan);
+    return refusal(() => parseSignedPlan(signed(plan)));
+  };
+
+  it("parses to itself", () => {
+    expect(parseSignedPlan(signed(samplePlan()))).toEqual(signed(samplePlan()));
+  });
+
+  it.each<[string, (plan: Plan) => void, string, string]>([
+    [
+      "block order",
+      (p) => p.resolved.blocks.reverse(),
+      "resolved.blocks",
+      "must be model, counts, sums, evaluation",
+    ],
+    ["block missing", (p) => p.resolved.blocks.pop(), "resolved.blocks", "must have at least 4 entries"],
+    ["weights", (p) => (p.resolved.blocks[0]!.weight = 0.51), "resolved.blocks", "squares sum to 1"],
+    [
+      "modulus",
+      (p) => (p.resolved.mechanism.modulusBits = 21),
+      "resolved.mechanism.modulusBits",
+      "must equal privacy.modulusBits (20)",
+    ],
+    [
+      "padding",
+      (p) => (p.resolved.mechanism.paddedLength = 512),
+      "resolved.mechanism.paddedLength",
+      "must be 256",
+    ],
+    [
+      "size",
+      (p) => {
+        p.resolved.blocks[0]!.length = 2 ** 27 - 132;
+        p.resolved.mechanism.paddedLength = 2 ** 27;
+      },
+      "resolved.mechanism.paddedLength",
+      "must pack into 268435456 bytes",
+    ],
+    [
+      "no noise",
+      (p) => (p.resolved.mechanism.localDeviation = 0),
+      "resolved.mechanism.localDeviation",
+      "must be above 0",
+    ],
+    [
+      "noise that was not asked for",
+      (p) => (p.privacy.mechanism = "none"),
+      "resolved.mechanism.localDeviation",
+      "must be 0 with privacy.mechanism",
+    ],
+    [
+      "clusters",
+      (p) => (p.clustering.clusters = 3),
+      "clustering.clusters",
+      "must not exceed the catalogue's 2 items",
+    ],
+    [
+      "negatives",
+      (p) => {
+        p.training.fullSoftmaxLimit = 1;
+        p.training.negatives = 2;
+      },
+      "training.negatives",
+      "must be below the catalogue's 2 items",
+    ],
+    ["a section's own rule", (p) => (p.encoder.heads = 3), "encoder.heads", "must divide"],
+    [
+      "key",
+      (p) => (p.resolved.coordinatorKey = "0F".repeat(32)),
+      "resolved.coordinatorKey",
+      "64 hexadecimal digits",
+    ],
+  ])("is refused with a wrong %s", (_, change, field, rule) => {
+    const rejection = refusalWith(change);
+    expect(rejection).toMatchObject({ code: "plan-invalid", field: `signedPlan.plan.${field}` });
+    expect(rejection.rule).toContain(rule);
+  });
+
+  it("is refused without a signature of 64 bytes", () => {
+    expect(refusal(() => parseSignedPlan({ plan: samplePlan(), signature: "00" }))).toMatchObject({
+      field: "signedPlan.signature",
+      rule: "must be 128 hexadecimal digits",
+    });
+  });
+
+  it("takes no default: every field is signed", () => {
+    const { participation: _, ...rest } = samplePlan();
+    expect(planSchema.safeParse({ ...rest, participation: { minimumSeparation: 1 } }).success).toBe(true);
+  });
+});
+
+describe("planDigest", () => {
+  it("does not depend on the order of keys", () => {
+    const plan = samplePlan();
+    const reordered = Object.fromEntries(Object.entries(plan).reverse()) as Plan;
+    expect(planDigest(reordered)).toBe(planDigest(plan));
+    expect(planSigningText(plan)).toBe(`kindred.plan/1:${planDigest(plan)}`);
+  });
+
+  it("depends on every field", () => {
+    const plan = samplePlan();
+    const changed = leaves(plan).flatMap(([path, value]) => {
+      if (typeof value !== "number" && typeof value !== "string") return [];
+      const copy = structuredClone(plan) as unknown as Record<string, unknown>;
+      const parent = path
+        .slice(0, -1)
+        .reduce<Record<string, unknown>>((at, key) => at[key] as Record<string, unknown>, copy);
+      parent[path.at(-1)!] = typeof value === "number" ? value + 1 : `${value}0`;
+      return [planDigest(copy as unknown as Plan)];
+    });
+    expect(changed.length).toBeGreaterThan(50);
+    expect(new Set([planDigest(plan), ...changed]).size).toBe(changed.length + 1);
+  });
+});

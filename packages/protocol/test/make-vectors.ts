@@ -1,0 +1,320 @@
+/**
+ * Builds the vectors beside this file. Written once with `npx tsx packages/protocol/test/make-vectors.ts`; a
+ * test holds the code to them byte for byte. They change only together with PROTOCOL_VERSION or a schema's version.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encodeCbor } from "../src/cbor.ts";
+import {
+  advertisementSigningBytes,
+  bytesToHex,
+  canonicalJson,
+  catalogueHash,
+  concatBytes,
+  consistencySigningBytes,
+  directoryDigest,
+  encodeFrame,
+  encodeModel,
+  hashParts,
+  helloSigningBytes,
+  hexToBytes,
+  modelHash,
+  packBits,
+  planDigest,
+  planSigningText,
+  rosterSigningBytes,
+  sessionId,
+  sha256Hex,
+  splitFrame,
+} from "../src/index.ts";
+import {
+  bytesFrom,
+  clientSamples,
+  sampleAdvertisement,
+  sampleCatalogue,
+  sampleModel,
+  samplePlan,
+  serverSamples,
+} from "./samples.ts";
+
+/** Byte strings as `{ "hex": "…" }`, so that a message can stand in JSON. */
+function jsonForm(value: unknown): unknown {
+  if (value instanceof Uint8Array) return { hex: bytesToHex(value) };
+  if (Array.isArray(value)) return value.map(jsonForm);
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, jsonForm(entry)]));
+  return value;
+}
+
+/** A frame around a CBOR body given in hexadecimal. */
+const frameAround = (body: string) => `4b01${body}`;
+const encoded = (message: unknown) => bytesToHex(encodeCbor(message));
+
+function frames() {
+  const valid = (
+    from: "client" | "server",
+    messages: readonly (typeof clientSamples | typeof serverSamples)[number][],
+  ) =>
+    messages.map((message) => ({
+      from,
+      message: jsonForm(message),
+      frame: bytesToHex(encodeFrame(message)),
+    }));
+  const ready = { type: "ready", round: 1 };
+  const checkIn = encoded({ type: "check-in" }); // a1 64 "type" 68 "check-in"
+  const vector = { type: "masked-input", round: 1 };
+  const bad = (name: string, frame: string, code: string) => ({ name, from: "client", frame, code });
+  return {
+    valid: [...valid("client", clientSamples), ...valid("server", serverSamples)],
+    invalid: [
+      bad("empty", "", "frame-malformed"),
+      bad("header only", "4b01", "frame-malformed"),
+      bad("wrong magic", `4a01${checkIn}`, "frame-malformed"),
+      bad("older version", `4b00${checkIn}`, "protocol-version"),
+      bad("newer version", `4b02${checkIn}`, "protocol-version"),
+      bad("truncated body", frameAround(checkIn.slice(0, -2)), "frame-malformed"),
+      bad("trailing byte", frameAround(`${checkIn}00`), "frame-malformed"),
+      bad("indefinite-length map", frameAround(`bf${checkIn.slice(2)}ff`), "frame-malformed"),
+      bad("indefinite-length text", frameAround("a164747970657f68636865636b2d696eff"), "frame-malformed"),
+      bad("repeated key", frameAround(`a2${checkIn.slice(2)}${checkIn.slice(2)}`), "frame-malformed"),
+      bad("unsorted keys", frameAround("a265726f756e64016474797065657265616479"), "frame-malformed"),
+      bad("key that is no text", frameAround("a10102"), "frame-malformed"),
+      bad("tag", frameAround(`c0${checkIn}`), "frame-malformed"),
+      bad("undefined", frameAround("f7"), "frame-malformed"),
+      bad(
+        "integer in a longer form",
+        frameAround("a2647479706565726561647965726f756e641801"),
+        "frame-malformed",
+      ),
+      bad(
+        "integer beyond 2^53",
+        frameAround("a2647479706565726561647965726f756e641bffffffffffffffff"),
+        "frame-malformed",
+      ),
+      bad("integer as a float", frameAround("a2647479706565726561647965726f756e64f93c00"), "frame-malformed"),
+      bad("NaN", frameAround("a2647479706565726561647965726f756e64f97e00"), "frame-malformed"),
+      bad("infinity", frameAround("a2647479706565726561647965726f756e64f97c00"), "frame-malformed"),
+      bad("text that is not UTF-8", frameAround("a1647479706561ff"), "frame-malformed"),
+      bad("bytes announced beyond the end", frameAround("5b000000ffffffffff00"), "frame-malformed"),
+      bad("array announced beyond the end", frameAround("9b000000ffffffffff00"), "frame-malformed"),
+      bad("map announced beyond the end", frameAround("bb000000ffffffffff00"), "frame-malformed"),
+      bad("nested too deep", frameAround(`${"81".repeat(9)}00`), "frame-malformed"),
+      bad("nested very deep", frameAround(`${"81".repeat(5_000)}00`), "frame-malformed"),
+      bad(
+        "prototype as a key",
+        frameAround("a2647479706568636865636b2d696e695f5f70726f746f5f5fa0"),
+        "frame-malformed",
+      ),
+      bad("no message", frameAround("01"), "message-invalid"),
+      bad("no type", frameAround("a0"), "message-unknown"),
+      bad("unknown type", frameAround(encoded({ type: "hallo" })), "message-unknown"),
+      bad("message of the other direction", frameAround(encoded({ type: "ok" })), "message-unknown"),
+      bad("unknown field", frameAround(encoded({ ...ready, loss: 1 })), "message-invalid"),
+      bad("missing field", frameAround(encoded({ type: "ready" })), "message-invalid"),
+      bad("round 0", frameAround(encoded({ ...ready, round: 0 })), "message-invalid"),
+      bad("round beyond 32 bits", frameAround(encoded({ ...ready, round: 2 ** 32 })), "message-invalid"),
+      bad("text for bytes", frameAround(encoded({ ...vector, vector: "00" })), "message-invalid"),
+      bad("empty vector", frameAround(encoded({ ...vector, vector: new Uint8Array(0) })), "message-invalid"),
+      bad(
+        "signature of 63 bytes",
+        frameAround(encoded({ type: "consistency", round: 1, signature: bytesFrom(0, 63) })),
+        "message-invalid",
+      ),
+      bad(
+        "two secrets of one member",
+        frameAround(
+          encoded({
+            type: "reveal",
+            round: 1,
+            shares: [
+              { owner: 4, kind: "self-mask", share: bytesFrom(0, 36) },
+              { owner: 4, kind: "mask-key", share: bytesFrom(0, 36) },
+            ],
+          }),
+        ),
+        "message-invalid",
+      ),
+      {
+        name: "survivor counted twice",
+        from: "server",
+        frame: frameAround(encoded({ type: "survivors", round: 1, indices: [1, 1, 2] })),
+        code: "message-invalid",
+      },
+      {
+        name: "survivors out of order",
+        from: "server",
+        frame: frameAround(encoded({ type: "survivors", round: 1, indices: [2, 1] })),
+        code: "message-invalid",
+      },
+    ],
+  };
+}
+
+function chunks() {
+  const short = encodeFrame({ type: "check-in" });
+  const long = Uint8Array.from({ length: 300_000 }, (_, i) => i * 7 + (i >> 8));
+  const header = (fields: string) => hexToBytes(fields);
+  const bad = (name: string, chunk: Uint8Array, code: string) => ({ name, chunk: bytesToHex(chunk), code });
+  return {
+    valid: [
+      { frameId: 0, frame: bytesToHex(short), chunks: splitFrame(short, 0).map(bytesToHex) },
+      {
+        frameId: 0xffffffff,
+        comment:
+          "byte i of the frame is (7i + ⌊i/256⌋) mod 256; each chunk is given by header, length and digest",
+        frameLength: long.length,
+        chunks: splitFrame(long, 0xffffffff).map((chunk) => ({
+          header: bytesToHex(chunk.subarray(0, 14)),
+          length: chunk.length,
+          sha256: sha256Hex(chunk),
+        })),
+      },
+    ],
+    maxFrameBytes: 1000,
+    invalid: [
+      bad("empty", new Uint8Array(0), "frame-malformed"),
+      bad("header without payload", header("4301000000000000000000000001"), "frame-malformed"),
+      bad("wrong magic", header("4401000000000000000000000001aa"), "frame-malformed"),
+      bad("newer version", header("4302000000000000000000000001aa"), "protocol-version"),
+      bad("starts in the middle", header("4301000000000000000100000002aa"), "frame-malformed"),
+      bad("payload beyond the frame", header("4301000000000000000000000001aabb"), "frame-malformed"),
+      bad("payload shorter than a chunk", header("4301000000000000000000000003aabb"), "frame-malformed"),
+      bad("frame of no bytes", header("4301000000000000000000000000aa"), "frame-malformed"),
+      bad("frame beyond the limit", header("43010000000000000000000003e9aa"), "frame-too-large"),
+      bad("frame of 4 GiB", header("43010000000000000000ffffffffaa"), "frame-too-large"),
+    ],
+  };
+}
+
+function packing() {
+  const valid = [1, 3, 7, 8, 12, 16, 20, 24, 31, 32].map((bits) => {
+    const largest = 2 ** bits - 1;
+    const values = [0, 1, largest, 2 ** (bits - 1), largest - 1, Math.floor(largest / 3), 0, largest].map(
+      (v) => v % 2 ** bits,
+    );
+    return { bits, values, packed: bytesToHex(packBits(Uint32Array.from(values), bits)) };
+  });
+  return {
+    valid,
+    invalid: [
+      { name: "one byte short", bits: 20, length: 2, packed: "00000000" },
+      { name: "one byte long", bits: 20, length: 2, packed: "000000000000" },
+      { name: "padding bit set", bits: 20, length: 1, packed: "000010" },
+      { name: "highest padding bit set", bits: 1, length: 1, packed: "80" },
+    ],
+  };
+}
+
+function signing() {
+  const [first, second] = [sampleAdvertisement(16), sampleAdvertisement(48)];
+  const { signature: _, ...unsigned } = first;
+  const directory = directoryDigest([first, second]);
+  const binding = {
+    task: "films",
+    round: 7,
+    planDigest: bytesFrom(1, 32),
+    modelHash: bytesFrom(2, 32),
+    directory,
+  };
+  const sid = sessionId(binding);
+  return {
+    hashParts: {
+      input: { domain: "kindred.example/1", parts: ["", "00", "0001"] },
+      output: bytesToHex(
+        hashParts("kindred.example/1", [new Uint8Array(0), hexToBytes("00"), hexToBytes("0001")]),
+      ),
+    },
+    hello: {
+      input: jsonForm({ task: "films", nonce: bytesFrom(1, 32) }),
+      output: bytesToHex(helloSigningBytes({ task: "films", nonce: bytesFrom(1, 32) })),
+    },
+    advertisement: {
+      input: jsonForm({ task: "films", round: 7, advertisement: unsigned }),
+      output: bytesToHex(advertisementSigningBytes(unsigned, { task: "films", round: 7 })),
+    },
+    directory: { input: jsonForm([first, second]), output: bytesToHex(directory) },
+    session: { input: jsonForm(binding), output: bytesToHex(sid) },
+    roster: { input: jsonForm({ sid }), output: bytesToHex(rosterSigningBytes(sid)) },
+    consistency: {
+      input: jsonForm({ sid, survivors: [0, 3, 65_536] }),
+      output: bytesToHex(consistencySigningBytes(sid, [0, 3, 65_536])),
+    },
+    plan: { input: { digest: planDigest(samplePlan()) }, output: planSigningText(samplePlan()) },
+  };
+}
+
+function documents() {
+  const plan = samplePlan();
+  const file = encodeModel(sampleModel);
+  const reseal = (change: Record<string, unknown>): string => {
+    const weights = new Uint8Array(concatBytes(hexToBytes("0000803f"), hexToBytes("00000040")));
+    const body = {
+      schema: "kindred.model/1",
+      task: "films",
+      round: 0,
+      parent: "",
+      weights,
+      centroids: weights,
+      clusters: 2,
+      ...change,
+    };
+    return bytesToHex(encodeCbor(body));
+  };
+  return {
+    plan: { document: plan, canonical: canonicalJson(plan), digest: planDigest(plan) },
+    catalogue: {
+      document: sampleCatalogue,
+      canonical: canonicalJson(sampleCatalogue),
+      hash: catalogueHash(sampleCatalogue),
+    },
+    model: {
+      valid: [
+        {
+          ...sampleModel,
+          weights: [...sampleModel.weights].map((value) => (Object.is(value, -0) ? "-0" : value)),
+          centroids: [...sampleModel.centroids],
+          file: bytesToHex(file),
+          hash: modelHash(file),
+        },
+      ],
+      invalid: [
+        { name: "no CBOR", file: "ff", field: "model" },
+        { name: "other schema", file: reseal({ schema: "kindred.model/2" }), field: "model.schema" },
+        { name: "unknown field", file: reseal({ note: "" }), field: "model.note" },
+        { name: "no clusters", file: reseal({ clusters: 0 }), field: "model.clusters" },
+        { name: "parent that is no hash", file: reseal({ parent: "ab" }), field: "model.parent" },
+        { name: "weights of 7 bytes", file: reseal({ weights: bytesFrom(0, 7) }), field: "model.weights" },
+        { name: "a centroid cut short", file: reseal({ clusters: 3 }), field: "model.centroids" },
+        { name: "no centroid", file: reseal({ centroids: new Uint8Array(0) }), field: "model.centroids" },
+        { name: "NaN", file: reseal({ weights: hexToBytes("0000c07f") }), field: "model.weights" },
+        {
+          name: "infinite centroid",
+          file: reseal({ centroids: hexToBytes("0000807f00000000") }),
+          field: "model.centroids",
+        },
+      ],
+    },
+  };
+}
+
+/** File name → content of every vector file. */
+export function buildVectors(): Readonly<Record<string, string>> {
+  const files = {
+    "chunks.json": chunks(),
+    "documents.json": documents(),
+    "frames.json": frames(),
+    "packing.json": packing(),
+    "signing.json": signing(),
+  };
+  return Object.fromEntries(
+    Object.entries(files).map(([name, content]) => [name, `${JSON.stringify(content, null, 2)}\n`]),
+  );
+}
+
+const folder = fileURLToPath(new URL("./vectors", import.meta.url));
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, content] of Object.entries(buildVectors())) writeFileSync(join(folder, name), content);
+}
