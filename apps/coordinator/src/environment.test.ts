@@ -1,0 +1,60 @@
+import { resolve } from "node:path";
+import { KindredError } from "@kindred/protocol";
+import { describe, expect, it } from "vitest";
+import { ENVIRONMENT_VARIABLES, readEnvironment } from "./environment.ts";
+
+describe("the environment", () => {
+  it("has a default for everything, also when variables are empty", () => {
+    const defaults = {
+      directory: resolve(".kindred/coordinator"),
+      host: "127.0.0.1",
+      port: 8080,
+      corsOrigins: [],
+      logLevel: "info",
+    };
+    expect(readEnvironment({})).toEqual(defaults);
+    const empty = Object.fromEntries(Object.keys(ENVIRONMENT_VARIABLES).map((name) => [name, ""]));
+    expect(readEnvironment(empty)).toEqual(defaults);
+  });
+
+  it("reads every variable", () => {
+    const values: Record<keyof typeof ENVIRONMENT_VARIABLES, string> = {
+      DATABASE_URL: "postgresql://h/d",
+      KINDRED_DATA: "/data",
+      KINDRED_COORDINATOR_KEY: "00",
+      KINDRED_HOST: "0.0.0.0",
+      KINDRED_PORT: "0",
+      KINDRED_CORS_ORIGINS: "https://app.example, http://localhost:3000,",
+      KINDRED_LOG_LEVEL: "silent",
+    };
+    expect(readEnvironment(values)).toEqual({
+      directory: resolve("/data"),
+      databaseUrl: "postgresql://h/d",
+      keySeed: "00",
+      host: "0.0.0.0",
+      port: 0,
+      corsOrigins: ["https://app.example", "http://localhost:3000"],
+      logLevel: "silent",
+    });
+    expect(readEnvironment({ KINDRED_CORS_ORIGINS: "*" }).corsOrigins).toEqual(["*"]);
+  });
+
+  it.each([
+    ["KINDRED_PORT", "65536"],
+    ["KINDRED_PORT", "8080/tcp"],
+    ["KINDRED_PORT", "-1"],
+    ["KINDRED_CORS_ORIGINS", "app.example"],
+    ["KINDRED_CORS_ORIGINS", "https://app.example/path"],
+    ["KINDRED_CORS_ORIGINS", "https://a.example,https://b.example/"],
+    ["KINDRED_LOG_LEVEL", "loud"],
+  ])("refuses %s=%s by name", (name, value) => {
+    let error: unknown;
+    try {
+      readEnvironment({ [name]: value });
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(KindredError);
+    expect((error as KindredError).rejection).toMatchObject({ code: "option-invalid", field: name });
+  });
+});

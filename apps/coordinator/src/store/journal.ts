@@ -1,0 +1,89 @@
+/** Write-ahead journal of the round machine: a coordinator that restarts replays it from the round it was in. */
+import type { Prisma } from "../generated/prisma/client.ts";
+import { ConflictError } from "./errors.ts";
+
+export interface NewJournalEntry {
+  readonly round: number;
+  /** Type of the event. */
+  readonly kind: string;
+  /** The encoded event. */
+  readonly payload: Uint8Array;
+  /** When the machine saw it, milliseconds since the Unix epoch; replay uses this and no clock. */
+  readonly time: number;
+}
+
+export interface JournalRecord extends NewJournalEntry {
+  /** 1, 2, 3 … within the task. */
+  readonly sequence: number;
+}
+
+/** Rows of one INSERT; PostgreSQL takes at most 65,535 parameters a statement. */
+const ROWS_PER_INSERT = 1_000;
+
+export class JournalStore {
+  readonly #db: Prisma.TransactionClient;
+
+  constructor(transaction: Prisma.TransactionClient) {
+    this.#db = transaction;
+  }
+
+  /**
+   * Appends entries as one group.
+   * @param options.after sequence of the newest entry the caller knows, 0 for none. If the journal has moved on,
+   *   another coordinator writes this task, and nothing is appended.
+   * @returns sequence of the newest entry now
+   * @throws ConflictError if `after` is stale or the task does not exist
+   */
+  async append(
+    task: string,
+    { after, entries }: { after: number; entries: readonly NewJournalEntry[] },
+  ): Promise<number> {
+    const last = after + entries.length;
+    const { count } = await this.#db.task.updateMany({
+      where: { id: task, journalSequence: BigInt(after) },
+      data: { journalSequence: BigInt(last) },
+    });
+    if (count === 0)
+      throw new ConflictError(
+        `journal of ${task} does not end at ${after}; another coordinator runs this task`,
+      );
+    const rows = entries.map((entry, index) => ({
+      ...entry,
+      task,
+      sequence: BigInt(after + 1 + index),
+      // A copy: Prisma wants an array with a buffer of its own.
+      payload: new Uint8Array(entry.payload),
+      time: new Date(entry.time),
+    }));
+    for (let start = 0; start < rows.length; start += ROWS_PER_INSERT)
+      await this.#db.journalEntry.createMany({ data: rows.slice(start, start + ROWS_PER_INSERT) });
+    return last;
+  }
+
+  /** Sequence of the newest entry ever appended, 0 for none or no such task. */
+  async last(task: string): Promise<number> {
+    const row = await this.#db.task.findUnique({ where: { id: task }, select: { journalSequence: true } });
+    return Number(row?.journalSequence ?? 0n);
+  }
+
+  /** Entries of round `sinceRound` and later, in the order in which they were appended. */
+  async read(task: string, sinceRound: number): Promise<JournalRecord[]> {
+    const rows = await this.#db.journalEntry.findMany({
+      where: { task, round: { gte: sinceRound } },
+      orderBy: { sequence: "asc" },
+    });
+    return rows.map(({ sequence, round, kind, payload, time }) => ({
+      sequence: Number(sequence),
+      round,
+      kind,
+      payload,
+      time: time.getTime(),
+    }));
+  }
+
+  /** Forgets the entries of rounds before `beforeRound`; sequences go on. @returns how many were removed */
+  async prune(task: string, beforeRound: number): Promise<number> {
+    const { count } = await this.#db.journalEntry.deleteMany({ where: { task, round: { lt: beforeRound } } });
+    return count;
+  }
+}

@@ -1,0 +1,66 @@
+/** Databases for tests: PGlite always, PostgreSQL where `TEST_DATABASE_URL` names one; every test file has its own. */
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import { type Database, openDatabase } from "./database.ts";
+import type { TaskRecord } from "./stores.ts";
+
+const url = process.env["TEST_DATABASE_URL"] || undefined;
+if (url === undefined && process.env["CI"])
+  throw new Error("TEST_DATABASE_URL must name a PostgreSQL database when CI is set");
+
+/** A URL of a PostgreSQL schema that nobody else uses, and how to remove it. */
+export function postgresqlSchema(): { url: string; schema: string; drop(): Promise<void> } {
+  if (url === undefined) throw new Error("TEST_DATABASE_URL is not set");
+  const schema = `test_${randomUUID().replaceAll("-", "")}`;
+  const own = new URL(url);
+  own.searchParams.set("schema", schema);
+  return {
+    url: own.toString(),
+    schema,
+    drop: async () => {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await client.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+      await client.end();
+    },
+  };
+}
+
+/** Whether the PostgreSQL suites run. */
+export const hasPostgresql = url !== undefined;
+
+/** For `describe.skipIf(!hasPostgresql)`: says in the report why a suite is skipped. */
+export const POSTGRESQL = hasPostgresql ? "PostgreSQL" : "PostgreSQL (skipped: set TEST_DATABASE_URL)";
+
+/** An empty, migrated database; `close` removes it. */
+export async function emptyDatabase(
+  kind: "pglite" | "postgresql",
+): Promise<{ database: Database; close(): Promise<void> }> {
+  if (kind === "pglite") {
+    const database = await openDatabase();
+    return { database, close: () => database.close() };
+  }
+  const { url: own, drop } = postgresqlSchema();
+  const database = await openDatabase({ url: own });
+  return {
+    database,
+    close: async () => {
+      await database.close();
+      await drop();
+    },
+  };
+}
+
+/** A task record whose plan says no more than the stores read. */
+export function taskRecord(id: string, digestOf: (text: string) => string): TaskRecord {
+  const plan = `{"rounds":5,"task":"${id}"}`;
+  return {
+    id,
+    plan,
+    signature: "5".repeat(128),
+    planDigest: digestOf(plan),
+    catalogueHash: digestOf(`catalogue of ${id}`),
+    status: "running",
+    createdAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+  };
+}
