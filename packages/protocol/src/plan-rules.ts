@@ -106,23 +106,38 @@ function cohortRules({ cohort, deadlines }: PlanSections): Contradiction[] {
   return found;
 }
 
+/** γ + 2δ beyond which the regular graph's degree, for a coordinator that may equivocate, nears the cohort. */
+const REGULAR_GRAPH_LOAD = 0.9;
+
 /**
- * Secure aggregation over a complete graph of n members needs a threshold t with ⌈(n + ⌊γn⌋)/2⌉ < t ≤ (1 − δ)n:
- * above, so that no two sets of survivors can both be unmasked by a coordinator with γn colluders; at most, so
- * that the round survives the assumed dropout (SECURE_AGGREGATION, "Thresholds").
+ * Whether the assumed corruption γ and dropout δ leave a threshold t (SECURE_AGGREGATION, "Thresholds").
+ *
+ * Complete graph of n members: ⌈(n + ⌊γn⌋)/2⌉ < t ≤ (1 − δ)n. Above, so that no two sets of survivors can both be
+ * unmasked by a coordinator with γn colluders; at most, so that the round survives the dropout. Regular graph: the
+ * exact rule depends on the degree; here only its limit.
  */
 function thresholdRules({ cohort, secureAggregation }: PlanSections): Contradiction[] {
-  if (secureAggregation.graph === "regular") return [];
-  const limit = secureAggregation.graph === "auto" ? COMPLETE_GRAPH_LIMIT : Number.POSITIVE_INFINITY;
-  for (let n = cohort.minimum; n <= Math.min(cohort.maximum, limit); n++) {
+  const { graph } = secureAggregation;
+  const fix = "lower dropout or corruption, or raise cohort.minimum";
+  const completeUpTo = { auto: COMPLETE_GRAPH_LIMIT, complete: cohort.maximum, regular: 0 }[graph];
+  const load = cohort.corruption + 2 * cohort.dropout;
+  if (cohort.maximum > completeUpTo && load > REGULAR_GRAPH_LOAD + 1e-9)
+    return [
+      {
+        path: ["cohort", "dropout"],
+        rule: `must keep corruption + 2 × dropout within ${REGULAR_GRAPH_LOAD} for a regular graph, found ${load}`,
+        fix,
+      },
+    ];
+  for (let n = cohort.minimum; n <= Math.min(cohort.maximum, completeUpTo); n++) {
     const least = Math.ceil((n + wholeShare(cohort.corruption, n)) / 2) + 1;
-    const most = Math.floor((1 - cohort.dropout) * n + 1e-9);
+    const most = wholeShare(1 - cohort.dropout, n);
     if (least > most)
       return [
         {
           path: ["cohort", "dropout"],
           rule: `leaves no threshold for a cohort of ${n}: ${least} answers are needed to unmask, ${most} are expected to remain`,
-          fix: "lower dropout or corruption, or raise cohort.minimum",
+          fix,
         },
       ];
   }

@@ -265,6 +265,19 @@ describe("contradictions", () => {
       },
     ],
     [
+      "threshold: regular graphs",
+      {
+        cohort: { dropout: 0.4, corruption: 0.11, minSurvivors: 48 },
+        secureAggregation: { graph: "regular" },
+      },
+      "cohort.dropout",
+      "must keep corruption + 2 × dropout within 0.9 for a regular graph",
+      {
+        cohort: { dropout: 0.4, corruption: 0.1, minSurvivors: 48 },
+        secureAggregation: { graph: "regular" },
+      },
+    ],
+    [
       "modulus against noise",
       { privacy: { modulusBits: 8 } },
       "privacy.modulusBits",
@@ -329,11 +342,6 @@ describe("contradictions", () => {
       field: "plan.encoder.heads",
       rule: "must divide encoder.dimension (64) (and 1 more)",
     });
-  });
-
-  it("of the complete graph do not bind a regular one", () => {
-    const cohort = { minimum: 300, target: 300, maximum: 300, dropout: 0.5 };
-    expect(() => accepts({ cohort })).not.toThrow();
   });
 });
 
