@@ -1,1 +1,3 @@
-export {};
+/** The coordinator as a library: what `kindred up` and the demo start. */
+export { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+export { type Clock, systemClock } from "./runtime/clock.ts";

@@ -1,1 +1,59 @@
-export {};
+/** The round machine (coordinator side), the participant machine (device side) and the vector pipeline between them. */
+export {
+  type ParticipantConfig,
+  type ParticipantEnvironment,
+  type ParticipantEvent,
+  type ParticipantOutput,
+  type ParticipantState,
+  startParticipant,
+  stepParticipant,
+} from "./participant.ts";
+export { mayParticipate, type ParticipationEntry } from "./personal-ledger.ts";
+export {
+  blockDeviation,
+  type Contribution,
+  decodeAggregate,
+  encodeContribution,
+  type MeanContribution,
+} from "./pipeline.ts";
+export {
+  computeRelease,
+  evaluationBlock,
+  lossBound,
+  type ReleaseInput,
+  type ReleaseOutput,
+  type TrainedSegment,
+} from "./release.ts";
+export {
+  DEFAULT_PRIVACY_FLOORS,
+  type PlanContext,
+  type PrivacyFloors,
+  planEpsilon,
+  planMechanism,
+  resolvePlan,
+  verifyPlan,
+} from "./resolve-plan.ts";
+export { epsilonAfter } from "./round-budget.ts";
+export { resumeMessage, startTask, stepTask, type TaskHistory } from "./round-machine.ts";
+export {
+  initialOptimiserState,
+  jamesSteinFactor,
+  type OptimiserState,
+  scheduledRate,
+  serverStep,
+} from "./server-optimiser.ts";
+export type {
+  DurableOutput,
+  ParticipationCount,
+  PhaseName,
+  PhaseTimes,
+  Release,
+  RoundRecord,
+  SecurePhase,
+  Spent,
+  TaskConfig,
+  TaskEnvironment,
+  TaskEvent,
+  TaskOutput,
+  TaskState,
+} from "./task-state.ts";

@@ -6,6 +6,12 @@ export { loadPopulation } from "./datasets/load.ts";
 export { loadMovieLens } from "./datasets/movielens.ts";
 export { loadMovieTweetings } from "./datasets/movietweetings.ts";
 export {
+  type FederatedRoundReport,
+  type FederatedSimulationOptions,
+  type FederatedSimulationResult,
+  simulateFederated,
+} from "./federated.ts";
+export {
   type Action,
   countInteractions,
   type Interaction,
@@ -16,5 +22,6 @@ export {
   type PopulationUser,
 } from "./population.ts";
 export { type RankingMetrics, rankHeldOut, rankingMetrics, rankOf, seenItems } from "./ranking.ts";
+export { evaluationUsers, ratingScale, userSequences } from "./sequences.ts";
 export { type HeldOut, type LeaveLastOut, leaveLastOut, type Split, sampleUsers } from "./split.ts";
 export { type SyntheticOptions, syntheticPopulation } from "./synthetic.ts";

@@ -1,0 +1,96 @@
+/** Computes a release from the running sum and stores its blobs: what the machine's `aggregate` output asks for. */
+import { encoderLayout, trainableLayout } from "@kindred/encoder/layout";
+import {
+  computeRelease,
+  initialOptimiserState,
+  type OptimiserState,
+  type Release,
+  type TaskOutput,
+} from "@kindred/engine";
+import { decodeModel, encodeModel, type Model, type Plan } from "@kindred/protocol";
+import { decode, encode } from "cborg";
+import type { BlobStores } from "../store/blobs.ts";
+import type { Database } from "../store/database.ts";
+
+type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
+
+export class ReleaseRunner {
+  readonly #database: Database;
+  readonly #blobs: BlobStores;
+  readonly #plan: Plan;
+
+  constructor({ database, blobs, plan }: { database: Database; blobs: BlobStores; plan: Plan }) {
+    this.#database = database;
+    this.#blobs = blobs;
+    this.#plan = plan;
+  }
+
+  /** @param sum the plain sum of the survivors' vectors */
+  async run({ round, sid, survivors }: AggregateOutput, sum: Uint32Array): Promise<Release> {
+    const plan = this.#plan;
+    const { parent, parentHash, optimiserHash } = await this.#latest();
+    const layout = encoderLayout(plan.encoder, plan.resolved.itemCount, plan.training);
+    const trained = trainableLayout(layout, plan.training);
+    const optimiser =
+      optimiserHash === undefined
+        ? initialOptimiserState(trained.length)
+        : await this.#optimiser(optimiserHash);
+    const release = computeRelease({
+      plan,
+      sid,
+      round,
+      survivors,
+      sum,
+      parent,
+      parentHash,
+      optimiser,
+      segments: trained.tensors,
+    });
+    const modelHash = await this.#blobs.released.put(encodeModel(release.model));
+    const stored = await this.#blobs.spool.put(encodeOptimiser(release.optimiser));
+    return {
+      modelHash,
+      optimiserHash: stored,
+      loss: release.loss,
+      silhouette: release.silhouette,
+      suppressedClusters: release.suppressed.length,
+    };
+  }
+
+  async #latest(): Promise<{ parent: Model; parentHash: string; optimiserHash: string | undefined }> {
+    const { task } = this.#plan;
+    const { model, optimiser } = await this.#database.tx("read latest model", async ({ models }) => ({
+      model: await models.latest(task),
+      optimiser: await models.optimiser(task),
+    }));
+    const file = model === undefined ? undefined : await this.#blobs.released.get(model.hash);
+    if (model === undefined || file === undefined)
+      throw new Error(`the latest model of ${task} is missing from the blob store`);
+    const parent = decodeModel(file, model.hash);
+    if (!parent.ok) throw new Error(`the latest model of ${task} is damaged: ${parent.rejection.rule}`);
+    return { parent: parent.value, parentHash: model.hash, optimiserHash: optimiser?.blobHash };
+  }
+
+  async #optimiser(hash: string): Promise<OptimiserState> {
+    const bytes = await this.#blobs.spool.get(hash);
+    if (bytes === undefined)
+      throw new Error(`the optimiser state of ${this.#plan.task} is missing from the blob store`);
+    return decodeOptimiser(bytes);
+  }
+}
+
+function encodeOptimiser({ steps, firstMoment, secondMoment }: OptimiserState): Uint8Array {
+  const bytes = (values: Float64Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return encode({ steps, firstMoment: bytes(firstMoment), secondMoment: bytes(secondMoment) });
+}
+
+function decodeOptimiser(bytes: Uint8Array): OptimiserState {
+  const state = decode(bytes) as { steps: number; firstMoment: Uint8Array; secondMoment: Uint8Array };
+  // Copied first: a Float64Array needs an offset that is a multiple of 8.
+  const floats = (raw: Uint8Array) => new Float64Array(raw.slice().buffer);
+  return {
+    steps: state.steps,
+    firstMoment: floats(state.firstMoment),
+    secondMoment: floats(state.secondMoment),
+  };
+}

@@ -1,0 +1,293 @@
+/**
+ * Socket.IO gateway: decodes, authenticates and enqueues; nothing else. One event, `frame`, carries one chunk and is
+ * acknowledged (PROTOCOL.md, "Transport").
+ */
+import type { Server as HttpServer } from "node:http";
+import {
+  bytesToHex,
+  type ClientMessage,
+  decodeClientFrame,
+  encodeFrame,
+  FrameAssembler,
+  helloSigningBytes,
+  hexToBytes,
+  MAX_CHUNK_BYTES,
+  type Plan,
+  PROTOCOL_VERSION,
+  packedLength,
+  type Rejection,
+  type ServerMessage,
+  splitFrame,
+  versionRejection,
+} from "@kindred/protocol";
+import type { CryptoSuite } from "@kindred/secagg";
+import { RateLimiterMemory } from "rate-limiter-flexible";
+import { Server, type Socket } from "socket.io";
+import type { Outbox, TaskRuntime } from "../runtime/task-runtime.ts";
+
+/** Largest frame of a connection that has not proved its device. */
+const HELLO_BYTES = 4 * 1024;
+/** Bytes of one sealed or revealed share in CBOR, rounded up. */
+const SHARE_BYTES = 1_400;
+
+/** What the gateway needs of a task that is being served. */
+export interface ServedTask {
+  readonly plan: Plan;
+  /** 32 bytes. */
+  readonly planDigest: Uint8Array;
+  readonly runtime: TaskRuntime;
+}
+
+interface GatewayOptions {
+  readonly http: HttpServer;
+  readonly task: (id: string) => ServedTask | undefined;
+  readonly suite: CryptoSuite;
+  readonly random: (length: number) => Uint8Array;
+  readonly corsOrigins: readonly string[];
+  /** A device proved its key. */
+  readonly seen: (device: string, task: string) => void;
+  /** Bytes of chunks, by task. */
+  readonly traffic: (task: string, bytes: { up: number; down: number }) => void;
+  readonly logger: {
+    debug(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+  };
+  /** Chunks per second that one connection may send. */
+  readonly chunksPerSecond: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly nonce: Uint8Array;
+  assembler: FrameAssembler;
+  /** Set once the device has proved its key. */
+  session: { readonly task: string; readonly device: string } | undefined;
+  framesSent: number;
+}
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #io: Server;
+  readonly #limiter: RateLimiterMemory;
+  /** Connections by `task/device`; a device has one. */
+  readonly #connections = new Map<string, Connection>();
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#limiter = new RateLimiterMemory({ points: options.chunksPerSecond * 10, duration: 10 });
+    this.#io = new Server(options.http, {
+      transports: ["websocket"],
+      serveClient: false,
+      maxHttpBufferSize: MAX_CHUNK_BYTES + 1_024,
+      perMessageDeflate: false,
+      cors: { origin: options.corsOrigins.includes("*") ? "*" : [...options.corsOrigins] },
+    });
+    this.#io.on("connection", (socket) => this.#connect(socket));
+  }
+
+  /** Where a task's runtime sends its messages. */
+  outbox(task: string): Outbox {
+    return {
+      connected: (device) => this.#connections.has(`${task}/${device}`),
+      send: (device, message) => {
+        const connection = this.#connections.get(`${task}/${device}`);
+        if (connection !== undefined) this.#send(connection, message);
+      },
+    };
+  }
+
+  /** Number of devices connected to a task. */
+  connectedDevices(task: string): number {
+    let count = 0;
+    for (const key of this.#connections.keys()) if (key.startsWith(`${task}/`)) count++;
+    return count;
+  }
+
+  async close(): Promise<void> {
+    await this.#io.close();
+  }
+
+  #connect(socket: Socket): void {
+    const connection: Connection = {
+      socket,
+      nonce: this.#options.random(32),
+      assembler: new FrameAssembler({ maxFrameBytes: HELLO_BYTES }),
+      session: undefined,
+      framesSent: 0,
+    };
+    socket.on("frame", (chunk: unknown, acknowledge: unknown) => {
+      void this.#onChunk(connection, { chunk, acknowledge });
+    });
+    socket.on("disconnect", () => this.#disconnect(connection));
+    this.#send(connection, { type: "challenge", nonce: connection.nonce });
+  }
+
+  #disconnect(connection: Connection): void {
+    const { session } = connection;
+    if (session === undefined) return;
+    const key = `${session.task}/${session.device}`;
+    if (this.#connections.get(key) !== connection) return;
+    this.#connections.delete(key);
+    this.#options.task(session.task)?.runtime.disconnected(session.device);
+  }
+
+  async #onChunk(
+    connection: Connection,
+    { chunk, acknowledge }: { chunk: unknown; acknowledge: unknown },
+  ): Promise<void> {
+    const answer = (bytes: Uint8Array): void => {
+      if (typeof acknowledge === "function") acknowledge(bytes);
+    };
+    try {
+      const message = await this.#receive(connection, chunk);
+      if (message === undefined) answer(new Uint8Array());
+      else answer(encodeFrame(message));
+    } catch (error) {
+      this.#options.logger.error({ error }, "a frame could not be handled");
+      answer(
+        encodeFrame(
+          rejectionMessage({
+            code: "internal",
+            field: "frame",
+            rule: "could not be handled",
+            fix: "try again in a moment",
+          }),
+        ),
+      );
+    }
+  }
+
+  /** @returns the acknowledgement of a whole frame, or nothing while its chunks are still coming */
+  async #receive(connection: Connection, chunk: unknown): Promise<ServerMessage | undefined> {
+    if (!(chunk instanceof Uint8Array))
+      return rejectionMessage({
+        code: "frame-malformed",
+        field: "frame",
+        rule: "must be binary",
+        fix: "send chunks as Uint8Array",
+      });
+    try {
+      await this.#limiter.consume(connection.socket.id);
+    } catch {
+      return rejectionMessage({
+        code: "rate-limited",
+        field: "frame",
+        rule: `must not come more often than ${this.#options.chunksPerSecond} chunks a second`,
+        fix: "wait and send again",
+      });
+    }
+    if (connection.session !== undefined)
+      this.#options.traffic(connection.session.task, { up: chunk.length, down: 0 });
+    const assembled = connection.assembler.push(chunk);
+    if (!assembled.ok) return rejectionMessage(assembled.rejection);
+    if (assembled.value === undefined) return undefined;
+    const decoded = decodeClientFrame(assembled.value);
+    if (!decoded.ok) return rejectionMessage(decoded.rejection);
+    const rejection = await this.#dispatch(connection, decoded.value);
+    return rejection === "welcomed"
+      ? undefined
+      : rejection === undefined
+        ? { type: "ok" }
+        : rejectionMessage(rejection);
+  }
+
+  async #dispatch(
+    connection: Connection,
+    message: ClientMessage,
+  ): Promise<Rejection | "welcomed" | undefined> {
+    if (message.type === "hello") return this.#hello(connection, message);
+    const { session } = connection;
+    const served = session === undefined ? undefined : this.#options.task(session.task);
+    if (session === undefined || served === undefined)
+      return {
+        code: "not-authenticated",
+        field: message.type,
+        rule: "must follow a hello",
+        fix: "answer the challenge first",
+      };
+    const { device } = session;
+    const { runtime } = served;
+    switch (message.type) {
+      case "check-in":
+        return runtime.submit({ type: "check-in", device });
+      case "ready":
+        return runtime.submit({ type: "ready", device, round: message.round });
+      case "masked-input":
+        return runtime.submitMaskedInput(device, message);
+      case "leave":
+        return runtime.submit({ type: "departed", device });
+      case "advertise":
+      case "shares":
+      case "consistency":
+      case "reveal":
+        return runtime.submit({ type: "member", device, message });
+    }
+  }
+
+  #hello(connection: Connection, message: Extract<ClientMessage, { type: "hello" }>): Rejection | "welcomed" {
+    if (message.protocol !== PROTOCOL_VERSION) return versionRejection(message.protocol).rejection;
+    const served = this.#options.task(message.task);
+    if (served === undefined)
+      return {
+        code: "task-unknown",
+        field: "hello.task",
+        rule: `must name a task of this coordinator, found "${message.task}"`,
+        fix: "check the task's id",
+      };
+    const signed = helloSigningBytes({ task: message.task, nonce: connection.nonce });
+    if (!this.#options.suite.verify(message.signature, signed, message.device))
+      return {
+        code: "signature-invalid",
+        field: "hello.signature",
+        rule: "must be the device's over this connection's challenge",
+        fix: "sign helloSigningBytes with the device key",
+      };
+    const { plan, planDigest, runtime } = served;
+    const device = bytesToHex(message.device);
+    const key = `${message.task}/${device}`;
+    const older = this.#connections.get(key);
+    this.#connections.set(key, connection);
+    if (older !== undefined && older !== connection) older.socket.disconnect(true);
+    connection.session = { task: message.task, device };
+    connection.assembler = new FrameAssembler({ maxFrameBytes: largestFrame(plan) });
+    this.#options.seen(device, message.task);
+    this.#send(connection, {
+      type: "welcome",
+      task: message.task,
+      planDigest,
+      modelHash: hexToBytes(runtime.state.modelHash),
+    });
+    const pending = runtime.resume(device);
+    if (pending !== undefined) this.#send(connection, pending);
+    return "welcomed";
+  }
+
+  #send(connection: Connection, message: ServerMessage): void {
+    connection.framesSent = (connection.framesSent + 1) >>> 0;
+    const chunks = splitFrame(encodeFrame(message), connection.framesSent);
+    let down = 0;
+    for (const chunk of chunks) {
+      down += chunk.length;
+      connection.socket.emit("frame", chunk);
+    }
+    if (connection.session !== undefined) this.#options.traffic(connection.session.task, { up: 0, down });
+  }
+}
+
+function rejectionMessage(rejection: Rejection): ServerMessage {
+  // Texts are cut to the protocol's limit, so that a rejection can always be sent.
+  const cut = (text: string): string => text.slice(0, 500);
+  return {
+    type: "rejection",
+    code: rejection.code,
+    field: cut(rejection.field),
+    rule: cut(rejection.rule),
+    fix: cut(rejection.fix),
+  };
+}
+
+/** Largest frame that an honest client of a plan sends: its masked vector, or one share for every member. */
+function largestFrame(plan: Plan): number {
+  const { paddedLength, modulusBits } = plan.resolved.mechanism;
+  return 1_024 + Math.max(packedLength(paddedLength, modulusBits), plan.cohort.maximum * SHARE_BYTES);
+}

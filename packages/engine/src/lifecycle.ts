@@ -1,0 +1,290 @@
+/** How rounds begin, fail and are published; shared by the phases. */
+
+import type { ErrorCode, Rejection } from "@kindred/protocol";
+import { hexToBytes } from "@kindred/protocol";
+import { checkRoundBudget, epsilonAfter } from "./round-budget.ts";
+import type {
+  Phase,
+  PhaseTimes,
+  Release,
+  RoundRecord,
+  TaskConfig,
+  TaskEnvironment,
+  TaskOutput,
+  TaskState,
+  Transition,
+} from "./task-state.ts";
+
+/** Begins the round after the last one, or finishes the task. */
+export function beginNextRound(state: TaskState, config: TaskConfig, env: TaskEnvironment): Transition {
+  const { plan } = config;
+  const round = state.round + 1;
+  if (round > plan.rounds) return finish(state, "rounds-done");
+  const budget = checkRoundBudget(state, plan);
+  if (!budget.ok) {
+    const finished = finish({ ...state, round }, "budget-exhausted");
+    return {
+      state: finished.state,
+      outputs: [
+        {
+          type: "ledger",
+          body: { kind: "round-failed", task: plan.task, round, reason: budget.rejection.code },
+        },
+        {
+          type: "round",
+          record: failedRecord({
+            round,
+            spent: state.spent,
+            reason: budget.rejection.rule,
+            times: { finished: env.now },
+          }),
+        },
+        ...finished.outputs,
+      ],
+    };
+  }
+  const times: PhaseTimes = { selecting: env.now };
+  const { cohort, deadlines } = plan;
+  return {
+    state: { ...state, round, phase: { name: "selecting", round, windowClosed: false, times } },
+    outputs: [
+      {
+        type: "ledger",
+        body: {
+          kind: "round-started",
+          task: plan.task,
+          round,
+          planDigest: config.planDigest,
+          modelHash: state.modelHash,
+          promised: budget.value,
+        },
+      },
+      {
+        type: "round",
+        record: { ...failedRecord({ round, spent: state.spent, reason: null, times }), status: "running" },
+      },
+      { type: "phase", round, phase: "selecting", clients: state.pool.size },
+      {
+        type: "timer",
+        round,
+        name: "selection-window",
+        at: env.now + Math.min(cohort.selectionWindow, deadlines.selecting),
+      },
+      { type: "timer", round, name: "selecting", at: env.now + deadlines.selecting },
+    ],
+  };
+}
+
+function finish(state: TaskState, reason: "rounds-done" | "budget-exhausted"): Transition {
+  const modelHash = hexToBytes(state.modelHash);
+  const outputs: TaskOutput[] = [...state.pool].map((to) => ({
+    type: "send",
+    to,
+    message: { type: "task-finished", modelHash },
+  }));
+  return {
+    state: { ...state, phase: { name: "finished", reason }, pool: new Set() },
+    outputs: [...outputs, { type: "finished" }],
+  };
+}
+
+function failedRecord(input: {
+  round: number;
+  spent: RoundRecord["epsilon"];
+  reason: string | null;
+  times: PhaseTimes;
+}): RoundRecord {
+  return {
+    round: input.round,
+    status: "failed",
+    cohort: 0,
+    survivors: 0,
+    dropped: 0,
+    epsilon: input.spent,
+    loss: null,
+    silhouette: null,
+    reason: input.reason,
+    poisson: false,
+    times: input.times,
+  };
+}
+
+type ActivePhase = Extract<Phase, { round: number }>;
+
+/** Devices that wait for an answer in a phase. */
+function presentDevices(phase: ActivePhase): string[] {
+  switch (phase.name) {
+    case "selecting":
+      return [];
+    case "training":
+      return [...phase.selected].filter(([, progress]) => progress !== "departed").map(([device]) => device);
+    case "secure":
+    case "aggregating":
+      return [...phase.present];
+  }
+}
+
+function cohortSize(phase: ActivePhase): number {
+  switch (phase.name) {
+    case "selecting":
+      return 0;
+    case "training":
+      return phase.selected.size;
+    case "secure":
+    case "aggregating":
+      return phase.cohort;
+  }
+}
+
+/** Ends the round under way without a release; nothing of it is kept, and the next one may start. */
+export function failRound(
+  state: TaskState,
+  rejection: Rejection,
+  { config, env }: { config: TaskConfig; env: TaskEnvironment },
+): Transition {
+  const closed = closeRound(state, {
+    code: rejection.code,
+    rule: rejection.rule,
+    status: "failed",
+    config,
+    env,
+  });
+  const next = beginNextRound(closed.state, config, env);
+  return { state: next.state, outputs: [...closed.outputs, ...next.outputs] };
+}
+
+/** The operator's word: the round under way and the task end; what was released stays. */
+export function cancelTask(
+  state: TaskState,
+  { config, env }: { config: TaskConfig; env: TaskEnvironment },
+): Transition {
+  if (state.phase.name === "finished" || state.phase.name === "cancelled") return { state, outputs: [] };
+  const closed = closeRound(state, {
+    code: "cancelled",
+    rule: "the operator cancelled the task",
+    status: "cancelled",
+    config,
+    env,
+  });
+  return {
+    state: { ...closed.state, phase: { name: "cancelled" } },
+    outputs: [...closed.outputs, { type: "finished" }],
+  };
+}
+
+function closeRound(
+  state: TaskState,
+  {
+    code,
+    rule,
+    status,
+    config,
+    env,
+  }: {
+    code: ErrorCode;
+    rule: string;
+    status: "failed" | "cancelled";
+    config: TaskConfig;
+    env: TaskEnvironment;
+  },
+): Transition {
+  const { phase } = state;
+  if (!("round" in phase)) return { state, outputs: [] };
+  const { round } = phase;
+  const cohort = cohortSize(phase);
+  const present = presentDevices(phase);
+  const outputs: TaskOutput[] = [
+    { type: "ledger", body: { kind: "round-failed", task: config.plan.task, round, reason: code } },
+    {
+      type: "round",
+      record: {
+        ...failedRecord({
+          round,
+          spent: state.spent,
+          reason: `${code}: ${rule}`,
+          times: { ...phase.times, finished: env.now },
+        }),
+        status,
+        cohort,
+        dropped: cohort - present.length,
+      },
+    },
+    { type: "discard", round, vectors: "inputs" in phase ? [...phase.inputs.values()] : [] },
+    ...present.map(
+      (to): TaskOutput => ({ type: "send", to, message: { type: "round-failed", round, code, rule } }),
+    ),
+  ];
+  return { state: { ...state, phase: { name: "idle" } }, outputs };
+}
+
+/** Records a release in the ledger and publishes it; the next round may start. */
+export function publishRound(
+  state: TaskState,
+  release: Release,
+  {
+    phase,
+    config,
+    env,
+  }: { phase: Extract<Phase, { name: "aggregating" }>; config: TaskConfig; env: TaskEnvironment },
+): Transition {
+  const { plan } = config;
+  const { round } = phase;
+  const poisson = state.poisson && phase.poisson;
+  const released = state.released + 1;
+  const after = epsilonAfter(plan, { released, poisson });
+  const survivors = phase.survivors.length;
+  const { localDeviation, honest, scale } = plan.resolved.mechanism;
+  const modelHash = hexToBytes(release.modelHash);
+  const published: TaskState = {
+    ...state,
+    phase: { name: "idle" },
+    modelHash: release.modelHash,
+    released,
+    poisson,
+    spent: after,
+  };
+  const outputs: TaskOutput[] = [
+    {
+      type: "ledger",
+      body: {
+        kind: "round-released",
+        task: plan.task,
+        round,
+        cohort: phase.cohort,
+        survivors,
+        noise: { localDeviation, honest, scale },
+        spent: { before: state.spent, after },
+        modelHash: release.modelHash,
+        parentModelHash: state.modelHash,
+      },
+    },
+    {
+      type: "model",
+      round,
+      hash: release.modelHash,
+      parent: state.modelHash,
+      optimiserHash: release.optimiserHash,
+    },
+    {
+      type: "round",
+      record: {
+        round,
+        status: "published",
+        cohort: phase.cohort,
+        survivors,
+        dropped: phase.cohort - survivors,
+        epsilon: after,
+        loss: release.loss,
+        silhouette: release.silhouette,
+        reason: null,
+        poisson: phase.poisson,
+        times: { ...phase.times, finished: env.now },
+      },
+    },
+    { type: "discard", round, vectors: [...phase.inputs.values()] },
+    ...[...phase.present].map(
+      (to): TaskOutput => ({ type: "send", to, message: { type: "released", round, modelHash, survivors } }),
+    ),
+  ];
+  return { state: published, outputs: [...outputs, { type: "next" }] };
+}

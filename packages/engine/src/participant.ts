@@ -1,0 +1,338 @@
+/**
+ * The participant machine: one device's side of a task, sans-IO. The SDK feeds it what the coordinator says and what
+ * its own effects returned, and carries out its outputs.
+ */
+import {
+  bytesToHex,
+  type ClientMessage,
+  encodeFrame,
+  equalBytes,
+  type Plan,
+  type Rejection,
+  type ServerMessage,
+} from "@kindred/protocol";
+import {
+  type ClientEvent,
+  type ClientState,
+  type CryptoSuite,
+  type MaskJob,
+  startClient,
+  stepClient,
+} from "@kindred/secagg";
+import { mayParticipate, type ParticipationEntry } from "./personal-ledger.ts";
+
+export interface ParticipantConfig {
+  readonly plan: Plan;
+  /** 32 bytes. */
+  readonly planDigest: Uint8Array;
+  readonly device: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array };
+  readonly coordinatorKey: Uint8Array;
+}
+
+export type ParticipantState =
+  | { readonly name: "waiting" }
+  | { readonly name: "training"; readonly round: number; readonly modelHash: Uint8Array }
+  | { readonly name: "ready"; readonly round: number; readonly modelHash: Uint8Array }
+  | {
+      readonly name: "secure";
+      readonly round: number;
+      readonly client: ClientState;
+      /** Last message received and the answer given, so that a repeated message gets the same bytes. */
+      readonly heard: ServerMessage | undefined;
+      readonly answer: ClientMessage | undefined;
+    }
+  | { readonly name: "finished" };
+
+export type ParticipantEvent =
+  | { readonly type: "message"; readonly message: ServerMessage }
+  /** Local training is done and its contribution kept by the runtime. */
+  | { readonly type: "trained"; readonly round: number }
+  | { readonly type: "training-failed"; readonly round: number; readonly rejection: Rejection }
+  /** The masked and packed vector of a `mask` output, after the participation was recorded durably. */
+  | { readonly type: "masked"; readonly round: number; readonly vector: Uint8Array }
+  /** The person withdrew consent, or the app stops. */
+  | { readonly type: "withdraw" };
+
+export type ParticipantOutput =
+  | { readonly type: "send"; readonly message: ClientMessage }
+  | { readonly type: "train"; readonly round: number; readonly modelHash: string }
+  /** Encode the contribution under `sid`, record the participation durably, apply the masks, answer with `masked`. */
+  | {
+      readonly type: "mask";
+      readonly round: number;
+      readonly sid: Uint8Array;
+      readonly job: MaskJob;
+      readonly epsilon: number | null;
+    }
+  /** Forget the contribution of the round. */
+  | { readonly type: "forget"; readonly round: number }
+  | { readonly type: "check-in"; readonly afterMs: number }
+  | { readonly type: "released"; readonly round: number; readonly modelHash: string }
+  | { readonly type: "refused"; readonly round: number; readonly rejection: Rejection }
+  | { readonly type: "round-failed"; readonly round: number; readonly rejection: Rejection }
+  | { readonly type: "finished"; readonly modelHash: string };
+
+export interface ParticipantEnvironment {
+  readonly suite: CryptoSuite;
+  readonly random: (length: number) => Uint8Array;
+  /** The device's own ledger. */
+  readonly ledger: readonly ParticipationEntry[];
+}
+
+interface ParticipantTransition {
+  readonly state: ParticipantState;
+  readonly outputs: readonly ParticipantOutput[];
+}
+
+export function startParticipant(): ParticipantState {
+  return { name: "waiting" };
+}
+
+interface Context {
+  readonly config: ParticipantConfig;
+  readonly env: ParticipantEnvironment;
+}
+
+/** One transition. Messages of another round or phase are ignored: the coordinator's word never moves a device backwards. */
+export function stepParticipant(
+  state: ParticipantState,
+  event: ParticipantEvent,
+  { config, env }: { config: ParticipantConfig; env: ParticipantEnvironment },
+): ParticipantTransition {
+  const context = { config, env };
+  switch (event.type) {
+    case "message":
+      return onMessage(state, event.message, context);
+    case "trained":
+      if (state.name !== "training" || state.round !== event.round) return stay(state);
+      return {
+        state: { name: "ready", round: state.round, modelHash: state.modelHash },
+        outputs: [{ type: "send", message: { type: "ready", round: state.round } }],
+      };
+    case "training-failed":
+      if (state.name !== "training" || state.round !== event.round) return stay(state);
+      return refuse(event.round, event.rejection);
+    case "masked": {
+      if (state.name !== "secure" || state.round !== event.round) return stay(state);
+      const answer: ClientMessage = { type: "masked-input", round: event.round, vector: event.vector };
+      return { state: { ...state, answer }, outputs: [{ type: "send", message: answer }] };
+    }
+    case "withdraw": {
+      if (!("round" in state)) return { state: { name: "waiting" }, outputs: [] };
+      const { round } = state;
+      return {
+        state: { name: "waiting" },
+        outputs: [
+          { type: "send", message: { type: "leave", round, code: "consent-missing" } },
+          { type: "forget", round },
+        ],
+      };
+    }
+  }
+}
+
+function stay(state: ParticipantState): ParticipantTransition {
+  return { state, outputs: [] };
+}
+
+/** Leaves a round on the device's own account: tells the coordinator the code, the app the whole reason. */
+function refuse(round: number, rejection: Rejection): ParticipantTransition {
+  return {
+    state: { name: "waiting" },
+    outputs: [
+      { type: "send", message: { type: "leave", round, code: rejection.code } },
+      { type: "forget", round },
+      { type: "refused", round, rejection },
+      { type: "check-in", afterMs: 0 },
+    ],
+  };
+}
+
+function onMessage(state: ParticipantState, message: ServerMessage, context: Context): ParticipantTransition {
+  switch (message.type) {
+    case "selected":
+      return onSelected(state, message, context);
+    case "enrol":
+      return onEnrol(state, message, context);
+    case "roster":
+    case "inbox":
+    case "survivors":
+    case "unmask":
+      return onSecure(state, message, context);
+    case "come-back":
+      return {
+        state: { name: "waiting" },
+        outputs: [...forgetRound(state), { type: "check-in", afterMs: message.afterMs }],
+      };
+    case "released": {
+      const outputs: ParticipantOutput[] = [
+        { type: "released", round: message.round, modelHash: bytesToHex(message.modelHash) },
+      ];
+      const current = "round" in state && state.round === message.round;
+      if (!current) return { state, outputs };
+      return {
+        state: { name: "waiting" },
+        outputs: [...forgetRound(state), ...outputs, { type: "check-in", afterMs: 0 }],
+      };
+    }
+    case "round-failed": {
+      if (!("round" in state) || state.round !== message.round) return stay(state);
+      const rejection = {
+        code: message.code,
+        field: "round",
+        rule: message.rule,
+        fix: "nothing to do: the device checks in for the next round",
+      };
+      return {
+        state: { name: "waiting" },
+        outputs: [
+          ...forgetRound(state),
+          { type: "round-failed", round: message.round, rejection },
+          { type: "check-in", afterMs: 0 },
+        ],
+      };
+    }
+    case "task-finished":
+      return {
+        state: { name: "finished" },
+        outputs: [...forgetRound(state), { type: "finished", modelHash: bytesToHex(message.modelHash) }],
+      };
+    case "challenge":
+    case "welcome":
+    case "rejection":
+    case "ok":
+      return stay(state);
+  }
+}
+
+function forgetRound(state: ParticipantState): ParticipantOutput[] {
+  return "round" in state ? [{ type: "forget", round: state.round }] : [];
+}
+
+function onSelected(
+  state: ParticipantState,
+  message: Extract<ServerMessage, { type: "selected" }>,
+  { config, env }: Context,
+): ParticipantTransition {
+  const { round, modelHash } = message;
+  if (state.name === "ready" && state.round === round)
+    return { state, outputs: [{ type: "send", message: { type: "ready", round } }] };
+  if (state.name === "training" && state.round === round) return stay(state);
+  if (!equalBytes(message.planDigest, config.planDigest))
+    return refuse(round, {
+      code: "plan-invalid",
+      field: "selected.planDigest",
+      rule: "must be the digest of the plan this device verified",
+      fix: "the coordinator must start a new task instead of changing a plan",
+    });
+  const allowed = mayParticipate(env.ledger, { plan: config.plan, round });
+  if (!allowed.ok) return refuse(round, allowed.rejection);
+  return {
+    state: { name: "training", round, modelHash },
+    outputs: [...forgetRound(state), { type: "train", round, modelHash: bytesToHex(modelHash) }],
+  };
+}
+
+function onEnrol(
+  state: ParticipantState,
+  message: Extract<ServerMessage, { type: "enrol" }>,
+  context: Context,
+): ParticipantTransition {
+  const { round } = message;
+  if (state.name === "secure" && state.round === round) return repeat(state);
+  if (state.name !== "ready" || state.round !== round) return stay(state);
+  const { plan, planDigest, device, coordinatorKey } = context.config;
+  const { cohort, resolved } = plan;
+  const client = startClient({
+    task: plan.task,
+    round,
+    planDigest,
+    modelHash: state.modelHash,
+    coordinatorKey,
+    device,
+    bits: resolved.mechanism.modulusBits,
+    length: resolved.mechanism.paddedLength,
+    minimumCohort: cohort.minSurvivors,
+    maximumCohort: cohort.maximum,
+    minSurvivors: cohort.minSurvivors,
+    corruption: cohort.corruption,
+    dropout: cohort.dropout,
+    graph: plan.secureAggregation.graph,
+  });
+  return stepSecure(
+    { name: "secure", round, client, heard: undefined, answer: undefined },
+    { event: { type: "enrol" }, heard: message },
+    context,
+  );
+}
+
+type SecureState = Extract<ParticipantState, { name: "secure" }>;
+type SecureMessage = Extract<ServerMessage, { type: "roster" | "inbox" | "survivors" | "unmask" }>;
+
+function onSecure(state: ParticipantState, message: SecureMessage, context: Context): ParticipantTransition {
+  if (state.name !== "secure" || state.round !== message.round) return stay(state);
+  // A coordinator that lost its connection repeats its message; a *different* message of a phase already answered is
+  // left to the client machine, which refuses it.
+  if (state.heard?.type === message.type && sameMessage(state.heard, message)) return repeat(state);
+  return stepSecure(state, { event: secureEvent(message), heard: message }, context);
+}
+
+function repeat(state: SecureState): ParticipantTransition {
+  return state.answer === undefined
+    ? stay(state)
+    : { state, outputs: [{ type: "send", message: state.answer }] };
+}
+
+function sameMessage(a: ServerMessage, b: ServerMessage): boolean {
+  return bytesToHex(encodeFrame(a)) === bytesToHex(encodeFrame(b));
+}
+
+function secureEvent(message: SecureMessage): ClientEvent {
+  switch (message.type) {
+    case "roster":
+      return { type: "roster", entries: message.entries, signature: message.signature };
+    case "inbox":
+      return { type: "inbox", shares: message.shares };
+    case "survivors":
+      return { type: "survivors", indices: message.indices };
+    case "unmask":
+      return { type: "unmask", signatures: message.signatures };
+  }
+}
+
+function stepSecure(
+  state: SecureState,
+  { event, heard }: { event: ClientEvent; heard: ServerMessage },
+  { config, env }: Context,
+): ParticipantTransition {
+  const { round } = state;
+  const stepped = stepClient(state.client, event, { suite: env.suite, random: env.random });
+  const outputs: ParticipantOutput[] = [];
+  let answer: ClientMessage | undefined;
+  for (const output of stepped.outputs) {
+    switch (output.type) {
+      case "send":
+        answer = output.message;
+        outputs.push({ type: "send", message: output.message });
+        break;
+      case "mask": {
+        const allowed = mayParticipate(env.ledger, { plan: config.plan, round });
+        if (!allowed.ok) return refuse(round, allowed.rejection);
+        outputs.push({
+          type: "mask",
+          round,
+          sid: output.sid,
+          job: output.job,
+          epsilon: allowed.value.epsilon,
+        });
+        break;
+      }
+      case "refused":
+        return refuse(round, output.rejection);
+      case "finished":
+        outputs.push({ type: "forget", round });
+        break;
+    }
+  }
+  return { state: { ...state, client: stepped.state, heard, answer }, outputs };
+}

@@ -1,0 +1,130 @@
+/**
+ * The vector pipeline: everything that depends on a person's data becomes one vector of integers modulo 2^b,
+ * and the sum of a cohort becomes means again. Client and server halves are paired and stand side by side.
+ *
+ * Client: clip each block, join to L2 norm ≤ 1, zero-pad to 2^m, rotate, scale, round under an exact integer norm
+ * check, add integer noise, reduce modulo 2^b (DIFFERENTIAL_PRIVACY, "Distributed mechanism"; Kairouz, Liu & Steinke 2021).
+ * Server: centred lift, unscale, rotate back, unpad, split, divide by the number of survivors.
+ */
+import {
+  type AesCtrRandom,
+  type ClipNorm,
+  centredLift,
+  clipNorm,
+  conditionalRound,
+  joinBlocks,
+  rotate,
+  sampleDiscreteGaussian,
+  splitBlocks,
+  toModulus,
+  unrotate,
+} from "@kindred/privacy";
+import type { MechanismParameters, Plan, VectorBlock } from "@kindred/protocol";
+
+/** The values of one contribution, block by block, before clipping. */
+export interface Contribution {
+  /** Trainable weights after local training minus before. */
+  readonly model: ArrayLike<number>;
+  /** One-hot cluster membership averaged over the person's vectors; length k, L2 norm ≤ 1. */
+  readonly counts: ArrayLike<number>;
+  /** Mean of the person's unit vectors per cluster; length k·d, L2 norm ≤ 1. */
+  readonly sums: ArrayLike<number>;
+  /** `[loss / lossBound, simplified silhouette]`, each within [−1, 1]. */
+  readonly evaluation: ArrayLike<number>;
+}
+
+/** Means over the survivors, block by block, as decoded from a noisy sum. */
+export interface MeanContribution {
+  readonly model: Float64Array;
+  readonly counts: Float64Array;
+  readonly sums: Float64Array;
+  readonly evaluation: Float64Array;
+  /** Standard deviation of the noise on each entry of a block's mean, by block. */
+  readonly deviation: Readonly<Record<VectorBlock["name"], number>>;
+}
+
+interface EncodeOptions {
+  readonly plan: Plan;
+  /** Session id, 32 bytes: the public seed of the rotation. */
+  readonly sid: Uint8Array;
+  /** Secret randomness of this client, fresh for the round. */
+  readonly random: AesCtrRandom;
+}
+
+/**
+ * Encodes a contribution for masking.
+ * @returns paddedLength integers modulo 2^b
+ * @throws RangeError if a block has the wrong length or holds a value that is not finite
+ */
+export function encodeContribution(
+  contribution: Contribution,
+  { plan, sid, random }: EncodeOptions,
+): Uint32Array {
+  const { blocks, mechanism } = plan.resolved;
+  const joint = joinBlocks(
+    blocks.map((block) => {
+      const values = contribution[block.name];
+      if (values.length !== block.length)
+        throw new RangeError(
+          `contribution.${block.name} must have ${block.length} values, found ${values.length}`,
+        );
+      return { values, clip: clipNorm(block.clip), weight: block.weight };
+    }),
+  );
+  const padded = new Float64Array(mechanism.paddedLength);
+  padded.set(joint);
+  rotate(padded, sid);
+  const rounded = conditionalRound({
+    vector: padded,
+    scale: mechanism.scale,
+    bound: mechanism.sensitivity.l2,
+    random,
+  });
+  if (mechanism.localDeviation > 0) {
+    const noise = sampleDiscreteGaussian({ sigma: mechanism.localDeviation, length: rounded.length, random });
+    for (let i = 0; i < rounded.length; i++) rounded[i]! += noise[i]!;
+  }
+  return toModulus(rounded, mechanism.modulusBits);
+}
+
+/**
+ * Decodes the sum of `survivors` encoded contributions.
+ * @param sum paddedLength integers modulo 2^b
+ */
+export function decodeAggregate(
+  sum: Uint32Array,
+  { plan, sid, survivors }: { plan: Plan; sid: Uint8Array; survivors: number },
+): MeanContribution {
+  const { blocks, mechanism } = plan.resolved;
+  const lifted = centredLift(sum, mechanism.modulusBits);
+  const joint = new Float64Array(lifted.length);
+  const unscale = 1 / (mechanism.scale * survivors);
+  for (let i = 0; i < lifted.length; i++) joint[i] = lifted[i]! * unscale;
+  unrotate(joint, sid);
+  const length = blocks.reduce((total, block) => total + block.length, 0);
+  const [model, counts, sums, evaluation] = splitBlocks(
+    joint.subarray(0, length),
+    blocks.map(({ length: blockLength, clip, weight }) => ({
+      length: blockLength,
+      clip: clipNorm(clip),
+      weight,
+    })),
+  );
+  const deviation = Object.fromEntries(
+    blocks.map((block) => [block.name, blockDeviation(mechanism, { block, survivors })]),
+  ) as Record<VectorBlock["name"], number>;
+  return { model: model!, counts: counts!, sums: sums!, evaluation: evaluation!, deviation };
+}
+
+/** Standard deviation of one entry of a block's mean when all `survivors` add their noise: √n·σ_i / (s·n) · C/a. */
+export function blockDeviation(
+  mechanism: MechanismParameters,
+  { block, survivors }: { block: VectorBlock; survivors: number },
+): number {
+  return (
+    ((Math.sqrt(survivors) * mechanism.localDeviation) / (mechanism.scale * survivors)) *
+    (block.clip / block.weight)
+  );
+}
+
+export type { ClipNorm };

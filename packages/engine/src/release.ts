@@ -1,0 +1,98 @@
+/** From the plain sum of a cohort to the next model version. All of it is post-processing of the noisy sum. */
+import { centroidsFromAggregate, type Matrix } from "@kindred/clustering";
+import type { Model, Plan } from "@kindred/protocol";
+import { type Contribution, decodeAggregate } from "./pipeline.ts";
+import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
+
+/** A trained tensor: where it stands in the flat delta and in the flat weights. */
+export interface TrainedSegment {
+  readonly offset: number;
+  readonly deltaOffset: number;
+  readonly length: number;
+}
+
+export interface ReleaseInput {
+  readonly plan: Plan;
+  /** Session id of the round, 32 bytes. */
+  readonly sid: Uint8Array;
+  readonly round: number;
+  readonly survivors: number;
+  /** Sum of the survivors' encoded vectors modulo 2^b, without masks. */
+  readonly sum: Uint32Array;
+  readonly parent: Model;
+  readonly parentHash: string;
+  readonly optimiser: OptimiserState;
+  readonly segments: readonly TrainedSegment[];
+}
+
+export interface ReleaseOutput {
+  readonly model: Model;
+  readonly optimiser: OptimiserState;
+  /** Mean next-item loss of the cohort in nats, before the update. */
+  readonly loss: number;
+  /** Mean simplified silhouette of the cohort against the centroids it was sent. */
+  readonly silhouette: number;
+  /** Clusters whose centroid stayed as it was because their noisy count was under the floor. */
+  readonly suppressed: readonly number[];
+}
+
+/** Losses are reported as a share of this bound, twice the loss of a uniform guess, and clipped there. */
+export function lossBound(itemCount: number): number {
+  return 2 * Math.log(itemCount);
+}
+
+/** The evaluation block of one contribution. */
+export function evaluationBlock(
+  { loss, silhouette }: { loss: number; silhouette: number },
+  itemCount: number,
+): Contribution["evaluation"] {
+  const clamp = (value: number): number => Math.max(-1, Math.min(1, value));
+  return [clamp(loss / lossBound(itemCount)), clamp(silhouette)];
+}
+
+/**
+ * Decodes the sum, takes the server optimiser's step, and moves the centroids.
+ * @throws KindredError `model-invalid` if the step is not finite
+ */
+export function computeRelease(input: ReleaseInput): ReleaseOutput {
+  const { plan, sid, survivors, parent } = input;
+  const mean = decodeAggregate(input.sum, { plan, sid, survivors });
+  const { step, state } = serverStep(input.optimiser, {
+    mean: mean.model,
+    deviation: mean.deviation.model,
+    segments: input.segments.map(({ deltaOffset, length }): Segment => ({ offset: deltaOffset, length })),
+    options: plan.server,
+    rounds: plan.rounds,
+  });
+  const weights = Float32Array.from(parent.weights);
+  for (const { offset, deltaOffset, length } of input.segments) {
+    for (let i = 0; i < length; i++) weights[offset + i]! += step[deltaOffset + i]!;
+  }
+  const previous: Matrix = {
+    rows: parent.clusters,
+    columns: parent.centroids.length / parent.clusters,
+    data: parent.centroids,
+  };
+  // A noisy count must clear three deviations of its noise (QUALITY: micro-clusters under 3σ are dropped).
+  const floor = Math.max(plan.clustering.floor, 3 * mean.deviation.counts);
+  const { centroids, suppressed } = centroidsFromAggregate({
+    counts: mean.counts,
+    sums: mean.sums,
+    previous,
+    floor,
+  });
+  return {
+    model: {
+      task: parent.task,
+      round: input.round,
+      parent: input.parentHash,
+      weights,
+      centroids: centroids.data,
+      clusters: centroids.rows,
+    },
+    optimiser: state,
+    loss: mean.evaluation[0]! * lossBound(plan.resolved.itemCount),
+    silhouette: mean.evaluation[1]!,
+    suppressed,
+  };
+}

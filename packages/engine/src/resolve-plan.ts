@@ -1,0 +1,211 @@
+/** From what an operator wrote to the plan that clients are shown, and the checks a client makes of it. */
+import {
+  calibrateMechanism,
+  coordinatorEpsilon,
+  delta,
+  epsilon,
+  type Mechanism,
+  mechanismWithoutNoise,
+  noiseMultiplier,
+} from "@kindred/privacy";
+import {
+  accepted,
+  hexToBytes,
+  KindredError,
+  type MechanismParameters,
+  type Plan,
+  type PlanInput,
+  planSigningText,
+  type Result,
+  rejected,
+  type SignedPlan,
+  utf8ToBytes,
+  type VectorBlock,
+} from "@kindred/protocol";
+
+/** L2 bound of the evaluation block: two entries within [−1, 1]. */
+const EVALUATION_LENGTH = 2;
+
+/** What a plan is resolved against. */
+export interface PlanContext {
+  /** Ed25519 public key of the coordinator, 64 hexadecimal digits. */
+  readonly coordinatorKey: string;
+  readonly catalogueHash: string;
+  readonly itemCount: number;
+  /** Number of trainable weights. */
+  readonly modelLength: number;
+}
+
+/** The blocks of the joint vector with weights normalised to Σ a² = 1. */
+function vectorBlocks(input: PlanInput, modelLength: number): VectorBlock[] {
+  const { blocks } = input.privacy;
+  const clusters = input.clustering.clusters;
+  const raw: VectorBlock[] = [
+    { name: "model", length: modelLength, clip: blocks.model.clip, weight: blocks.model.weight },
+    { name: "counts", length: clusters, clip: 1, weight: blocks.counts.weight },
+    { name: "sums", length: clusters * input.encoder.dimension, clip: 1, weight: blocks.sums.weight },
+    {
+      name: "evaluation",
+      length: EVALUATION_LENGTH,
+      clip: Math.sqrt(EVALUATION_LENGTH),
+      weight: blocks.evaluation.weight,
+    },
+  ];
+  const norm = Math.hypot(...raw.map((block) => block.weight));
+  return raw.map((block) => ({ ...block, weight: block.weight / norm }));
+}
+
+/**
+ * Lays out the joint vector and calibrates the mechanism.
+ * @throws KindredError `plan-invalid` if no mechanism within the modulus meets the promised (ε, δ)
+ */
+export function resolvePlan(input: PlanInput, context: PlanContext): Plan {
+  const blocks = vectorBlocks(input, context.modelLength);
+  const length = blocks.reduce((total, block) => total + block.length, 0);
+  const { privacy, cohort, participation } = input;
+  let mechanism: Mechanism;
+  try {
+    mechanism =
+      privacy.mechanism === "none"
+        ? mechanismWithoutNoise({ cohortMaximum: cohort.maximum, length, modulusBits: privacy.modulusBits })
+        : calibrateMechanism({
+            epsilon: epsilon(privacy.epsilon),
+            delta: delta(privacy.delta),
+            participations: participation.maximum,
+            cohortMaximum: cohort.maximum,
+            minSurvivors: cohort.minSurvivors,
+            corruption: cohort.corruption,
+            length,
+            modulusBits: privacy.modulusBits,
+          });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new KindredError({
+      code: "plan-invalid",
+      field: "plan.privacy",
+      rule: `admits no mechanism: ${error.message}`,
+      fix: "raise modulusBits or epsilon, or lower participation.maximum or cohort.maximum",
+    });
+  }
+  return {
+    ...input,
+    resolved: {
+      coordinatorKey: context.coordinatorKey,
+      catalogueHash: context.catalogueHash,
+      itemCount: context.itemCount,
+      blocks,
+      mechanism: { ...mechanism, sensitivity: { ...mechanism.sensitivity } },
+    },
+  };
+}
+
+/** What a device accepts at the most, whatever a plan says. */
+export interface PrivacyFloors {
+  /** Largest ε against the coordinator over all participations; `Infinity` accepts plans without noise. */
+  readonly maximumEpsilon: number;
+  readonly maximumDelta: number;
+  /** Smallest minSurvivors. */
+  readonly minimumSurvivors: number;
+  /** Hexadecimal Ed25519 key of the coordinator, if the app pins it. */
+  readonly coordinatorKey?: string;
+}
+
+export const DEFAULT_PRIVACY_FLOORS: PrivacyFloors = {
+  maximumEpsilon: 10,
+  maximumDelta: 1e-5,
+  minimumSurvivors: 10,
+};
+
+interface SignatureCheck {
+  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+}
+
+/** The mechanism of a resolved plan with its units restored. */
+export function planMechanism(parameters: MechanismParameters): Mechanism {
+  return { ...parameters, noiseMultiplier: noiseMultiplier(parameters.noiseMultiplier) };
+}
+
+/** ε against the coordinator of a person who takes part `participations` times; `Infinity` without noise. */
+export function planEpsilon(plan: Plan, participations: number): number {
+  if (participations === 0) return 0;
+  return coordinatorEpsilon(planMechanism(plan.resolved.mechanism), {
+    participations,
+    delta: delta(plan.privacy.delta),
+  });
+}
+
+/**
+ * Everything a device checks before it trusts a plan: the coordinator's signature, the layout, the number of honest
+ * survivors, and ε recomputed by its own accountant against both the plan's promise and the device's floors.
+ */
+export function verifyPlan(
+  { plan, signature }: SignedPlan,
+  { floors, suite }: { floors: PrivacyFloors; suite: SignatureCheck },
+): Result<Plan> {
+  const { resolved, cohort, privacy } = plan;
+  const { mechanism } = resolved;
+  if (floors.coordinatorKey !== undefined && floors.coordinatorKey !== resolved.coordinatorKey)
+    return rejected("signature-invalid", "plan.resolved.coordinatorKey", {
+      rule: "must be the key this app pins",
+      fix: "connect to the coordinator the app was built for, or update the pinned key",
+    });
+  if (
+    !suite.verify(
+      hexToBytes(signature),
+      utf8ToBytes(planSigningText(plan)),
+      hexToBytes(resolved.coordinatorKey),
+    )
+  )
+    return rejected("signature-invalid", "signedPlan.signature", {
+      rule: "must be the coordinator's over the plan's digest",
+      fix: "download the plan again",
+    });
+  const layout = vectorBlocks(plan, resolved.blocks[0]?.length ?? 0);
+  const sameLayout = layout.every((block, i) => {
+    const other = resolved.blocks[i];
+    return (
+      other?.name === block.name &&
+      other.length === block.length &&
+      other.clip === block.clip &&
+      Math.abs(other.weight - block.weight) < 1e-12
+    );
+  });
+  if (!sameLayout)
+    return rejected("plan-invalid", "plan.resolved.blocks", {
+      rule: "must follow from the plan",
+      fix: "resolve the plan again",
+    });
+  if (cohort.minSurvivors < floors.minimumSurvivors)
+    return rejected("privacy-floor", "plan.cohort.minSurvivors", {
+      rule: `must be at least ${floors.minimumSurvivors} on this device, found ${cohort.minSurvivors}`,
+      fix: "raise minSurvivors in the plan, or lower the app's floor",
+    });
+  const honest = cohort.minSurvivors - Math.floor(cohort.corruption * cohort.maximum);
+  if (mechanism.honest !== honest || mechanism.modulusBits !== privacy.modulusBits)
+    return rejected("plan-invalid", "plan.resolved.mechanism", {
+      rule: `must assume ${honest} honest survivors and ${privacy.modulusBits} bits`,
+      fix: "resolve the plan again",
+    });
+  return verifyGuarantee(plan, floors);
+}
+
+function verifyGuarantee(plan: Plan, floors: PrivacyFloors): Result<Plan> {
+  const spent = planEpsilon(plan, plan.participation.maximum);
+  const noNoise = plan.privacy.mechanism === "none";
+  if (!noNoise && !(spent <= plan.privacy.epsilon * (1 + 1e-9)))
+    return rejected("plan-invalid", "plan.resolved.mechanism", {
+      rule: `must keep ε within the promised ${plan.privacy.epsilon}, but gives ${spent}`,
+      fix: "resolve the plan again with a current coordinator",
+    });
+  if (!(spent <= floors.maximumEpsilon))
+    return rejected("privacy-floor", "plan.privacy.epsilon", {
+      rule: `must be at most ${floors.maximumEpsilon} on this device, found ${spent === Number.POSITIVE_INFINITY ? "no guarantee (noise is off)" : spent.toFixed(3)}`,
+      fix: "lower epsilon in the plan, or raise the app's maximumEpsilon",
+    });
+  if (!noNoise && plan.privacy.delta > floors.maximumDelta)
+    return rejected("privacy-floor", "plan.privacy.delta", {
+      rule: `must be at most ${floors.maximumDelta} on this device, found ${plan.privacy.delta}`,
+      fix: "lower delta in the plan",
+    });
+  return accepted(plan);
+}

@@ -1,0 +1,352 @@
+/** Plays one task in memory, every party real: the round machine, participant machines, the pipeline, a virtual clock. */
+
+import { AesCtrRandom } from "@kindred/privacy";
+import {
+  bytesToHex,
+  hexToBytes,
+  type Plan,
+  parsePlanInput,
+  planDigest,
+  type ServerMessage,
+  sha256Bytes,
+} from "@kindred/protocol";
+import { addInto, applyMasks } from "@kindred/secagg";
+import { nodeSuite } from "@kindred/secagg/node";
+import {
+  type Contribution,
+  decodeAggregate,
+  encodeContribution,
+  type MeanContribution,
+  type ParticipantEvent,
+  type ParticipantOutput,
+  type ParticipantState,
+  type ParticipationEntry,
+  resolvePlan,
+  startParticipant,
+  startTask,
+  stepParticipant,
+  stepTask,
+  type TaskEvent,
+  type TaskHistory,
+  type TaskOutput,
+  type TaskState,
+} from "../src/index.ts";
+
+export const suite = nodeSuite();
+const coordinator = suite.signingKeyPair(sha256Bytes("coordinator"));
+
+/** A plan small enough for fast tests: 4 clusters of dimension 2 and `modelLength` weights. */
+export function testPlan(overrides: Record<string, unknown> = {}, modelLength = 20): Plan {
+  const input = parsePlanInput({
+    task: "test",
+    rounds: 3,
+    encoder: { dimension: 2, heads: 1, itemDeltaRank: 1 },
+    clustering: { clusters: 4 },
+    cohort: {
+      minimum: 4,
+      target: 6,
+      maximum: 8,
+      minSurvivors: 4,
+      overSelection: 1,
+      corruption: 0,
+      dropout: 0.2,
+      selectionWindow: 100,
+    },
+    privacy: { mechanism: "none", modulusBits: 20 },
+    ...overrides,
+  });
+  return resolvePlan(input, {
+    coordinatorKey: bytesToHex(coordinator.publicKey),
+    catalogueHash: "a".repeat(64),
+    itemCount: 30,
+    modelLength,
+  });
+}
+
+export interface FleetOptions {
+  readonly plan: Plan;
+  readonly clients: number;
+  readonly seed?: string;
+  /** Called before a message reaches a client; `false` makes the client vanish for good before it hears it. */
+  readonly deliver?: (client: number, message: ServerMessage) => boolean;
+  /** Whether a vanished client's connection is seen to close, or it just stays silent. */
+  readonly silent?: boolean;
+  readonly contribution?: (client: number, round: number) => Contribution;
+  /** Rewrites what a client sends; `undefined` swallows it. */
+  readonly history?: Partial<TaskHistory>;
+}
+
+interface Device {
+  readonly key: string;
+  readonly keys: { publicKey: Uint8Array; secretKey: Uint8Array };
+  state: ParticipantState;
+  readonly ledger: ParticipationEntry[];
+  gone: boolean;
+  readonly refused: string[];
+}
+
+/** What a released round was made of. */
+export interface ReleasedRound {
+  readonly round: number;
+  readonly sum: Uint32Array;
+  /** Plain sum of the survivors' encoded vectors, as the fleet knows it. */
+  readonly expected: Uint32Array;
+  readonly mean: MeanContribution;
+  readonly survivors: readonly string[];
+}
+
+export class Fleet {
+  readonly plan: Plan;
+  readonly digest: string;
+  readonly devices: Device[] = [];
+  readonly outputs: TaskOutput[] = [];
+  readonly journal: { event: TaskEvent; now: number; seed: Uint8Array }[] = [];
+  readonly released: ReleasedRound[] = [];
+  state: TaskState;
+  now = 1_700_000_000_000;
+  readonly #options: FleetOptions;
+  readonly #queue: (() => void)[] = [];
+  readonly #timers: { at: number; fire: () => void }[] = [];
+  readonly #encoded = new Map<string, Uint32Array>();
+  readonly #inputs = new Map<string, Uint32Array>();
+  #draws = 0;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.plan = options.plan;
+    this.digest = planDigest(options.plan);
+    this.state = startTask({ ...freshHistory(), ...options.history });
+    for (let i = 0; i < options.clients; i++) {
+      const keys = suite.signingKeyPair(sha256Bytes(`device ${i}`));
+      this.devices.push({
+        key: bytesToHex(keys.publicKey),
+        keys,
+        state: startParticipant(),
+        ledger: [],
+        gone: false,
+        refused: [],
+      });
+    }
+  }
+
+  /** Checks every device in, starts, and runs until nothing is left to happen. */
+  run(): this {
+    for (const device of this.devices) this.submit({ type: "check-in", device: device.key });
+    this.submit({ type: "start", pool: [] });
+    for (;;) {
+      const next = this.#queue.shift();
+      if (next !== undefined) {
+        next();
+        continue;
+      }
+      this.#timers.sort((a, b) => a.at - b.at);
+      const timer = this.#timers.shift();
+      if (timer === undefined) return this;
+      this.now = Math.max(this.now, timer.at);
+      timer.fire();
+    }
+  }
+
+  submit(event: TaskEvent): readonly TaskOutput[] {
+    const filled: TaskEvent =
+      event.type === "start" ? { type: "start", pool: [...this.state.pool].sort() } : event;
+    const entry = { event: structuredClone(filled), now: this.now, seed: this.#random(32) };
+    this.journal.push(entry);
+    const outputs = this.step(entry);
+    for (const output of outputs) this.#effect(output);
+    return outputs;
+  }
+
+  step({ event, now, seed }: { event: TaskEvent; now: number; seed: Uint8Array }): readonly TaskOutput[] {
+    const random = new AesCtrRandom(seed);
+    const transition = stepTask(this.state, event, {
+      config: { plan: this.plan, planDigest: this.digest },
+      env: {
+        now,
+        suite,
+        random: (length) => {
+          const out = new Uint8Array(length);
+          random.fill(out);
+          return out;
+        },
+        signRoster: (message) => suite.sign(message, coordinator.secretKey),
+      },
+    });
+    this.state = transition.state;
+    this.outputs.push(...transition.outputs);
+    return transition.outputs;
+  }
+
+  records() {
+    return this.outputs.flatMap((output) =>
+      output.type === "round" && output.record.status !== "running" ? [output.record] : [],
+    );
+  }
+
+  #random(length: number): Uint8Array {
+    return sha256Bytes(`${this.#options.seed ?? "fleet"} ${this.#draws++}`).slice(0, length);
+  }
+
+  #effect(output: TaskOutput): void {
+    switch (output.type) {
+      case "send": {
+        const index = this.devices.findIndex(({ key }) => key === output.to);
+        this.#queue.push(() => this.#hear(index, output.message));
+        break;
+      }
+      case "timer":
+        this.#timers.push({
+          at: output.at,
+          fire: () => void this.submit({ type: "timer", round: output.round, name: output.name }),
+        });
+        break;
+      case "aggregate":
+        this.#queue.push(() => this.#aggregate(output));
+        break;
+      case "next":
+        this.#queue.push(() => void this.submit({ type: "start", pool: [] }));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #aggregate(output: Extract<TaskOutput, { type: "aggregate" }>): void {
+    const { modulusBits: bits, paddedLength } = this.plan.resolved.mechanism;
+    const sum = new Uint32Array(paddedLength);
+    for (const vector of output.vectors) addInto(sum, this.#inputs.get(vector)!, bits);
+    applyMasks(sum, output.job, suite.maskStream);
+    const expected = new Uint32Array(paddedLength);
+    const survivors = output.vectors.map((vector) => vector.split(":")[1]!);
+    for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);
+    const mean = decodeAggregate(sum, { plan: this.plan, sid: output.sid, survivors: output.survivors });
+    this.released.push({ round: output.round, sum, expected, mean, survivors });
+    this.submit({
+      type: "aggregated",
+      round: output.round,
+      release: {
+        modelHash: bytesToHex(sha256Bytes(`model ${output.round}`)),
+        optimiserHash: "b".repeat(64),
+        loss: 1,
+        silhouette: 0,
+        suppressedClusters: 0,
+      },
+    });
+  }
+
+  #hear(index: number, message: ServerMessage): void {
+    const device = this.devices[index]!;
+    if (device.gone) return;
+    if (this.#options.deliver?.(index, message) === false) {
+      device.gone = true;
+      if (!this.#options.silent) this.submit({ type: "departed", device: device.key });
+      return;
+    }
+    this.participant(index, { type: "message", message });
+  }
+
+  participant(index: number, event: ParticipantEvent): void {
+    const device = this.devices[index]!;
+    const step = stepParticipant(device.state, event, {
+      config: {
+        plan: this.plan,
+        planDigest: hexToBytes(this.digest),
+        device: device.keys,
+        coordinatorKey: coordinator.publicKey,
+      },
+      env: { suite, random: (length) => this.#random(length), ledger: device.ledger },
+    });
+    device.state = step.state;
+    for (const output of step.outputs) this.#participantEffect(index, output);
+  }
+
+  #participantEffect(index: number, output: ParticipantOutput): void {
+    const device = this.devices[index]!;
+    switch (output.type) {
+      case "send":
+        this.#send(device, output.message);
+        break;
+      case "train":
+        this.participant(index, { type: "trained", round: output.round });
+        break;
+      case "mask": {
+        const contribution = this.#options.contribution?.(index, output.round) ?? zeroContribution(this.plan);
+        const random = new AesCtrRandom(this.#random(32));
+        const vector = encodeContribution(contribution, { plan: this.plan, sid: output.sid, random });
+        this.#encoded.set(`${output.round}:${device.key}`, vector.slice());
+        applyMasks(vector, output.job, suite.maskStream);
+        this.#inputs.set(`${output.round}:${device.key}`, vector);
+        device.ledger.push({
+          task: this.plan.task,
+          planDigest: this.digest,
+          round: output.round,
+          time: this.now,
+          epsilon: output.epsilon,
+          delta: this.plan.privacy.delta,
+        });
+        this.participant(index, { type: "masked", round: output.round, vector: new Uint8Array(1) });
+        break;
+      }
+      case "check-in":
+        this.#timers.push({
+          at: this.now + output.afterMs,
+          fire: () => void this.submit({ type: "check-in", device: device.key }),
+        });
+        break;
+      case "refused":
+        device.refused.push(output.rejection.code);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #send(device: Device, message: Parameters<typeof this.wire>[1]): void {
+    this.wire(device.key, message);
+  }
+
+  /** What the gateway does with a client's message. */
+  wire(device: string, message: import("@kindred/protocol").ClientMessage): void {
+    switch (message.type) {
+      case "hello":
+        break;
+      case "check-in":
+        this.submit({ type: "check-in", device });
+        break;
+      case "ready":
+        this.submit({ type: "ready", device, round: message.round });
+        break;
+      case "masked-input":
+        this.submit({
+          type: "masked-input",
+          device,
+          round: message.round,
+          vector: `${message.round}:${device}`,
+        });
+        break;
+      case "leave":
+        this.submit({ type: "departed", device });
+        break;
+      default:
+        this.submit({ type: "member", device, message });
+    }
+  }
+}
+
+export function freshHistory(): TaskHistory {
+  return {
+    round: 0,
+    modelHash: "c".repeat(64),
+    released: 0,
+    poisson: true,
+    spent: { coordinator: 0, observer: 0 },
+    participations: new Map(),
+  };
+}
+
+export function zeroContribution(plan: Plan): Contribution {
+  const [model, counts, sums, evaluation] = plan.resolved.blocks.map(
+    ({ length }) => new Float64Array(length),
+  );
+  return { model: model!, counts: counts!, sums: sums!, evaluation: evaluation! };
+}
