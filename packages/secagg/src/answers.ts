@@ -1,0 +1,191 @@
+/** The coordinator's checks of what a member answers in R1 to R4; an answer that passes is recorded in the state. */
+import {
+  accepted,
+  consistencySigningBytes,
+  equalBytes,
+  type Result,
+  type RevealedShare,
+  rejected,
+  type SealedShare,
+} from "@kindred/protocol";
+import type { CryptoSuite } from "./crypto.ts";
+import { secondAnswer } from "./enrolment.ts";
+import { SECRET_BYTES } from "./recovery.ts";
+import {
+  type ConsistencyState,
+  type MaskingState,
+  type RunningState,
+  type SharingState,
+  type UnmaskingState,
+  withSlot,
+} from "./server-state.ts";
+import { isShare } from "./shamir.ts";
+
+/** `from` is the sender's device key in hexadecimal, as its connection has proved it. */
+export type MemberAnswer =
+  | { readonly type: "shares"; readonly from: string; readonly shares: readonly SealedShare[] }
+  /**
+   * The vector stays outside the machine. `digest` identifies it, so that a second, different vector is told from a
+   * repetition; without digests every second masked input counts as a repetition.
+   */
+  | { readonly type: "masked-input"; readonly from: string; readonly digest?: Uint8Array }
+  | { readonly type: "consistency"; readonly from: string; readonly signature: Uint8Array }
+  | { readonly type: "reveal"; readonly from: string; readonly shares: readonly RevealedShare[] };
+
+export type Recorded = { readonly state: RunningState; readonly repeated: boolean };
+
+const PHASE_OF = {
+  shares: "sharing",
+  "masked-input": "masking",
+  consistency: "consistency",
+  reveal: "unmasking",
+} as const satisfies Record<MemberAnswer["type"], RunningState["phase"]>;
+const PHASE_ORDER: readonly RunningState["phase"][] = ["sharing", "masking", "consistency", "unmasking"];
+
+/** Checks a member's answer and records it. A repetition of an accepted answer leaves the state as it is. */
+export function recordAnswer(
+  state: RunningState,
+  event: MemberAnswer,
+  { member, suite }: { member: number; suite: CryptoSuite },
+): Result<Recorded> {
+  const same = compareWithPrevious(state, event, member);
+  if (same === true) return accepted({ state, repeated: true });
+  if (same === false) return { ok: false, rejection: secondAnswer(event.type) };
+  const due = PHASE_OF[event.type];
+  if (PHASE_ORDER.indexOf(due) > PHASE_ORDER.indexOf(state.phase)) return unexpected(event.type, state.phase);
+  if (due !== state.phase || !state.asked[member] || !state.present[member])
+    return rejected("dropped-out", event.type, {
+      rule: "must arrive before its phase closes and from a member that the phase asks",
+      fix: "take part in the next round",
+    });
+  const waiting = state.waiting - 1;
+  switch (state.phase) {
+    case "sharing": {
+      const { shares } = event as Extract<MemberAnswer, { type: "shares" }>;
+      const checked = checkSealed(state, shares, member);
+      if (!checked.ok) return checked;
+      return record({ ...state, waiting, shares: withSlot(state.shares, member, shares) });
+    }
+    case "masking": {
+      const { digest } = event as Extract<MemberAnswer, { type: "masked-input" }>;
+      const inputs = withSlot(state.inputs, member, digest ?? NO_DIGEST);
+      return record({ ...state, waiting, inputs });
+    }
+    case "consistency": {
+      const { signature } = event as Extract<MemberAnswer, { type: "consistency" }>;
+      const checked = checkSignature(state, signature, { member, suite });
+      if (!checked.ok) return checked;
+      return record({ ...state, waiting, signatures: withSlot(state.signatures, member, signature) });
+    }
+    case "unmasking": {
+      const { shares } = event as Extract<MemberAnswer, { type: "reveal" }>;
+      const checked = checkRevealed(state, shares, member);
+      if (!checked.ok) return checked;
+      return record({ ...state, waiting, reveals: withSlot(state.reveals, member, shares) });
+    }
+  }
+}
+
+/** The rejection of a message whose phase has not come or never will. */
+export function unexpected(type: string, phase: string) {
+  return rejected("message-unexpected", type, {
+    rule: `does not belong to the round's phase ${phase}`,
+    fix: "answer the phases of a round in their order",
+  });
+}
+
+const NO_DIGEST = new Uint8Array(0);
+/** A box holds a share of each of the two secrets and 16 bytes of authentication. */
+const BOX_BYTES = 2 * 36 + 16;
+
+function record(state: SharingState | MaskingState | ConsistencyState | UnmaskingState): Result<Recorded> {
+  return accepted({ state, repeated: false });
+}
+
+/** Whether the member's earlier answer of the same kind equals this one; `undefined` if there is none. */
+function compareWithPrevious(state: RunningState, event: MemberAnswer, member: number): boolean | undefined {
+  switch (event.type) {
+    case "shares": {
+      const before = state.shares[member];
+      if (before === undefined) return undefined;
+      return (
+        before.length === event.shares.length &&
+        before.every(({ peer, box }, i) => {
+          const now = event.shares[i]!;
+          return now.peer === peer && equalBytes(now.box, box);
+        })
+      );
+    }
+    case "masked-input": {
+      const before = "inputs" in state ? state.inputs[member] : undefined;
+      return before && equalBytes(before, event.digest ?? NO_DIGEST);
+    }
+    case "consistency": {
+      const before = "signatures" in state ? state.signatures[member] : undefined;
+      return before && equalBytes(before, event.signature);
+    }
+    case "reveal": {
+      const before = "reveals" in state ? state.reveals[member] : undefined;
+      if (before === undefined) return undefined;
+      return (
+        before.length === event.shares.length &&
+        before.every(({ owner, kind, share }, i) => {
+          const now = event.shares[i]!;
+          return now.owner === owner && now.kind === kind && equalBytes(now.share, share);
+        })
+      );
+    }
+  }
+}
+
+function checkSealed(
+  { session }: SharingState,
+  shares: readonly SealedShare[],
+  member: number,
+): Result<true> {
+  const due = new Set(session.neighbours(member));
+  const complete =
+    shares.length === due.size &&
+    shares.every(({ peer, box }) => box.length === BOX_BYTES && due.delete(peer));
+  if (complete) return accepted(true);
+  return rejected("share-invalid", "shares", {
+    rule: `must hold exactly one box of ${BOX_BYTES} bytes for each of the ${session.degree} neighbours`,
+    fix: "derive the neighbours from the roster",
+  });
+}
+
+function checkSignature(
+  { session, survivors }: ConsistencyState,
+  signature: Uint8Array,
+  { member, suite }: { member: number; suite: CryptoSuite },
+): Result<true> {
+  const message = consistencySigningBytes(session.sid, survivors);
+  if (suite.verify(signature, message, session.entries[member]!.device)) return accepted(true);
+  return rejected("signature-invalid", "consistency.signature", {
+    rule: "must be the device's own over the session and its survivors",
+    fix: "sign consistencySigningBytes of the survivors that were sent",
+  });
+}
+
+function checkRevealed(
+  state: UnmaskingState,
+  shares: readonly RevealedShare[],
+  member: number,
+): Result<true> {
+  const alive = new Set(state.survivors);
+  const sharing = new Set(state.sharing);
+  const due = new Set(state.session.holders(member).filter((owner) => sharing.has(owner)));
+  const complete =
+    shares.length === due.size &&
+    shares.every(
+      ({ owner, kind, share }) =>
+        due.delete(owner) &&
+        kind === (alive.has(owner) ? "self-mask" : "mask-key") &&
+        isShare(share, SECRET_BYTES),
+    );
+  if (complete) return accepted(true);
+  return rejected("share-invalid", "reveal.shares", {
+    rule: `must hold exactly one well-formed share for each of ${due.size} owners, self-mask of survivors and mask-key of dropped members`,
+    fix: "reveal what the survivors' set implies",
+  });
+}

@@ -1,0 +1,96 @@
+/**
+ * The cryptographic port and its portable implementation.
+ *
+ * X25519 (RFC 7748), Ed25519 (RFC 8032), XSalsa20-Poly1305 boxes (NaCl `secretbox`), AES-256 in counter mode
+ * (NIST SP 800-38A) as the mask generator. A platform that has native primitives offers them behind the same
+ * port; every implementation gives the same bytes for the same input.
+ */
+import nacl from "tweetnacl";
+
+/** A one-use keystream, read front to back. */
+export interface MaskStream {
+  /** The next `length` bytes. */
+  next(length: number): Uint8Array;
+}
+
+export interface KeyPair {
+  readonly publicKey: Uint8Array;
+  readonly secretKey: Uint8Array;
+}
+
+/** What secure aggregation needs from a platform. Pure: the same input gives the same bytes everywhere. */
+export interface CryptoSuite {
+  readonly name: string;
+  /** X25519 key pair whose secret key is the 32-byte seed itself (clamped on use). */
+  agreementKeyPair(seed: Uint8Array): KeyPair;
+  /** X25519, 32 bytes; `undefined` where the result is all zero, that is for a public key of low order. */
+  agree(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
+  /** Ed25519 key pair from a 32-byte seed; the 64-byte secret key (seed ‖ public key) is opaque to callers. */
+  signingKeyPair(seed: Uint8Array): KeyPair;
+  /** Ed25519 signature, 64 bytes. */
+  sign(message: Uint8Array, secretKey: Uint8Array): Uint8Array;
+  /** Ed25519 verification after RFC 8032: S < L is required, so a signature cannot be altered into another valid one. */
+  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+  /** NaCl secretbox; 16 bytes longer than the plaintext. Key 32 bytes, nonce 24. */
+  seal(plaintext: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array;
+  /** Opens a secretbox; `undefined` if it was not sealed with this key and nonce. */
+  open(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array | undefined;
+  /** AES-256-CTR keystream under a one-use 32-byte key, zero initial counter block. */
+  maskStream(key: Uint8Array): MaskStream;
+}
+
+/** Order of the Ed25519 base point, little-endian: 2^252 + 27742317777372353535851937790883648493. */
+const GROUP_ORDER = new Uint8Array([
+  0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+]);
+
+/**
+ * The portable suite on tweetnacl. AES is injected, because no portable implementation of it is both fast and
+ * free of secret-dependent table look-ups.
+ */
+export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) => MaskStream }): CryptoSuite {
+  return {
+    name: "tweetnacl",
+    agreementKeyPair: (seed) => ({ publicKey: nacl.scalarMult.base(seed), secretKey: seed.slice() }),
+    agree(secretKey, publicKey) {
+      const shared = nacl.scalarMult(secretKey, publicKey);
+      return isAllZero(shared) ? undefined : shared;
+    },
+    signingKeyPair: (seed) => nacl.sign.keyPair.fromSeed(seed),
+    sign: (message, secretKey) => nacl.sign.detached(message, secretKey),
+    verify(signature, message, publicKey) {
+      if (signature.length !== 64 || publicKey.length !== 32) return false;
+      // tweetnacl leaves this check of RFC 8032 §5.1.7 out; OpenSSL makes it.
+      if (!isBelow(signature.subarray(32), GROUP_ORDER)) return false;
+      return nacl.sign.detached.verify(message, signature, publicKey);
+    },
+    seal: secretboxSeal,
+    open: secretboxOpen,
+    maskStream,
+  };
+}
+
+/** NaCl secretbox of tweetnacl; suites share it, since no platform offers XSalsa20-Poly1305 natively. */
+export function secretboxSeal(plaintext: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array {
+  return nacl.secretbox(plaintext, nonce, key);
+}
+
+/** Inverse of `secretboxSeal`; `undefined` where the box does not authenticate. */
+export function secretboxOpen(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array | undefined {
+  return nacl.secretbox.open(box, nonce, key) ?? undefined;
+}
+
+function isAllZero(bytes: Uint8Array): boolean {
+  let bits = 0;
+  for (const byte of bytes) bits |= byte;
+  return bits === 0;
+}
+
+/** Whether little-endian `a` is less than `b` of the same length; both are public. */
+function isBelow(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = a.length - 1; i >= 0; i--) {
+    if (a[i]! !== b[i]!) return a[i]! < b[i]!;
+  }
+  return false;
+}

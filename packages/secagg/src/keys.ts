@@ -1,0 +1,76 @@
+/**
+ * Every key and digest of a round that the wire format does not define, by HKDF-SHA256 (RFC 5869) with the session id
+ * as salt. All integers are big-endian u32.
+ */
+import { concatBytes, hashParts, utf8ToBytes } from "@kindred/protocol";
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+
+/** Nonce of every share box: zero, because a box key seals exactly one box (see `shareKey`). */
+export const BOX_NONCE = new Uint8Array(24);
+
+/** The joint vector is the only vector of a round; the label leaves room for more. */
+const VECTOR_ID = 0;
+
+/** What a mask is for: entries modulo 2^bits, `length` of them. */
+export interface MaskShape {
+  readonly bits: number;
+  readonly length: number;
+}
+
+/** H(b_u), the commitment to a self-mask seed that R0 carries; 32 bytes. */
+export function seedCommitment(seed: Uint8Array): Uint8Array {
+  return hashParts("kindred.seed/1", [seed]);
+}
+
+/** Seed of the neighbourhood graph: H("kindred.graph/1", sid), 32 bytes. */
+export function graphSeed(sid: Uint8Array): Uint8Array {
+  return hashParts("kindred.graph/1", [sid]);
+}
+
+/**
+ * Key of the box that carries shares from `sender` to `addressee`:
+ * HKDF(ECDH(c_u, c_v), salt = sid, info = "share" ‖ sender ‖ addressee), 32 bytes.
+ *
+ * Divergence: Bonawitz et al. (2017) encrypt with associated data. Secretbox has none, so the same binding sits in
+ * the key: a box that is moved to another session, sender or addressee does not open. The key is used for one box
+ * only (the c keys live for one round, a member seals once, and the two directions differ), hence the fixed nonce.
+ */
+export function shareKey(
+  agreement: Uint8Array,
+  { sid, sender, addressee }: { sid: Uint8Array; sender: number; addressee: number },
+): Uint8Array {
+  return derive(agreement, { sid, label: "share", numbers: [sender, addressee] });
+}
+
+/** k_uv = HKDF(ECDH(s_u, s_v), salt = sid, info = "mask" ‖ min ‖ max ‖ vectorId ‖ bits ‖ length), 32 bytes. */
+export function pairwiseMaskKey(
+  agreement: Uint8Array,
+  { sid, between, shape }: { sid: Uint8Array; between: readonly [number, number]; shape: MaskShape },
+): Uint8Array {
+  const numbers = [Math.min(...between), Math.max(...between), VECTOR_ID, shape.bits, shape.length];
+  return derive(agreement, { sid, label: "mask", numbers });
+}
+
+/**
+ * Key of the self mask: HKDF(b_u, salt = sid, info = "self" ‖ u ‖ vectorId ‖ bits ‖ length), 32 bytes.
+ * Divergence: the paper feeds b_u to the generator itself; deriving binds it to the session as the pairwise keys are.
+ */
+export function selfMaskKey(
+  seed: Uint8Array,
+  { sid, owner, shape }: { sid: Uint8Array; owner: number; shape: MaskShape },
+): Uint8Array {
+  return derive(seed, { sid, label: "self", numbers: [owner, VECTOR_ID, shape.bits, shape.length] });
+}
+
+function derive(
+  key: Uint8Array,
+  { sid, label, numbers }: { sid: Uint8Array; label: string; numbers: readonly number[] },
+): Uint8Array {
+  const suffix = new Uint8Array(4 * numbers.length);
+  const view = new DataView(suffix.buffer);
+  numbers.forEach((number, i) => {
+    view.setUint32(4 * i, number);
+  });
+  return hkdf(sha256, key, sid, concatBytes(utf8ToBytes(label), suffix), 32);
+}

@@ -1,0 +1,92 @@
+/** The ring of integers modulo 2^bits, bits ≤ 32, and the masks over it. */
+import type { MaskStream } from "./crypto.ts";
+
+/** A masking or unmasking to be done: for every term, ± the keystream of its key is added to the vector. */
+export interface MaskJob {
+  /** Entries are integers modulo 2^bits, 1 to 32. */
+  readonly bits: number;
+  /** Entries of the vector. */
+  readonly length: number;
+  /** One-use 32-byte keys; `applyMasks` overwrites nothing, call `wipeMasks` when the job is done. */
+  readonly terms: readonly { readonly key: Uint8Array; readonly sign: 1 | -1 }[];
+}
+
+/** Keystream bytes held at a time; small enough to stay in a core's second-level cache. */
+const BLOCK_BYTES = 64 * 1024;
+const BLOCK_ENTRIES = BLOCK_BYTES / 4;
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+/**
+ * Adds the job's masks to `vector` in place, modulo 2^bits. An entry takes 4 bytes of keystream as a little-endian
+ * integer, reduced modulo 2^bits: a power of two divides 2^32, so the mask is exactly uniform.
+ * @param vector `job.length` entries below 2^bits
+ * @throws RangeError if the vector's length is not the job's, or bits is not 1 to 32
+ */
+export function applyMasks(
+  vector: Uint32Array,
+  job: MaskJob,
+  maskStream: (key: Uint8Array) => MaskStream,
+): void {
+  if (vector.length !== job.length)
+    throw new RangeError(`the vector has ${vector.length} entries, the job ${job.length}`);
+  const mask = modulusMask(job.bits);
+  // Signed views: additions stay in 32-bit integer registers, and wrapping is the same modulo 2^32.
+  const entries = new Int32Array(vector.buffer, vector.byteOffset, vector.length);
+  for (const { key, sign } of job.terms) {
+    const stream = maskStream(key);
+    for (let offset = 0; offset < entries.length; offset += BLOCK_ENTRIES) {
+      const count = Math.min(BLOCK_ENTRIES, entries.length - offset);
+      const block = littleEndianWords(stream.next(4 * count));
+      // Reduction modulo 2^bits commutes with addition modulo 2^32, so it waits until all terms are in.
+      if (sign === 1) for (let i = 0; i < count; i++) entries[offset + i]! += block[i]!;
+      else for (let i = 0; i < count; i++) entries[offset + i]! -= block[i]!;
+    }
+  }
+  for (let i = 0; i < entries.length; i++) entries[i]! &= mask;
+}
+
+/**
+ * Adds `vector` to `sum` in place, modulo 2^bits.
+ * @throws RangeError if the lengths differ, or bits is not 1 to 32
+ */
+export function addInto(sum: Uint32Array, vector: Uint32Array, bits: number): void {
+  if (sum.length !== vector.length)
+    throw new RangeError(`the sum has ${sum.length} entries, the vector ${vector.length}`);
+  const mask = modulusMask(bits);
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i]! + vector[i]!) & mask;
+}
+
+/** Overwrites the job's keys with zeros: each is good for one use. */
+export function wipeMasks(job: MaskJob): void {
+  for (const { key } of job.terms) key.fill(0);
+}
+
+/** A job whose keys do not appear in JSON or in Node's `inspect` of the whole job. */
+export function maskJob(job: MaskJob): MaskJob {
+  const redacted = (): object => ({
+    bits: job.bits,
+    length: job.length,
+    terms: `[${job.terms.length} secret]`,
+  });
+  // Not enumerable, so a structured clone of the job to a worker leaves the methods out and keeps the data.
+  return Object.defineProperties(
+    { ...job },
+    { toJSON: { value: redacted }, [Symbol.for("nodejs.util.inspect.custom")]: { value: redacted } },
+  );
+}
+
+/** 2^bits − 1 as a 32-bit pattern. */
+function modulusMask(bits: number): number {
+  if (!Number.isInteger(bits) || bits < 1 || bits > 32)
+    throw new RangeError(`bits must be 1 to 32, found ${bits}`);
+  return (2 ** bits - 1) | 0;
+}
+
+function littleEndianWords(bytes: Uint8Array): Int32Array {
+  const count = bytes.length / 4;
+  if (LITTLE_ENDIAN && bytes.byteOffset % 4 === 0)
+    return new Int32Array(bytes.buffer, bytes.byteOffset, count);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Int32Array.from({ length: count }, (_, i) => view.getInt32(4 * i, true));
+}
