@@ -1,0 +1,253 @@
+/** The summary of a simulation as a table for a terminal. */
+
+import {
+  finite,
+  formatBytes,
+  formatCount,
+  formatDelta,
+  formatDuration,
+  formatEpsilon,
+  formatNumber,
+  formatPercent,
+  formatScore,
+  plural,
+} from "../report/format.ts";
+import { PHASES, type Quality, type SimulationResult } from "../report/simulation-result.ts";
+import { promiseState, shareOf, type Totals, totalsOf } from "../report/totals.ts";
+import { displayWidth, type Look, pad, paint, printable, renderSpans, type Span, wrap } from "./text.ts";
+
+/** How the table is drawn. */
+export interface SummaryStyle {
+  /** Width of the terminal; default 80. */
+  columns?: number;
+  /** Whether escape codes for colour are allowed (see `isRich`); default false. */
+  color?: boolean;
+}
+
+const LABEL = 28;
+const CELL = 10;
+const GAUGE = 16;
+/** Less room than this beside a label, and a text goes below it. */
+const BESIDE = 24;
+
+/** A line of the table before it is fitted to the width: a label, right-aligned cells, then text that may wrap. */
+interface Row {
+  label: string;
+  look?: Look;
+  cells?: string[];
+  text?: string;
+  textLook?: Look;
+  /** Share that is drawn as a bar where there is room. */
+  share?: number | null;
+  heading?: boolean;
+}
+
+function heading(label: string, cells: string[] = []): Row {
+  return { label, cells, heading: true };
+}
+
+function fact(label: string, text: string, textLook: Look = "plain"): Row {
+  return { label, text, textLook };
+}
+
+/** Fits a row to the width; a text that does not fit beside its label wraps and never loses a word. */
+function fit(row: Row, { width, color }: { width: number; color: boolean }): string[] {
+  const { label, look = "plain", cells = [], text = "", textLook = "plain", share } = row;
+  const name = row.heading ? pad(label, LABEL + 2) : `  ${pad(label, LABEL)}`;
+  const head: Span[] = [
+    { text: name, look: row.heading ? "bold" : look },
+    ...cells.map((cell): Span => ({ text: pad(cell, CELL, "right"), look: row.heading ? "dim" : look })),
+  ];
+  const used = displayWidth(head.map((span) => span.text).join(""));
+  const gap = cells.length > 0 ? 3 : 0;
+  const room = width - used - gap;
+  const line = (tail: Span[]) => renderSpans([...head, ...tail], { width, color }).trimEnd();
+  if (share !== undefined && share !== null && room >= 4) {
+    const blocks = Math.round(share * Math.min(GAUGE, room));
+    return [line([{ text: " ".repeat(gap) }, { text: "█".repeat(blocks), look: "accent" }])];
+  }
+  if (text === "") return [line([])];
+  if (displayWidth(text) <= room) return [line([{ text: " ".repeat(gap) }, { text, look: textLook }])];
+  const beside = gap === 0 && room >= BESIDE;
+  const indent = beside ? used : 4;
+  const [first = "", ...rest] = wrap(text, beside ? room : width - indent);
+  const below = (beside ? rest : [first, ...rest]).map((part) =>
+    renderSpans([{ text: " ".repeat(indent) }, { text: part, look: textLook }], { width, color }),
+  );
+  return [line(beside ? [{ text: first, look: textLook }] : []), ...below];
+}
+
+function qualityRows(result: SimulationResult): Row[] {
+  const { before, after, popularity, centralised, noiseCohort } = result.metrics;
+  const cells = (q: Quality) => [formatScore(q.hr10), formatScore(q.ndcg10)];
+  const ratio = shareOf(after.ndcg10, centralised.ndcg10);
+  return [
+    heading("Recommendations", ["HR@10", "NDCG@10"]),
+    { label: "before", cells: cells(before) },
+    {
+      label: "after",
+      look: "accent",
+      cells: cells(after),
+      text: ratio === null ? "" : `${formatPercent(ratio)} of centralised`,
+      textLook: "dim",
+    },
+    ...(noiseCohort
+      ? [
+          {
+            label: `after, noise of ${formatCount(noiseCohort.cohort)}`,
+            cells: cells(noiseCohort.quality),
+            text: `as in a cohort of ${formatCount(noiseCohort.cohort)}, ε ${formatEpsilon(noiseCohort.epsilon)}`,
+            textLook: "dim" as const,
+          },
+        ]
+      : []),
+    { label: "popularity", cells: cells(popularity) },
+    { label: "centralised", cells: cells(centralised), text: "no privacy", textLook: "dim" },
+    fact(
+      "evaluated on",
+      `${plural(result.metrics.users, "person", "people")}, ranked among ${plural(result.items, "item")}`,
+    ),
+  ];
+}
+
+function interestRows({ metrics }: SimulationResult): Row[] {
+  const { silhouette, ari } = metrics;
+  return [
+    heading("Interest clusters"),
+    fact("silhouette", `${formatScore(silhouette.before)} → ${formatScore(silhouette.after)}`),
+    finite(ari) === null
+      ? fact("ARI", "no groups are known for this data", "dim")
+      : fact("ARI", `${formatScore(ari)} against the known groups`),
+  ];
+}
+
+const PROMISE_LOOK = {
+  kept: "good",
+  exceeded: "bad",
+  unpromised: "warn",
+  unbounded: "bad",
+  "no-noise": "warn",
+} as const;
+
+function privacyRows({ epsilon, noise }: SimulationResult): Row[] {
+  const state = promiseState(epsilon);
+  const look = PROMISE_LOOK[state];
+  if (state === "no-noise" || state === "unbounded") {
+    const text =
+      state === "no-noise" ? "none: noise was off, no guarantee" : "no finite ε is known, no guarantee";
+    return [
+      heading("Privacy"),
+      fact("ε against the coordinator", text, look),
+      fact("ε against model observers", text, look),
+    ];
+  }
+  const promised =
+    finite(epsilon.promised) === null
+      ? "nothing was promised"
+      : `${formatEpsilon(epsilon.promised)} promised${state === "exceeded" ? ", EXCEEDED" : ""}`;
+  return [
+    heading("Privacy"),
+    fact(
+      "ε against the coordinator",
+      `${formatEpsilon(epsilon.coordinator)} at δ ${formatDelta(epsilon.delta)}; ${promised}`,
+      look,
+    ),
+    fact("ε against model observers", formatEpsilon(epsilon.observer)),
+    ...(noise === null
+      ? []
+      : [
+          fact(
+            "noise",
+            `multiplier ${formatNumber(noise.multiplier)}, signal to noise ${formatNumber(noise.signalToNoise)}`,
+          ),
+        ]),
+  ];
+}
+
+function roundRows(result: SimulationResult, totals: Totals): Row[] {
+  const { published, failed, cancelled, smallestSum, largestSum } = totals;
+  const outcome = [
+    `${formatCount(published.length)} published`,
+    ...(failed.length > 0 ? [`${formatCount(failed.length)} failed`] : []),
+    ...(cancelled.length > 0 ? [`${formatCount(cancelled.length)} cancelled`] : []),
+  ];
+  const sums =
+    smallestSum === null || largestSum === null
+      ? "none was published"
+      : smallestSum === largestSum
+        ? plural(smallestSum, "person", "people")
+        : `${formatCount(smallestSum)} to ${plural(largestSum, "person", "people")}`;
+  const { vector } = result;
+  return [
+    heading("Rounds"),
+    fact("outcome", outcome.join(", "), outcome.length > 1 ? "warn" : "plain"),
+    fact("in each published sum", sums),
+    fact("dropped", `${formatCount(totals.dropped)} of ${formatCount(totals.selected)} selected clients`),
+    fact("up, per client and round", formatBytes(totals.bytesUp)),
+    fact("down, per client and round", formatBytes(totals.bytesDown)),
+    fact(
+      "masked vector",
+      `${formatCount(vector.length)} numbers, padded to ${formatCount(vector.padded)}, ${formatCount(vector.bits)} bits`,
+    ),
+  ];
+}
+
+function timeRows(title: string, parts: { name: string; ms: number | null }[]): Row[] {
+  const whole = parts.reduce((sum, part) => sum + (part.ms ?? 0), 0);
+  const total = whole > 0 ? whole : null;
+  return [
+    heading(title, [formatDuration(total)]),
+    ...parts.map(({ name, ms }) => {
+      const share = shareOf(ms, total);
+      return { label: name, cells: [formatDuration(ms), formatPercent(share)], share };
+    }),
+  ];
+}
+
+/**
+ * The summary: quality against its baselines, clusters, both epsilons, traffic, time per phase on the server and on a
+ * client, then the verdict. Lines are at most `columns` wide; ends with a line break.
+ */
+export function renderSummary(
+  result: SimulationResult,
+  { columns = 80, color = false }: SummaryStyle = {},
+): string {
+  const width = Math.max(20, Math.floor(columns));
+  const totals = totalsOf(result);
+  const counted = totals.published.length > 0 ? totals.published : result.rounds;
+  const blocks: Row[][] = [
+    qualityRows(result),
+    interestRows(result),
+    privacyRows(result),
+    roundRows(result, totals),
+    timeRows(
+      counted.length === 1 ? "Server, the round" : `Server, mean of ${plural(counted.length, "round")}`,
+      PHASES.map((name) => ({ name, ms: totals.serverMs[name] })),
+    ),
+    timeRows("Client, mean of a round", [
+      { name: "training", ms: totals.clientMs.train },
+      { name: "encoding and noise", ms: totals.clientMs.encode },
+      { name: "cryptography", ms: totals.clientMs.crypto },
+    ]),
+  ];
+  const title = wrap(
+    [
+      printable(result.data),
+      plural(result.clients, "client"),
+      plural(result.rounds.length, "round"),
+      `cohorts of ${formatCount(result.cohort)}`,
+      formatDuration(result.durationMs),
+      printable(result.backend),
+    ].join(" · "),
+    width,
+  ).map((text) => paint(text, { look: "bold", color }));
+  const tables = blocks.map((block) => block.flatMap((row) => fit(row, { width, color })));
+  const verdict = result.verdict.flatMap((sentence) =>
+    wrap(printable(sentence), width - 2).map((text, i) => (i === 0 ? `• ${text}` : `  ${text}`)),
+  );
+  return `${[title, ...tables, verdict]
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")
+    .replaceAll("\u00A0", " ")}\n`;
+}
