@@ -2,11 +2,11 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 
 /** `test` of a health check: a command with arguments, or one shell line. */
-export interface HealthCheck {
+interface HealthCheck {
   readonly test: readonly [string, ...string[]];
 }
 
-export interface Service {
+interface Service {
   readonly image: string;
   readonly build?: string;
   readonly command?: readonly string[];

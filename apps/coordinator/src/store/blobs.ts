@@ -12,7 +12,7 @@ import type { Readable } from "node:stream";
 import { KindredError } from "@kindred/protocol";
 
 /** `released` blobs may be downloaded by anyone; `spool` blobs never leave the coordinator. */
-export type BlobKind = "released" | "spool";
+type BlobKind = "released" | "spool";
 
 /** Bytes `start` to `end`, both included, counted from 0. */
 export interface ByteRange {

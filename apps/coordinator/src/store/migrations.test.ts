@@ -14,7 +14,7 @@ import {
   parseSchema,
   type SchemaDescription,
 } from "./schema-description.ts";
-import { hasPostgresql, POSTGRESQL, postgresqlSchema } from "./test-databases.ts";
+import { hasPostgresql, POSTGRESQL, pgliteImage, postgresqlSchema } from "./test-databases.ts";
 
 let pglite: PGlite;
 let connection: SqlConnection;
@@ -24,7 +24,7 @@ let schema = "s0";
 let count = 0;
 
 beforeAll(async () => {
-  pglite = await PGlite.create("memory://");
+  pglite = await PGlite.create("memory://", { loadDataDir: await pgliteImage() });
   connection = {
     query: async (sql, parameters) =>
       (await pglite.query<Record<string, unknown>>(sql, [...parameters])).rows,

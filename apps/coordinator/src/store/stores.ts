@@ -95,7 +95,7 @@ export class TaskStore {
 }
 
 /** What JSON can hold; numbers are finite. */
-export type JsonValue =
+type JsonValue =
   | null
   | boolean
   | number

@@ -1,5 +1,9 @@
 /** Databases for tests: PGlite always, PostgreSQL where `TEST_DATABASE_URL` names one; every test file has its own. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
 import { type Database, openDatabase } from "./database.ts";
 import type { TaskRecord } from "./stores.ts";
@@ -32,12 +36,32 @@ export const hasPostgresql = url !== undefined;
 /** For `describe.skipIf(!hasPostgresql)`: says in the report why a suite is skipped. */
 export const POSTGRESQL = hasPostgresql ? "PostgreSQL" : "PostgreSQL (skipped: set TEST_DATABASE_URL)";
 
+/** A freshly initialised PGlite, kept between runs: to initialise one takes seconds, to load one a fraction. */
+export async function pgliteImage(): Promise<Blob> {
+  const folder = fileURLToPath(new URL("../../node_modules/.cache/kindred", import.meta.url));
+  // The resolved path names PGlite's version.
+  const version = createHash("sha256")
+    .update(import.meta.resolve("@electric-sql/pglite"))
+    .digest("hex");
+  const path = join(folder, `pglite-${version.slice(0, 16)}.tar`);
+  const kept = await readFile(path).catch(() => undefined);
+  if (kept !== undefined) return new Blob([new Uint8Array(kept)]);
+  const pglite = await PGlite.create("memory://");
+  const image = await pglite.dumpDataDir("none");
+  await pglite.close();
+  await mkdir(folder, { recursive: true });
+  const temporary = join(folder, randomUUID());
+  await writeFile(temporary, new Uint8Array(await image.arrayBuffer()));
+  await rename(temporary, path);
+  return image;
+}
+
 /** An empty, migrated database; `close` removes it. */
 export async function emptyDatabase(
   kind: "pglite" | "postgresql",
 ): Promise<{ database: Database; close(): Promise<void> }> {
   if (kind === "pglite") {
-    const database = await openDatabase();
+    const database = await openDatabase({ image: await pgliteImage() });
     return { database, close: () => database.close() };
   }
   const { url: own, drop } = postgresqlSchema();
