@@ -1,1 +1,49 @@
-export {};
+#!/usr/bin/env -S npx tsx
+/** `kindred`: the operator's command line. */
+import { describeRejection, KindredError } from "@kindred/protocol";
+import { Command } from "commander";
+import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
+import { simulate } from "./simulate/simulate.ts";
+import { type UpFlags, up } from "./up.ts";
+
+const program = new Command("kindred")
+  .description("Federated interest learning for apps")
+  .showHelpAfterError();
+
+program
+  .command("simulate")
+  .description("a whole task on this machine: embedded coordinator, real clients, report")
+  .option(
+    "--data <dir>",
+    "folder of ml-latest-small, movietweetings-100k or completejourney (default: synthetic people)",
+  )
+  .option("--clients <n>", "devices to simulate")
+  .option("--cohort <n>", "people a round aims at")
+  .option("--rounds <n>", "rounds to run")
+  .option("--dropout <p>", "probability that a selected client vanishes during a round", "0.05")
+  .option("--epsilon <e>", "ε against the coordinator, over all rounds", "8")
+  .option("--no-privacy", "turn the noise off (secure aggregation only)")
+  .option("--noise-cohort <n>", "also train with the noise that n people a round would see, in process", "0")
+  .option("--seed <s>", "seed of population, sampling of people, dropout and initial weights", "1")
+  .option("--json <file>", "write the result as JSON")
+  .option("--out <dir>", "folder for report, ledger, plan and models", ".kindred/demo")
+  .action(async (flags: SimulateFlags) => {
+    await simulate(parseSimulateOptions(flags), { stdout: process.stdout, env: process.env });
+  });
+
+program
+  .command("up")
+  .description("start a coordinator")
+  .option("--directory <dir>", "folder of key, blobs and the embedded database", ".kindred/coordinator")
+  .option("--host <host>", "address to listen on", "127.0.0.1")
+  .option("--port <port>", "port of HTTP and sockets", "8787")
+  .option("--plan <file>", "plan of a task to create at start (YAML or JSON)")
+  .option("--catalogue <file>", "catalogue of that task (JSON)")
+  .action((flags: UpFlags) => up(flags, { stdout: process.stdout, env: process.env }));
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(
+    `${error instanceof KindredError ? describeRejection(error.rejection) : error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  process.exitCode = 1;
+});

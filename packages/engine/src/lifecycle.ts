@@ -63,7 +63,7 @@ export function beginNextRound(state: TaskState, config: TaskConfig, env: TaskEn
         type: "round",
         record: { ...failedRecord({ round, spent: state.spent, reason: null, times }), status: "running" },
       },
-      { type: "phase", round, phase: "selecting", clients: state.pool.size },
+      { type: "phase", round, phase: "selecting", clients: state.pool.size, dropped: 0 },
       {
         type: "timer",
         round,

@@ -319,7 +319,13 @@ function secureOutput(
       return {
         state: { ...state, phase: aggregating },
         outputs: [
-          { type: "phase", round, phase: "aggregating", clients: survivors.length },
+          {
+            type: "phase",
+            round,
+            phase: "aggregating",
+            clients: survivors.length,
+            dropped: phase.cohort - survivors.length,
+          },
           {
             type: "aggregate",
             round,
@@ -345,7 +351,13 @@ function enterStage(
   return {
     state: { ...state, phase: { ...phase, stage, times: { ...phase.times, [stage]: env.now } } },
     outputs: [
-      { type: "phase", round, phase: stage, clients: phase.present.size },
+      {
+        type: "phase",
+        round,
+        phase: stage,
+        clients: phase.present.size,
+        dropped: phase.cohort - phase.present.size,
+      },
       { type: "timer", round, name: stage, at: env.now + config.plan.deadlines[stage] },
     ],
   };

@@ -101,7 +101,7 @@ export function drawCohort(state: TaskState, context: Context, { final }: { fina
   return {
     state: { ...state, phase: training },
     outputs: [
-      { type: "phase", round, phase: "training", clients: selected.length },
+      { type: "phase", round, phase: "training", clients: selected.length, dropped: 0 },
       { type: "timer", round, name: "training", at: env.now + deadlines.training },
       ...selected.map(
         (to): TaskOutput => ({
@@ -191,7 +191,13 @@ export function closeTraining(state: TaskState, context: Context): Transition {
   return {
     state: { ...state, phase: secure },
     outputs: [
-      { type: "phase", round, phase: "enrolling", clients: ready.length },
+      {
+        type: "phase",
+        round,
+        phase: "enrolling",
+        clients: ready.length,
+        dropped: phase.selected.size - sentHome.length - ready.length,
+      },
       { type: "timer", round, name: "enrolling", at: env.now + plan.deadlines.enrolling },
       ...ready.map((to): TaskOutput => ({ type: "send", to, message: enrol })),
       ...sentHome.map(

@@ -174,7 +174,14 @@ export type TaskOutput =
       readonly optimiserHash: string;
     }
   | { readonly type: "participation"; readonly device: string; readonly round: number }
-  | { readonly type: "phase"; readonly round: number; readonly phase: PhaseName; readonly clients: number }
+  /** A phase begins with so many clients in it, and so many of the cohort gone. */
+  | {
+      readonly type: "phase";
+      readonly round: number;
+      readonly phase: PhaseName;
+      readonly clients: number;
+      readonly dropped: number;
+    }
   /** The round is over; answer with `start`. */
   | { readonly type: "next" }
   | { readonly type: "finished" };

@@ -1,0 +1,149 @@
+/** Who is simulated and under which plan: from the flags to a population, its split, and the operator's document. */
+
+import {
+  type Catalogue,
+  KindredError,
+  type PlanInput,
+  parseCatalogue,
+  parsePlanInput,
+} from "@kindred/protocol";
+import {
+  kCore,
+  type LeaveLastOut,
+  leaveLastOut,
+  loadPopulation,
+  type Population,
+  sampleUsers,
+  syntheticPopulation,
+} from "@kindred/simulator";
+import type { SimulateOptions } from "./options.ts";
+
+/** Interactions that every person and every item of a data set has at least (QUALITY, "Protocol"). */
+const K_CORE = 5;
+
+/** Defaults of the synthetic demo, sized so that it ends within two minutes on two cores. */
+const SYNTHETIC = { clients: 120, cohort: 48, rounds: 10, items: 240, groups: 6, eventsPerUser: 40 };
+/** Defaults with a data set. */
+const REAL = { clients: 200, cohort: 64, rounds: 5 };
+
+export interface Scenario {
+  readonly population: Population;
+  readonly split: LeaveLastOut;
+  readonly catalogue: Catalogue;
+  readonly plan: PlanInput;
+  readonly clients: number;
+  readonly cohort: number;
+}
+
+/**
+ * Builds the scenario.
+ * @throws KindredError `dataset-invalid` or `option-invalid`
+ */
+export function buildScenario(options: SimulateOptions): Scenario {
+  const population = options.data === undefined ? synthetic(options) : fromData(options.data, options);
+  const clients = population.users.length;
+  const defaults = options.data === undefined ? SYNTHETIC : REAL;
+  const cohort = options.cohort ?? Math.min(defaults.cohort, Math.floor(clients / 2));
+  if (cohort > clients)
+    throw new KindredError({
+      code: "option-invalid",
+      field: "--cohort",
+      rule: `must not exceed the ${clients} people simulated, found ${cohort}`,
+      fix: "lower --cohort or raise --clients",
+    });
+  const catalogue = parseCatalogue({
+    schema: "kindred.catalogue/1",
+    items: population.items.map(({ id, title, tags }) => ({ id, title, tags: [...tags] })),
+  });
+  return {
+    population,
+    split: leaveLastOut(population),
+    catalogue,
+    plan: planFor(options, { clients, cohort }),
+    clients,
+    cohort,
+  };
+}
+
+function synthetic(options: SimulateOptions): Population {
+  return syntheticPopulation({
+    users: options.clients ?? SYNTHETIC.clients,
+    items: SYNTHETIC.items,
+    groups: SYNTHETIC.groups,
+    seed: options.seed,
+    eventsPerUser: SYNTHETIC.eventsPerUser,
+  });
+}
+
+function fromData(folder: string, options: SimulateOptions): Population {
+  const all = kCore(loadPopulation(folder), K_CORE);
+  const wanted = options.clients ?? Math.min(REAL.clients, all.users.length);
+  if (wanted <= all.users.length) return sampleUsers(all, wanted, options.seed);
+  return {
+    ...all,
+    notes: [
+      ...all.notes,
+      `--clients ${wanted} was lowered to the ${all.users.length} people of the data set.`,
+    ],
+  };
+}
+
+function planFor(
+  options: SimulateOptions,
+  { clients, cohort }: { clients: number; cohort: number },
+): PlanInput {
+  const isSynthetic = options.data === undefined;
+  const rounds = options.rounds ?? (isSynthetic ? SYNTHETIC.rounds : REAL.rounds);
+  // Poisson sampling: the cohort of a round is a coin per waiting device, so its size varies with √(n·q·(1 − q)).
+  const samplingRate = Math.min(1, cohort / clients);
+  const spread = Math.sqrt(cohort * (1 - samplingRate));
+  const maximum = Math.min(clients, Math.ceil(cohort + 4 * spread));
+  const smallest = cohort - 3 * spread;
+  const minSurvivors = Math.max(4, Math.floor(smallest * (1 - Math.min(0.6, 2 * options.dropout + 0.1))));
+  return parsePlanInput({
+    task: isSynthetic ? "demo" : "demo-data",
+    title: isSynthetic ? "Synthetic interest groups" : `Interests from ${options.data}`,
+    rounds,
+    ...(isSynthetic ? SYNTHETIC_LEARNING : REAL_LEARNING),
+    cohort: {
+      sampling: "poisson",
+      samplingRate,
+      selectionWindow: 300,
+      minimum: minSurvivors,
+      target: Math.max(minSurvivors, cohort),
+      maximum: Math.max(maximum, cohort),
+      minSurvivors,
+      corruption: 0.05,
+      dropout: Math.min(0.45, 2 * options.dropout + 0.1),
+    },
+    participation: { maximum: rounds, minimumSeparation: 1 },
+    privacy: {
+      mechanism: options.privacy ? "distributed-discrete-gaussian" : "none",
+      epsilon: options.epsilon,
+      delta: 1e-6,
+      modulusBits: 24,
+      blocks: { model: { clip: options.privacy ? 0.5 : 4 } },
+    },
+  });
+}
+
+const SYNTHETIC_LEARNING = {
+  encoder: {
+    layers: 1,
+    dimension: 32,
+    heads: 2,
+    feedForward: 64,
+    sequenceLength: 40,
+    dropout: 0.1,
+    textBuckets: 4096,
+  },
+  training: { epochs: 1, maxSteps: 1, learningRate: 0.1 },
+  server: { optimiser: "fedadam", learningRate: 0.01 },
+  clustering: { clusters: 6 },
+};
+
+const REAL_LEARNING = {
+  training: { epochs: 1, maxSteps: 1, learningRate: 0.1 },
+  server: { optimiser: "fedadam", learningRate: 0.003 },
+  clustering: { clusters: 16 },
+};
