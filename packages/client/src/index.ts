@@ -1,1 +1,35 @@
-export {};
+/** The SDK that a partner app embeds: consent, local store, participation, interests, recommendations. */
+
+export type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
+export {
+  type ClientOptions,
+  type ClientStatus,
+  createClient,
+  type KindredClient,
+  type PrivacySpent,
+} from "./client.ts";
+export { type Clock, systemClock } from "./clock.ts";
+export {
+  createEncoderRuntime,
+  type EncoderRuntime,
+  type ModelWeights,
+  type TensorEncoderRuntime,
+} from "./encoder-runtime.ts";
+export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
+export { type ClusterMembership, clusterTags, type Interests, type Recommendation } from "./interests.ts";
+export type { EncoderFactory } from "./local-task.ts";
+export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";
+export {
+  httpTaskSource,
+  type LoadedModel,
+  sharedTaskSource,
+  type TaskMaterial,
+  type TaskProgress,
+  type TaskSource,
+} from "./task-source.ts";
+export {
+  type Connection,
+  type ConnectionEvents,
+  socketIoTransport,
+  type TransportFactory,
+} from "./transport.ts";

@@ -1,0 +1,659 @@
+import { KindredError } from "@kindred/protocol";
+import { describe, expect, it } from "vitest";
+import { stubDelta } from "../test/stub-encoder.ts";
+import { catalogue } from "../test/test-coordinator.ts";
+import { createWorld, itemsOf, type World } from "../test/world.ts";
+import { memoryStore } from "./store.ts";
+
+const PEOPLE = [0, 1, 2, 3, 4];
+
+async function finished(world: World): Promise<void> {
+  await world.reach("finished", 3);
+  await world.clock.until(
+    () => world.people.every(({ client }) => ["finished", "capped"].includes(client.status().phase)),
+    "all clients finished",
+  );
+}
+
+describe("a round", () => {
+  it("releases the mean of what the clients trained, and every client ends with the released model", async () => {
+    const world = await createWorld({
+      people: 5,
+      plan: { rounds: 1, privacy: { blocks: { model: { clip: 10 } } } },
+    });
+    const { coordinator, people, clock } = world;
+    await world.begin();
+    await world.reach("finished");
+    const [release] = coordinator.releases;
+    const mean = PEOPLE.reduce((sum, p) => sum + stubDelta({ items: itemsOf(p) }), 0) / 5;
+    const step = Array.from(release!.model.weights, (weight, i) => weight - coordinator.initial.weights[i]!);
+    expect(Math.max(...step.map((value) => Math.abs(value - mean)))).toBeLessThan(1e-4);
+    expect(release!.loss).toBeCloseTo(1, 3);
+    expect(coordinator.records.at(-1)).toMatchObject({
+      status: "published",
+      cohort: 5,
+      survivors: 5,
+      dropped: 0,
+    });
+    await clock.until(
+      () => people.every(({ client }) => client.status().modelHash === coordinator.state.modelHash),
+      "the released model everywhere",
+    );
+    for (const { events, encoder } of people) {
+      expect(events.map(({ type }) => type)).toContain("contributed");
+      expect(encoder.trainedFrom).toHaveLength(1);
+    }
+  });
+
+  it("clusters: a mean of one-hot counts moves each centroid to the direction of its people", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    await world.begin();
+    await world.reach("finished");
+    const { centroids, clusters } = world.coordinator.releases[0]!.model;
+    expect(clusters).toBe(2);
+    for (let c = 0; c < clusters; c++)
+      expect(Math.hypot(...centroids.subarray(c * 4, (c + 1) * 4))).toBeCloseTo(1, 5);
+    expect(centroids).not.toEqual(world.coordinator.initial.centroids);
+  });
+
+  it("goes on round after round, and writes each participation down", async () => {
+    const world = await createWorld({ people: 5 });
+    await world.begin();
+    await finished(world);
+    expect(world.coordinator.releases).toHaveLength(3);
+    for (const { client, store } of world.people) {
+      const { participations } = await store.load();
+      expect(participations.map(({ round }) => round)).toEqual([1, 2, 3]);
+      expect(client.privacy().spent).toEqual([
+        { task: "films", epsilon: null, delta: 1e-6, participations: 3 },
+      ]);
+    }
+  });
+
+  it("is the same for a device without data: zeros, masks and all", async () => {
+    const world = await createWorld({
+      people: 4,
+      plan: { rounds: 1, privacy: { blocks: { model: { clip: 10 } } } },
+    });
+    const empty = await world.add();
+    await world.begin();
+    await world.reach("finished");
+    expect(empty.events.map(({ type }) => type)).toContain("contributed");
+    expect(empty.encoder.trainedFrom).toEqual([]);
+    const [release] = world.coordinator.releases;
+    const mean = [0, 1, 2, 3].reduce((sum, p) => sum + stubDelta({ items: itemsOf(p) }), 0) / 5;
+    expect(release!.model.weights[0]! - world.coordinator.initial.weights[0]!).toBeCloseTo(mean, 4);
+    expect(release!.loss).toBeCloseTo(4 / 5, 3);
+  });
+
+  it("has noise and a budget when the plan says so", async () => {
+    const world = await createWorld({
+      people: 5,
+      plan: { rounds: 2, privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8 } },
+    });
+    await world.begin();
+    await world.reach("finished", 2);
+    const { entries, spent } = world.people[0]!.client.privacy();
+    expect(entries).toHaveLength(2);
+    expect(entries[0]!.epsilon!).toBeGreaterThan(0);
+    expect(entries[1]!.epsilon!).toBeGreaterThan(entries[0]!.epsilon!);
+    expect(spent[0]!.epsilon!).toBeLessThanOrEqual(8 * (1 + 1e-9));
+  });
+
+  it("sends nothing of what was recorded: frames and paths name no item", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    await world.begin();
+    await world.reach("finished");
+    const { received, requests } = world.coordinator;
+    const sent = JSON.stringify(received, (_key, value: unknown) =>
+      value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : value,
+    );
+    for (const { id } of catalogue.items) {
+      expect(sent).not.toContain(id);
+      expect(requests.join()).not.toContain(id);
+    }
+    const events = JSON.stringify(world.people.map(({ events }) => events));
+    expect(events).not.toContain("item-");
+  });
+});
+
+describe("consent", () => {
+  it("pending or denied: nothing is trained or sent, yet recommendations work", async () => {
+    const world = await createWorld({ people: 2 });
+    const [pending, denied] = world.people;
+    world.coordinator.start();
+    await pending!.client.start();
+    await denied!.client.consent.deny();
+    await denied!.client.start();
+    await world.clock.advance(100_000);
+    expect(world.coordinator.received).toEqual([]);
+    expect(pending!.client.status()).toMatchObject({ phase: "consent-needed", consent: "pending" });
+    expect(denied!.client.status()).toMatchObject({ phase: "consent-needed", consent: "denied" });
+    expect(await pending!.client.recommend({ count: 3 })).toHaveLength(3);
+    expect((await denied!.store.load()).consent).toBe("denied");
+  });
+
+  it("granted later: takes part from then on", async () => {
+    const world = await createWorld({ people: 5 });
+    for (const { client } of world.people) await client.start();
+    for (const { client } of world.people) await client.consent.grant();
+    world.coordinator.start();
+    await world.reach("finished", 3);
+    expect(world.coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 5 });
+  });
+
+  it.each(["selecting", "training", "enrolling", "sharing", "masking", "consistency", "unmasking"])(
+    "withdrawn while %s: the client leaves at once, and the others finish the round without it",
+    async (phase) => {
+      const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+      const { coordinator, people, clock } = world;
+      const [leaver] = people;
+      // The last message before the phase in question waits in the mailbox of a device that is slow.
+      const release = holdBack(world, phase);
+      await world.begin();
+      if (phase !== "selecting") await world.reach(phase);
+      const device = await leaver!.device();
+      const before = coordinator.received.filter((entry) => entry.device === device).length;
+      await leaver!.client.consent.withdraw();
+      release();
+      expect(leaver!.client.status()).toMatchObject({ phase: "consent-needed", consent: "denied" });
+      await world.reach("finished");
+      await clock.settle();
+      expect(coordinator.records.at(-1)).toMatchObject({ status: "published" });
+      const after = coordinator.received.filter((entry) => entry.device === device).slice(before);
+      expect(after.map(({ message }) => message.type)).toEqual(phase === "selecting" ? [] : ["leave"]);
+      expect(coordinator.connected(device)).toBe(false);
+      // From masking on its masked input is part of the sum already.
+      const survivors = coordinator.records.at(-1)!.survivors;
+      expect(survivors).toBe(["masking", "consistency", "unmasking"].includes(phase) ? 5 : 4);
+    },
+  );
+
+  it("withdrawn while the participation is written down: it counts as spent, and no input leaves", async () => {
+    const world = await createWorld({ people: 4, plan: { rounds: 1 } });
+    const store = memoryStore();
+    let written: () => void = () => undefined;
+    const leaver = await world.add({
+      store: {
+        ...store,
+        async appendParticipation(entry) {
+          await new Promise<void>((resolve) => {
+            written = resolve;
+          });
+          await store.appendParticipation(entry);
+        },
+      },
+    });
+    await world.begin();
+    await world.reach("masking");
+    await leaver.client.consent.withdraw();
+    written();
+    await world.reach("finished");
+    expect(world.coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 4 });
+    const device = await leaver.device();
+    const sent = world.coordinator.received.filter((entry) => entry.device === device);
+    expect(sent.map(({ message }) => message.type)).not.toContain("masked-input");
+    expect((await store.load()).participations).toHaveLength(1);
+  });
+
+  it("withdrawn during training: what training still returns is discarded", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    const [leaver] = world.people;
+    let open: () => void = () => undefined;
+    leaver!.encoder.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await world.begin();
+    await world.reach("training");
+    await world.clock.until(() => leaver!.encoder.trainedFrom.length === 1, "training began");
+    await leaver!.client.consent.withdraw();
+    open();
+    await world.reach("finished");
+    expect(leaver!.events.map(({ type }) => type)).not.toContain("contributed");
+    expect((await leaver!.store.load()).participations).toEqual([]);
+    expect(world.coordinator.records.at(-1)).toMatchObject({ survivors: 4 });
+  });
+});
+
+/** Keeps the round in `phase` until released, by leaving the third person's part in it undone. */
+function holdBack(world: World, phase: string): () => void {
+  const { coordinator, people } = world;
+  const slow = people[2]!;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  if (phase === "training") {
+    slow.encoder.gate = gate;
+    return open;
+  }
+  const message = {
+    enrolling: "advertise",
+    sharing: "shares",
+    masking: "masked-input",
+    consistency: "consistency",
+    unmasking: "reveal",
+  }[phase];
+  if (message === undefined) return open;
+  coordinator.delay = async (entry) => {
+    if (entry.message.type === message && entry.device === (await slow.device())) await gate;
+  };
+  return open;
+}
+
+describe("connection", () => {
+  it.each(["selecting", "training", "enrolling", "sharing", "masking", "consistency", "unmasking"])(
+    "lost while %s: every client comes back and the round loses nobody",
+    async (phase) => {
+      const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+      const { coordinator } = world;
+      const release = holdBack(world, phase);
+      await world.begin();
+      if (phase !== "selecting") await world.reach(phase);
+      coordinator.cut();
+      release();
+      await world.reach("finished");
+      expect(coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 5, dropped: 0 });
+    },
+  );
+
+  it("lost for longer than the round: the device notices that it is over and joins the next", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 2 } });
+    const { coordinator, people, clock } = world;
+    const away = people[0]!;
+    const release = holdBack(world, "masking");
+    await world.begin();
+    await world.reach("masking");
+    const device = await away.device();
+    coordinator.unreachable.add(device);
+    coordinator.cut(device);
+    release();
+    await clock.until(() => coordinator.records.some(({ status }) => status === "published"), "round 1");
+    coordinator.unreachable.delete(device);
+    await world.reach("finished", 2);
+    expect(coordinator.records.at(-1)).toMatchObject({ round: 2, status: "published", survivors: 5 });
+    expect((await away.store.load()).participations.map(({ round }) => round)).toContain(2);
+  });
+
+  it("repeats its masked input byte for byte", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    const { coordinator, people } = world;
+    const release = holdBack(world, "masking");
+    await world.begin();
+    await world.reach("masking");
+    await world.clock.settle();
+    const device = await people[0]!.device();
+    coordinator.cut(device);
+    await world.clock.until(
+      () =>
+        coordinator.received.filter((e) => e.device === device && e.message.type === "masked-input")
+          .length === 2,
+      "a repeated input",
+    );
+    const [first, second] = coordinator.received.flatMap(({ device: from, message }) =>
+      from === device && message.type === "masked-input" ? [message.vector] : [],
+    );
+    expect(second).toEqual(first);
+    release();
+    await world.reach("finished");
+    expect((await people[0]!.store.load()).participations).toHaveLength(1);
+  });
+
+  it("starts from what it kept where the coordinator cannot be reached", async () => {
+    const world = await createWorld({ people: 1 });
+    const { coordinator, clock } = world;
+    const [person] = world.people;
+    await person!.client.start();
+    await person!.client.stop();
+    coordinator.offline = true;
+    const again = await world.add({ store: person!.store });
+    const starting = again.client.start();
+    await clock.advance(60_000);
+    await starting;
+    expect(await again.client.recommend({ count: 2 })).toHaveLength(2);
+    const fresh = await world.add({ store: memoryStore() });
+    const failing = expect(fresh.client.start()).rejects.toMatchObject({ code: "internal" });
+    await clock.advance(60_000);
+    await failing;
+    expect(fresh.client.status()).toMatchObject({ phase: "stopped", reason: { code: "internal" } });
+  });
+
+  it("stops for good when the coordinator speaks another version", async () => {
+    const world = await createWorld({ people: 1 });
+    const { coordinator, clock } = world;
+    const [person] = world.people;
+    const rejection = {
+      code: "protocol-version",
+      field: "protocol",
+      rule: "must be 2",
+      fix: "update",
+    } as const;
+    coordinator.refuse = () => rejection;
+    await person!.client.consent.grant();
+    await person!.client.start();
+    await clock.advance(600_000);
+    expect(person!.client.status()).toMatchObject({ phase: "stopped", reason: rejection });
+    expect(coordinator.received).toHaveLength(1);
+    expect(person!.events.at(-1)).toMatchObject({ type: "phase", phase: "stopped" });
+    // Once the coordinator speaks our version again, starting anew helps.
+    coordinator.refuse = () => undefined;
+    await person!.client.start();
+    await clock.settle();
+    expect(person!.client.status().phase).toBe("waiting");
+  });
+
+  it("backs off exponentially while nobody answers", async () => {
+    const world = await createWorld({ people: 1 });
+    await world.people[0]!.client.start();
+    world.coordinator.offline = true;
+    let attempts = 0;
+    const counted = await world.add({
+      transport: async () => {
+        attempts++;
+        throw new Error("offline");
+      },
+      source: {
+        material: async () =>
+          Promise.reject(new KindredError({ code: "internal", field: "", rule: "", fix: "" })),
+        progress: async () =>
+          Promise.reject(new KindredError({ code: "internal", field: "", rule: "", fix: "" })),
+        model: async () =>
+          Promise.reject(new KindredError({ code: "internal", field: "", rule: "", fix: "" })),
+      },
+      store: world.people[0]!.store,
+    });
+    await counted.client.consent.grant();
+    const starting = counted.client.start();
+    await world.clock.advance(30_000);
+    await starting;
+    const soon = attempts;
+    await world.clock.advance(600_000);
+    // Pauses double from 0.5 s to 60 s, each shortened by at most half: 10 to 21 more attempts in ten minutes.
+    expect(soon).toBeGreaterThan(3);
+    expect(attempts - soon).toBeGreaterThanOrEqual(9);
+    expect(attempts - soon).toBeLessThanOrEqual(25);
+    await counted.client.stop();
+    const stopped = attempts;
+    await world.clock.advance(600_000);
+    expect(attempts).toBe(stopped);
+  });
+});
+
+describe("refusals", () => {
+  it.each([
+    [{ maximumEpsilon: 10, minimumSurvivors: 3 }, "plan.privacy.epsilon"],
+    [{ maximumEpsilon: Number.POSITIVE_INFINITY }, "plan.cohort.minSurvivors"],
+  ])("a plan under the floors %j is not taken part in", async (floors, field) => {
+    const world = await createWorld({ people: 0 });
+    const { client } = await world.add({ floors });
+    await client.consent.grant();
+    await expect(client.start()).rejects.toMatchObject({ code: "privacy-floor", rejection: { field } });
+    expect(client.status()).toMatchObject({ phase: "stopped", reason: { code: "privacy-floor" } });
+    expect(world.coordinator.received).toEqual([]);
+  });
+
+  it("a plan that is not signed by its coordinator", async () => {
+    const world = await createWorld({ people: 1 });
+    world.coordinator.tamper = (path, body) =>
+      path.endsWith("/plan")
+        ? Buffer.from(Buffer.from(body).toString().replace('"title":""', '"title":"Other films"'))
+        : body;
+    await expect(world.people[0]!.client.start()).rejects.toMatchObject({ code: "signature-invalid" });
+  });
+
+  it("a catalogue that is not the plan's", async () => {
+    const world = await createWorld({ people: 1 });
+    const { catalogueHash } = world.coordinator.plan.resolved;
+    world.coordinator.tamper = (path, body) =>
+      path.endsWith(catalogueHash)
+        ? Buffer.from(Buffer.from(body).toString().replace("Item number 3", "Item number 33"))
+        : body;
+    await expect(world.people[0]!.client.start()).rejects.toMatchObject({ code: "catalogue-invalid" });
+  });
+
+  it("a model that is not the announced one", async () => {
+    const world = await createWorld({ people: 1 });
+    const { coordinator, people } = world;
+    const path = `/v1/blobs/${coordinator.state.modelHash}`;
+    coordinator.tamper = (requested, body) => {
+      if (requested === path) body = body.map((byte, i) => (i === body.length - 1 ? byte ^ 1 : byte));
+      return body;
+    };
+    await expect(people[0]!.client.start()).rejects.toMatchObject({
+      code: "model-invalid",
+      rejection: { field: "model" },
+    });
+  });
+
+  it("another model than announced in a round: the device leaves that round, says why, and joins the next", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 2 } });
+    const { coordinator, people, clock } = world;
+    const [victim] = people;
+    const release = holdBack(world, "consistency");
+    await world.begin();
+    await world.reach("consistency");
+    // The second round's model reaches this person altered, once.
+    const announced = new Set(coordinator.blobs.keys());
+    let altered = 0;
+    const honest = coordinator.fetch;
+    const { fetch } = victim!;
+    fetch.handler = async (input) => {
+      const response = await honest(input);
+      const hash = String(input).split("/").at(-1)!;
+      if (!/^[0-9a-f]{64}$/.test(hash) || announced.has(hash) || altered++ > 2) return response;
+      const body = new Uint8Array(await response.arrayBuffer());
+      body[body.length - 1]! ^= 1;
+      return new Response(body);
+    };
+    release();
+    await world.reach("finished", 2);
+    await clock.settle();
+    expect(victim!.events).toContainEqual(
+      expect.objectContaining({
+        type: "refused",
+        round: 2,
+        rejection: expect.objectContaining({ code: "model-invalid" }),
+      }),
+    );
+    expect(coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 4 });
+  });
+
+  it("another plan than the verified one", async () => {
+    const world = await createWorld({ people: 1 });
+    world.coordinator.config = { ...world.coordinator.config, planDigest: "ab".repeat(32) };
+    await world.begin();
+    await world.clock.settle();
+    expect(world.people[0]!.client.status()).toMatchObject({
+      phase: "stopped",
+      reason: { code: "plan-invalid", field: "welcome.planDigest" },
+    });
+  });
+
+  it("more participations than the plan allows: the device rests, and still gets the newest model", async () => {
+    const world = await createWorld({ people: 6, plan: { rounds: 3, participation: { maximum: 1 } } });
+    const { coordinator, people, clock } = world;
+    await world.begin();
+    await clock.until(
+      () => people.some(({ client }) => client.status().phase === "capped"),
+      "a capped device",
+    );
+    await world.reach("finished", 3);
+    for (const { store } of people) expect((await store.load()).participations.length).toBeLessThanOrEqual(1);
+    await clock.advance(600_000);
+    for (const { client } of people)
+      expect(client.status()).toMatchObject({ phase: "finished", modelHash: coordinator.state.modelHash });
+  });
+
+  it("a ledger from an earlier run counts", async () => {
+    const world = await createWorld({ people: 0, plan: { rounds: 3, participation: { maximum: 1 } } });
+    const store = memoryStore();
+    await store.appendParticipation({
+      task: "films",
+      planDigest: world.coordinator.config.planDigest,
+      round: 1,
+      time: 1,
+      epsilon: null,
+      delta: 1e-6,
+    });
+    const { client } = await world.add({ store });
+    await client.consent.grant();
+    await client.start();
+    await world.clock.settle();
+    expect(client.status().phase).toBe("capped");
+    expect(world.coordinator.received).toEqual([]);
+    await client.stop();
+  });
+
+  it("a ledger that cannot be written: the device leaves before anything masked is sent", async () => {
+    const world = await createWorld({ people: 4, plan: { rounds: 1 } });
+    const store = memoryStore();
+    const { client, events } = await world.add({
+      store: { ...store, appendParticipation: () => Promise.reject(new Error("disk full of item-3")) },
+    });
+    await world.begin();
+    await world.reach("finished");
+    expect(world.coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 4 });
+    const failed = events.find((event) => event.type === "round-failed");
+    expect(failed).toMatchObject({ rejection: { code: "internal" } });
+    expect(JSON.stringify(failed)).not.toContain("disk");
+    expect(client.privacy().entries).toHaveLength(1); // counted, though it was not sent: never spend twice
+  });
+});
+
+describe("the person's own data", () => {
+  it("exports everything that is kept", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    await world.begin();
+    await world.reach("finished");
+    await world.clock.settle();
+    const [person] = world.people;
+    const exported = await person!.client.exportData();
+    const stored = await person!.store.load();
+    expect(exported).toEqual({
+      schema: "kindred.export/1",
+      exportedAt: world.clock.now(),
+      task: "films",
+      consent: "granted",
+      device: await person!.device(),
+      interactions: stored.interactions,
+      participations: stored.participations,
+      model: world.coordinator.state.modelHash,
+    });
+    expect(exported.interactions).toHaveLength(3);
+    expect(exported.participations).toHaveLength(1);
+    expect(JSON.parse(JSON.stringify(exported))).toEqual(exported);
+  });
+
+  it("forgets all of it, also in the middle of a round, and is as new afterwards", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    const [person] = world.people;
+    const release = holdBack(world, "masking");
+    await world.begin();
+    await world.reach("masking");
+    const device = await person!.device();
+    await person!.client.forget();
+    release();
+    await world.reach("finished");
+    await world.clock.settle();
+    expect(await person!.store.load()).toEqual({
+      identity: undefined,
+      consent: "pending",
+      interactions: [],
+      participations: [],
+    });
+    for (const name of ["plan", "catalogue", "model"] as const)
+      expect(await person!.store.readCached(name)).toBeUndefined();
+    expect(person!.client.status()).toMatchObject({
+      phase: "idle",
+      consent: "pending",
+      modelHash: undefined,
+    });
+    expect(person!.client.privacy()).toEqual({ entries: [], spent: [] });
+    await expect(person!.client.recommend({ count: 1 })).rejects.toMatchObject({ code: "option-invalid" });
+    await person!.client.record({ item: "item-1", action: "view" });
+    await person!.client.consent.grant();
+    await person!.client.start();
+    await world.clock.settle();
+    expect(await person!.device()).not.toBe(device);
+  });
+
+  it("records once, refuses what is not in the catalogue, and repeats no value in errors", async () => {
+    const world = await createWorld({ people: 1 });
+    const { client, store } = world.people[0]!;
+    await client.start();
+    const before = (await store.load()).interactions.length;
+    await Promise.all([
+      client.record({ item: "item-5", action: "like", time: 5 }),
+      client.record({ item: "item-5", action: "like", time: 5 }),
+    ]);
+    expect((await store.load()).interactions).toHaveLength(before + 1);
+    const refused = client.record({ item: "my-secret-film", action: "view" });
+    await expect(refused).rejects.toMatchObject({
+      code: "option-invalid",
+      rejection: { field: "interaction.item" },
+    });
+    await expect(refused).rejects.not.toThrow(/secret/);
+  });
+
+  it("an interaction that could not be written can be recorded again", async () => {
+    const world = await createWorld({ people: 0 });
+    const store = memoryStore();
+    let broken = true;
+    const { client } = await world.add({
+      store: {
+        ...store,
+        appendInteraction: (interaction) =>
+          broken ? Promise.reject(new Error("disk full")) : store.appendInteraction(interaction),
+      },
+    });
+    await expect(client.record({ item: "item-1", action: "view", time: 1 })).rejects.toThrow("disk full");
+    broken = false;
+    await client.record({ item: "item-1", action: "view", time: 1 });
+    expect((await store.load()).interactions).toHaveLength(1);
+  });
+});
+
+describe("interests and recommendations", () => {
+  it("rank unseen items by the encoder, with the recorded items they are near to", async () => {
+    const world = await createWorld({ people: 1 });
+    const [person] = world.people;
+    await person!.client.start();
+    // Recorded: items 0, 1, 2, on axes 0, 1, 2; so 4, 5, 6 score alike, but for their small penalties.
+    const recommended = await person!.client.recommend({ count: 4 });
+    expect(recommended.map(({ item }) => item.id)).toEqual(["item-4", "item-5", "item-6", "item-3"]);
+    expect(recommended[0]).toMatchObject({
+      basis: "interests",
+      because: [{ item: { id: "item-0" }, similarity: 1 }],
+    });
+    expect(recommended[3]!.because).toEqual([]);
+    const all = await person!.client.recommend({ count: 8, exclude: "nothing" });
+    expect(all.map(({ item }) => item.id)).toContain("item-0");
+    await expect(person!.client.recommend({ count: 0 })).rejects.toMatchObject({ code: "option-invalid" });
+  });
+
+  it("give soft memberships that sum to one, named by the tags near the centroid", async () => {
+    const world = await createWorld({ people: 0 });
+    const { client } = await world.add();
+    await client.start();
+    expect(await client.interests()).toEqual({ vector: new Float32Array(4), clusters: [] });
+    await client.record({ item: "item-0", action: "view", time: 1 });
+    await client.record({ item: "item-4", action: "view", time: 2 });
+    const { vector, clusters } = await client.interests();
+    expect(Array.from(vector)).toEqual([1, 0, 0, 0]);
+    expect(clusters.map(({ cluster }) => cluster)).toEqual([0, 1]);
+    expect(clusters[0]).toMatchObject({ similarity: 1 });
+    expect(clusters[0]!.tags[0]).toBe("axis 0");
+    expect(clusters.reduce((sum, { membership }) => sum + membership, 0)).toBeCloseTo(1, 12);
+  });
+
+  it("for a person without a record: the centres of the clusters in turn, and says so", async () => {
+    const world = await createWorld({ people: 0 });
+    const { client } = await world.add();
+    await client.start();
+    const recommended = await client.recommend({ count: 4 });
+    expect(recommended.map(({ item }) => item.id)).toEqual(["item-0", "item-1", "item-4", "item-5"]);
+    expect(recommended.every(({ basis, because }) => basis === "clusters" && because.length === 0)).toBe(
+      true,
+    );
+  });
+});

@@ -1,0 +1,368 @@
+/** The SDK's client: one person on one device, one task. */
+import type { ParticipationEntry, PrivacyFloors } from "@kindred/engine";
+import type { KeystreamFactory } from "@kindred/privacy";
+import { bytesToHex, hexToBytes, KindredError, type Rejection } from "@kindred/protocol";
+import type { CryptoSuite } from "@kindred/secagg";
+import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { computeContribution } from "./contribution.ts";
+import type { EncoderRuntime } from "./encoder-runtime.ts";
+import { checkInteraction, type Interaction, type InteractionInput, InteractionLog } from "./interactions.ts";
+import type { Interests, Recommendation } from "./interests.ts";
+import { type EncoderFactory, LocalTask } from "./local-task.ts";
+import { Participation } from "./participation.ts";
+import type { ClientStore, Consent } from "./store.ts";
+import { httpTaskSource, type TaskSource } from "./task-source.ts";
+import { socketIoTransport, type TransportFactory } from "./transport.ts";
+
+export interface ClientOptions {
+  /** Address of the coordinator, such as `https://kindred.example`. */
+  readonly url: string;
+  /** Id of the task. */
+  readonly task: string;
+  /** Storage of this person on this device; one client uses it at a time. */
+  readonly store: ClientStore;
+  /** The encoder, or what makes it for a plan and catalogue. Clients of one process may share one. */
+  readonly encoder: EncoderRuntime | EncoderFactory;
+  readonly suite: CryptoSuite;
+  /** Cryptographically secure random bytes. */
+  readonly random: (length: number) => Uint8Array;
+  /** The platform's AES-256-CTR for the privacy noise, where it is faster than pure JavaScript. */
+  readonly keystream?: KeystreamFactory;
+  readonly clock?: Clock;
+  /** What this device accepts at the most; `DEFAULT_PRIVACY_FLOORS` where not given. */
+  readonly floors?: Partial<PrivacyFloors>;
+  readonly transport?: TransportFactory;
+  readonly fetch?: typeof fetch;
+  /** Where plan, catalogue and models come from; HTTP from `url` by default. */
+  readonly source?: TaskSource;
+  /** Told of everything that happens; never of anything personal. */
+  readonly onEvent?: (event: ParticipationActivity) => void;
+}
+
+/** `idle` before `start`; `consent-needed` until the person has granted it; then the participation's phase. */
+export interface ClientStatus {
+  readonly phase: "idle" | "loading" | "consent-needed" | ParticipationPhase;
+  readonly consent: Consent;
+  readonly round: number | undefined;
+  /** Content hash of the model in use. */
+  readonly modelHash: string | undefined;
+  /** Why the client stopped by itself, until it is started again. */
+  readonly reason: Rejection | undefined;
+}
+
+/** What one task has cost this person's privacy. */
+export interface PrivacySpent {
+  readonly task: string;
+  /** ε against the coordinator so far; `null` = no guarantee, because noise was off. */
+  readonly epsilon: number | null;
+  readonly delta: number;
+  readonly participations: number;
+}
+
+/** See {@link createClient}. */
+export class KindredClient {
+  readonly #options: ClientOptions;
+  readonly #clock: Clock;
+  readonly #source: TaskSource;
+  readonly #log: InteractionLog;
+  readonly #ledger: ParticipationEntry[];
+  #identity: Uint8Array | undefined;
+  #consent: Consent;
+  #task: LocalTask;
+  #starting: Promise<void> | undefined;
+  #started = false;
+  #participation: Participation | undefined;
+  #reason: Rejection | undefined;
+  #traffic = { sent: 0, received: 0 };
+
+  /** The person's decision about taking part. Recording and recommending are local and need none. */
+  readonly consent = {
+    status: (): Consent => this.#consent,
+    /** Takes part from now on, at once if the client is started. */
+    grant: (): Promise<void> => this.#setConsent("granted"),
+    /** Declines; a round under way is left as with `withdraw`. */
+    deny: (): Promise<void> => this.#setConsent("denied"),
+    /** Takes the consent back: the contribution under way is wiped before this returns, the coordinator is told. */
+    withdraw: (): Promise<void> => this.#setConsent("denied"),
+  };
+
+  private constructor(options: ClientOptions, stored: Awaited<ReturnType<ClientStore["load"]>>) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const { url, task } = options;
+    this.#source =
+      options.source ??
+      httpTaskSource({
+        url,
+        task,
+        clock: this.#clock,
+        fetch: options.fetch ?? ((...request) => fetch(...request)),
+      });
+    this.#identity = stored.identity;
+    this.#consent = stored.consent;
+    this.#log = new InteractionLog(stored.interactions);
+    this.#ledger = [...stored.participations];
+    this.#task = this.#newTask();
+  }
+
+  #newTask(): LocalTask {
+    const { task, store, encoder, suite, floors = {}, random } = this.#options;
+    const received = (bytes: number): void => this.#count(0, bytes);
+    const { clock, source } = { clock: this.#clock, source: this.#source };
+    return new LocalTask({ task, source, store, encoder, suite, floors, clock, random, received });
+  }
+
+  /** Opens the store; nothing is sent. */
+  static async open(options: ClientOptions): Promise<KindredClient> {
+    return new KindredClient(options, await options.store.load());
+  }
+
+  /**
+   * Keeps an interaction, on this device only. A repeated one (same item, action and time) is kept once.
+   * @throws KindredError `option-invalid` naming field, rule and fix
+   */
+  async record(interaction: InteractionInput): Promise<void> {
+    const index = this.#task.ready?.index;
+    const isKnown = index === undefined ? undefined : (item: string): boolean => index.has(item);
+    const checked = checkInteraction(interaction, { now: this.#clock.now(), isKnown });
+    if (!this.#log.add(checked)) return;
+    try {
+      await this.#options.store.appendInteraction(checked);
+    } catch (error) {
+      this.#log.remove(checked);
+      throw error;
+    }
+  }
+
+  /**
+   * Loads and verifies plan, catalogue and model, and takes part in rounds until `stop`, as soon as and as long as
+   * consent is granted. Without a connection it starts from what it kept, and connects when it can.
+   * @throws KindredError `privacy-floor`, `signature-invalid`, `plan-invalid` … if the plan is not acceptable,
+   * `internal` if the coordinator cannot be reached and nothing was kept
+   */
+  start(): Promise<void> {
+    this.#started = true;
+    // After a refusal the plan is loaded and verified anew.
+    if (this.#reason !== undefined) this.#starting = undefined;
+    this.#reason = undefined;
+    this.#starting ??= this.#task.load().catch((error: unknown) => {
+      this.#starting = undefined;
+      this.#started = false;
+      if (error instanceof KindredError) this.#reason = error.rejection;
+      throw error;
+    });
+    return this.#starting.then(() => this.#takePart());
+  }
+
+  /** Leaves a round under way and disconnects. */
+  async stop(): Promise<void> {
+    this.#started = false;
+    await this.#participation?.stop();
+    this.#participation = undefined;
+  }
+
+  /** Looks for a newer model, without taking part. */
+  async refresh(): Promise<void> {
+    await this.#task.refresh();
+  }
+
+  /**
+   * The person's interests as the present model sees them. Computed on this device.
+   * @throws KindredError `option-invalid` before `start`
+   */
+  interests(): Promise<Interests> {
+    return this.#task.interests(this.#log);
+  }
+
+  /**
+   * Items for this person, best first. Computed on this device.
+   * @param options.count at the most this many
+   * @param options.exclude `seen` leaves out every recorded item (default), `nothing` ranks all
+   * @throws KindredError `option-invalid` before `start`, or on a count that is no positive integer
+   */
+  async recommend(options: {
+    readonly count: number;
+    readonly exclude?: "seen" | "nothing";
+  }): Promise<Recommendation[]> {
+    const { count, exclude = "seen" } = options;
+    if (!Number.isInteger(count) || count < 1)
+      throw new KindredError({
+        code: "option-invalid",
+        field: "count",
+        rule: "must be a positive integer",
+        fix: "ask for 10 items, for example",
+      });
+    return this.#task.recommend(this.#log, { count, exclude });
+  }
+
+  /** What was spent, for what, and when; from this device's own ledger. */
+  privacy(): { readonly entries: readonly ParticipationEntry[]; readonly spent: readonly PrivacySpent[] } {
+    const spent = new Map<string, PrivacySpent>();
+    for (const { task, epsilon, delta } of this.#ledger) {
+      const past = spent.get(task);
+      spent.set(task, {
+        task,
+        epsilon: past?.epsilon === null || epsilon === null ? null : Math.max(past?.epsilon ?? 0, epsilon),
+        delta: Math.max(past?.delta ?? 0, delta),
+        participations: (past?.participations ?? 0) + 1,
+      });
+    }
+    return { entries: [...this.#ledger], spent: [...spent.values()] };
+  }
+
+  /** Everything that is kept about the person, as one JSON document. The identity's secret half stays here. */
+  async exportData(): Promise<{
+    readonly schema: "kindred.export/1";
+    readonly exportedAt: number;
+    readonly task: string;
+    readonly consent: Consent;
+    /** The device's public key, hexadecimal; `null` if it has none. */
+    readonly device: string | null;
+    readonly interactions: readonly Interaction[];
+    readonly participations: readonly ParticipationEntry[];
+    readonly model: string | null;
+  }> {
+    const stored = await this.#options.store.load();
+    const { identity } = stored;
+    return {
+      schema: "kindred.export/1",
+      exportedAt: this.#clock.now(),
+      task: this.#options.task,
+      consent: stored.consent,
+      device:
+        identity === undefined ? null : bytesToHex(this.#options.suite.signingKeyPair(identity).publicKey),
+      interactions: stored.interactions,
+      participations: stored.participations,
+      model: this.#task.modelHash ?? null,
+    };
+  }
+
+  /**
+   * Stops, and removes everything local: interactions, consent, identity, ledger, cached files. What was summed into
+   * released models cannot be taken out of them; that is what the noise is for. Afterwards the client is as new, with
+   * another identity and an empty ledger.
+   */
+  async forget(): Promise<void> {
+    await this.stop();
+    this.#task.close();
+    this.#task = this.#newTask();
+    this.#starting = undefined;
+    this.#reason = undefined;
+    this.#identity?.fill(0);
+    this.#identity = undefined;
+    this.#consent = "pending";
+    this.#log.clear();
+    this.#ledger.length = 0;
+    await this.#options.store.clear();
+  }
+
+  status(): ClientStatus {
+    const own = this.#participation;
+    const idle = !this.#started ? "idle" : this.#task.ready === undefined ? "loading" : "consent-needed";
+    return {
+      phase: own?.phase ?? (this.#reason === undefined ? idle : "stopped"),
+      consent: this.#consent,
+      round: own?.round,
+      modelHash: this.#task.modelHash,
+      reason: this.#reason,
+    };
+  }
+
+  /** Bytes of frames and files so far. Files count in full, also where clients of one process share a source. */
+  traffic(): { readonly sent: number; readonly received: number } {
+    return { ...this.#traffic };
+  }
+
+  async #setConsent(consent: Consent): Promise<void> {
+    this.#consent = consent;
+    if (consent !== "granted") {
+      const own = this.#participation;
+      this.#participation = undefined;
+      await Promise.all([own?.stop(), this.#options.store.saveConsent(consent)]);
+      return;
+    }
+    await this.#options.store.saveConsent(consent);
+    await this.#takePart();
+  }
+
+  async #takePart(): Promise<void> {
+    const task = this.#task;
+    const { ready } = task;
+    const wanted = (): boolean =>
+      this.#started && this.#consent === "granted" && this.#participation === undefined;
+    if (ready === undefined || !wanted()) return;
+    const identity = await this.#deviceIdentity();
+    if (!wanted() || this.#task !== task) return;
+    const { url, suite, random, keystream } = this.#options;
+    this.#participation = new Participation({
+      url,
+      config: {
+        plan: ready.plan,
+        planDigest: hexToBytes(ready.digest),
+        device: suite.signingKeyPair(identity),
+        coordinatorKey: hexToBytes(ready.plan.resolved.coordinatorKey),
+      },
+      suite,
+      random,
+      keystream,
+      clock: this.#clock,
+      transport: this.#options.transport ?? socketIoTransport,
+      ports: {
+        ledger: {
+          entries: () => this.#ledger,
+          append: async (entry) => {
+            // Counts at once: a failing disk must not let the device spend twice.
+            this.#ledger.push(entry);
+            await this.#options.store.appendParticipation(entry);
+          },
+        },
+        contribute: async (hash) => {
+          const loaded = await task.adopt(hash);
+          const { plan, index, encoder } = ready;
+          return computeContribution({ plan, loaded, sequence: this.#log.sequence(index), encoder, random });
+        },
+        progress: () => this.#source.progress(),
+        modelAnnounced: (hash) => void task.adopt(hash).catch(() => undefined),
+        event: (event) => this.#onEvent(event),
+        traffic: ({ sent, received }) => this.#count(sent, received),
+      },
+    });
+    this.#participation.start();
+  }
+
+  #onEvent(event: ParticipationActivity): void {
+    if (event.type === "stopped") {
+      this.#reason = event.rejection;
+      this.#participation = undefined;
+    }
+    this.#options.onEvent?.(event);
+  }
+
+  async #deviceIdentity(): Promise<Uint8Array> {
+    if (this.#identity !== undefined) return this.#identity;
+    const seed = this.#options.random(32);
+    this.#identity = seed;
+    await this.#options.store.saveIdentity(seed);
+    return seed;
+  }
+
+  #count(sent: number, received: number): void {
+    this.#traffic = { sent: this.#traffic.sent + sent, received: this.#traffic.received + received };
+  }
+}
+
+/**
+ * Opens the SDK for one person on one device.
+ *
+ * ```ts
+ * const client = await createClient({ url, task, store, encoder, suite, random });
+ * await client.record({ item: "film-12", action: "like" });
+ * await client.start();
+ * await client.consent.grant();
+ * const suggestions = await client.recommend({ count: 10 });
+ * ```
+ */
+export function createClient(options: ClientOptions): Promise<KindredClient> {
+  return KindredClient.open(options);
+}

@@ -1,0 +1,118 @@
+/** From a person's interactions to the contribution of one round. */
+import { type Matrix, simplifiedSilhouette, sufficientStatistics } from "@kindred/clustering";
+import { type Sequence, seededRandom } from "@kindred/encoder";
+import { type Contribution, encodeContribution, evaluationBlock } from "@kindred/engine";
+import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
+import { KindredError, type Plan } from "@kindred/protocol";
+import type { EncoderRuntime } from "./encoder-runtime.ts";
+import type { LoadedModel } from "./task-source.ts";
+
+/** A contribution whose numbers can be overwritten. */
+export interface WipeableContribution extends Contribution {
+  readonly model: Float32Array;
+  readonly counts: Float64Array;
+  readonly sums: Float64Array;
+  readonly evaluation: Float64Array;
+}
+
+/** The model's centroids as a matrix, clusters × dimension. */
+export function centroidMatrix({ model }: Pick<LoadedModel, "model">): Matrix {
+  return { rows: model.clusters, columns: model.centroids.length / model.clusters, data: model.centroids };
+}
+
+/** @throws KindredError `model-invalid` if the model does not have the plan's clusters and dimension */
+export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
+  const { model } = loaded;
+  if (
+    model.clusters !== plan.clustering.clusters ||
+    model.centroids.length !== model.clusters * plan.encoder.dimension
+  )
+    throw new KindredError({
+      code: "model-invalid",
+      field: "model.centroids",
+      rule: `must be ${plan.clustering.clusters} × ${plan.encoder.dimension} as the plan says`,
+      fix: "publish a model of this task",
+    });
+}
+
+/**
+ * Trains from the round's model and computes the cluster statistics.
+ *
+ * Taking part must not depend on what a person did, or a cohort's membership would tell about it. So a device with
+ * fewer than two known interactions contributes no model update, and one with none contributes zeros throughout;
+ * noise and masks are added to all alike. Means over a cohort (the loss too) are pulled towards zero by such
+ * devices, which nobody can tell from others.
+ */
+export async function computeContribution(options: {
+  readonly plan: Plan;
+  readonly loaded: LoadedModel;
+  readonly sequence: Sequence;
+  readonly encoder: EncoderRuntime;
+  readonly random: (length: number) => Uint8Array;
+}): Promise<WipeableContribution> {
+  const { plan, loaded, sequence, encoder, random } = options;
+  checkModelShape(loaded, plan);
+  const centroids = centroidMatrix(loaded);
+  const weights = { hash: loaded.hash, weights: loaded.model.weights };
+  const modelLength = plan.resolved.blocks[0]!.length;
+  if (sequence.items.length === 0)
+    return {
+      model: new Float32Array(modelLength),
+      counts: new Float64Array(centroids.rows),
+      sums: new Float64Array(centroids.data.length),
+      evaluation: new Float64Array(2),
+    };
+  const vector = await encoder.userVectors(weights, [sequence]);
+  const trained =
+    sequence.items.length < 2
+      ? { delta: new Float32Array(modelLength), loss: 0 }
+      : await encoder.train(weights, { sequence, random: trainingRandom(random) });
+  const { counts, sums } = sufficientStatistics({ rows: 1, columns: vector.length, data: vector }, centroids);
+  const silhouette = simplifiedSilhouette(vector, centroids);
+  vector.fill(0);
+  return {
+    model: trained.delta,
+    counts,
+    sums,
+    evaluation: Float64Array.from(
+      evaluationBlock({ loss: trained.loss, silhouette }, plan.resolved.itemCount) as number[],
+    ),
+  };
+}
+
+/** Dropout, shuffling and negatives need no secrecy: one secure draw seeds a small generator. */
+function trainingRandom(random: (length: number) => Uint8Array): () => number {
+  const bytes = random(4);
+  return seededRandom(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
+}
+
+/** Overwrites a contribution that is not needed any more. */
+export function wipeContribution({ model, counts, sums, evaluation }: WipeableContribution): void {
+  for (const values of [model, counts, sums, evaluation]) values.fill(0);
+}
+
+/**
+ * The contribution as integers modulo 2^b with this device's share of the noise, ready for masking; the contribution
+ * itself is overwritten.
+ * @param options.sid session id of the round, 32 bytes
+ */
+export function quantise(
+  contribution: WipeableContribution,
+  options: {
+    readonly plan: Plan;
+    readonly sid: Uint8Array;
+    readonly random: (length: number) => Uint8Array;
+    readonly keystream: KeystreamFactory | undefined;
+  },
+): Uint32Array {
+  const { plan, sid, random, keystream } = options;
+  const seed = random(32);
+  const noise = new AesCtrRandom(seed, keystream === undefined ? {} : { keystream });
+  try {
+    return encodeContribution(contribution, { plan, sid, random: noise });
+  } finally {
+    seed.fill(0);
+    noise.wipe();
+    wipeContribution(contribution);
+  }
+}

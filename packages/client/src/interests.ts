@@ -1,0 +1,174 @@
+/** What a person's interest vector says: soft membership in the clusters, and names for these from public tags. */
+import { type Matrix, matrixFromRows, normaliseRows } from "@kindred/clustering";
+import type { Catalogue, CatalogueItem } from "@kindred/protocol";
+
+/** A person's relation to one cluster. */
+export interface ClusterMembership {
+  /** Index of the cluster in the model. */
+  readonly cluster: number;
+  /** Cosine between the interest vector and the centroid, −1 to 1. */
+  readonly similarity: number;
+  /** Softmax of the similarities at temperature 0.1; over all clusters they sum to 1. */
+  readonly membership: number;
+  /** Up to three public tags that set the cluster's nearest items apart, the most telling first. */
+  readonly tags: readonly string[];
+}
+
+/** A person's present interests. */
+export interface Interests {
+  /** Output of the encoder after the last interaction, length d; all zeros when nothing is recorded. */
+  readonly vector: Float32Array;
+  /** Every cluster, the nearest first; empty when nothing is recorded. */
+  readonly clusters: readonly ClusterMembership[];
+}
+
+/** A recommended item and where the recommendation comes from. */
+export interface Recommendation {
+  readonly item: CatalogueItem;
+  /** Comparable within one answer only: a logit with basis `interests`, a cosine with basis `clusters`. */
+  readonly score: number;
+  /**
+   * `interests`: ranked by the encoder from what this person did. `clusters`: nothing is recorded yet, so these are
+   * the items nearest to the clusters' centres, one cluster after the other; popularity plays no part.
+   */
+  readonly basis: "interests" | "clusters";
+  /** Recorded items that the recommended one is nearest to, the nearest first. */
+  readonly because: readonly { readonly item: CatalogueItem; readonly similarity: number }[];
+}
+
+const TEMPERATURE = 0.1;
+/** Nearest items whose tags name a cluster, at the most; in a small catalogue, a cluster's share of the items. */
+const NAMING_ITEMS = 30;
+const TAGS_PER_CLUSTER = 3;
+const REASONS = 2;
+/** A recorded item is a reason from this cosine on. */
+const REASON_SIMILARITY = 0.2;
+
+function dot(
+  a: Float32Array,
+  b: Float32Array,
+  { columns, atA, atB }: { columns: number; atA: number; atB: number },
+): number {
+  let sum = 0;
+  for (let i = 0; i < columns; i++) sum += a[atA + i]! * b[atB + i]!;
+  return sum;
+}
+
+/** Soft membership of a vector in every cluster, the nearest first. */
+export function memberships(
+  vector: Float32Array,
+  { centroids, tags }: { centroids: Matrix; tags: readonly (readonly string[])[] },
+): ClusterMembership[] {
+  const unit = normaliseRows(matrixFromRows([vector])).data;
+  const { rows, columns, data } = centroids;
+  const similarities = Array.from({ length: rows }, (_, cluster) =>
+    Math.max(-1, Math.min(1, dot(unit, data, { columns, atA: 0, atB: cluster * columns }))),
+  );
+  const largest = Math.max(...similarities);
+  const exponentials = similarities.map((value) => Math.exp((value - largest) / TEMPERATURE));
+  const total = exponentials.reduce((sum, value) => sum + value, 0);
+  return similarities
+    .map((similarity, cluster) => ({
+      cluster,
+      similarity,
+      membership: exponentials[cluster]! / total,
+      tags: tags[cluster] ?? [],
+    }))
+    .sort((a, b) => b.similarity - a.similarity || a.cluster - b.cluster);
+}
+
+/** Indices of the items nearest to each centroid, nearest first, at most `count` per cluster. */
+function nearestItems(units: Matrix, centroids: Matrix, count: number): number[][] {
+  const { columns } = centroids;
+  return Array.from({ length: centroids.rows }, (_, cluster) => {
+    const cosines = Float64Array.from({ length: units.rows }, (_, item) =>
+      dot(units.data, centroids.data, { columns, atA: item * columns, atB: cluster * columns }),
+    );
+    return topIndices(cosines, count);
+  });
+}
+
+/** Indices of the `count` largest values, largest first; the lower index wins a tie. */
+function topIndices(values: ArrayLike<number>, count: number): number[] {
+  const order = Array.from({ length: values.length }, (_, i) => i);
+  return order.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, count);
+}
+
+/**
+ * Names for the clusters: of the tags of a cluster's nearest items, those with the largest count × log(1 + items / items
+ * with the tag) over the catalogue.
+ * @param units item vectors of norm 1, items × d
+ */
+export function clusterTags(units: Matrix, centroids: Matrix, catalogue: Catalogue): string[][] {
+  const frequency = new Map<string, number>();
+  for (const { tags } of catalogue.items)
+    for (const tag of new Set(tags)) frequency.set(tag, (frequency.get(tag) ?? 0) + 1);
+  const naming = Math.min(NAMING_ITEMS, Math.ceil(units.rows / centroids.rows));
+  return nearestItems(units, centroids, naming).map((items) => {
+    const counts = new Map<string, number>();
+    for (const item of items)
+      for (const tag of new Set(catalogue.items[item]!.tags)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+    const weight = (tag: string): number =>
+      counts.get(tag)! * Math.log(1 + catalogue.items.length / frequency.get(tag)!);
+    return [...counts.keys()]
+      .sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1))
+      .slice(0, TAGS_PER_CLUSTER);
+  });
+}
+
+/** Ranks items by the encoder's scores, without the excluded ones, and gives reasons from what was recorded. */
+export function rankByScores(
+  scores: Float32Array,
+  options: {
+    readonly catalogue: Catalogue;
+    readonly units: Matrix;
+    readonly count: number;
+    readonly excluded: ReadonlySet<number>;
+    readonly recorded: ReadonlySet<number>;
+  },
+): Recommendation[] {
+  const { catalogue, units, count, excluded, recorded } = options;
+  const ranked = topIndices(scores, count + excluded.size).filter((item) => !excluded.has(item));
+  return ranked.slice(0, count).map((item) => ({
+    item: catalogue.items[item]!,
+    score: scores[item]!,
+    basis: "interests",
+    because: reasons(item, { catalogue, units, recorded }),
+  }));
+}
+
+function reasons(
+  item: number,
+  { catalogue, units, recorded }: { catalogue: Catalogue; units: Matrix; recorded: ReadonlySet<number> },
+): Recommendation["because"] {
+  const { columns, data } = units;
+  return [...recorded]
+    .filter((other) => other !== item)
+    .map((other) => ({
+      item: catalogue.items[other]!,
+      similarity: dot(data, data, { columns, atA: item * columns, atB: other * columns }),
+    }))
+    .filter(({ similarity }) => similarity >= REASON_SIMILARITY)
+    .sort((a, b) => b.similarity - a.similarity)
+    .slice(0, REASONS);
+}
+
+/** For a person without a record: the items nearest to each centroid, taken from the clusters in turn. */
+export function rankByClusters(
+  centroids: Matrix,
+  { catalogue, units, count }: { catalogue: Catalogue; units: Matrix; count: number },
+): Recommendation[] {
+  const { columns } = centroids;
+  const queues = nearestItems(units, centroids, count);
+  const taken = new Set<number>();
+  const picked: Recommendation[] = [];
+  for (let rank = 0; rank < count; rank++)
+    for (const [cluster, queue] of queues.entries()) {
+      const item = queue[rank];
+      if (item === undefined || taken.has(item) || picked.length >= count) continue;
+      taken.add(item);
+      const score = dot(units.data, centroids.data, { columns, atA: item * columns, atB: cluster * columns });
+      picked.push({ item: catalogue.items[item]!, score, basis: "clusters", because: [] });
+    }
+  return picked;
+}

@@ -1,0 +1,277 @@
+/** A task as one device holds it: verified plan, catalogue, encoder, the newest model, and what they say about a person. */
+import { type Matrix, normaliseRows } from "@kindred/clustering";
+import type { Sequence } from "@kindred/encoder";
+import { DEFAULT_PRIVACY_FLOORS, type PrivacyFloors, verifyPlan } from "@kindred/engine";
+import {
+  type Catalogue,
+  ERROR_TABLE,
+  KindredError,
+  modelHash,
+  type Plan,
+  planDigest,
+} from "@kindred/protocol";
+import type { CryptoSuite } from "@kindred/secagg";
+import { Backoff, type Clock } from "./clock.ts";
+import { centroidMatrix, checkModelShape } from "./contribution.ts";
+import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
+import type { InteractionLog } from "./interactions.ts";
+import {
+  clusterTags,
+  type Interests,
+  memberships,
+  type Recommendation,
+  rankByClusters,
+  rankByScores,
+} from "./interests.ts";
+import type { ClientStore } from "./store.ts";
+import {
+  type LoadedModel,
+  readMaterial,
+  readModel,
+  type TaskMaterial,
+  type TaskSource,
+} from "./task-source.ts";
+
+/** Makes the encoder once plan and catalogue are verified. */
+export type EncoderFactory = (task: {
+  readonly plan: Plan;
+  readonly catalogue: Catalogue;
+}) => Promise<EncoderRuntime>;
+
+/** Plan, catalogue and encoder, all verified. */
+export interface ReadyTask extends TaskMaterial {
+  readonly plan: Plan;
+  /** 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly encoder: EncoderRuntime;
+}
+
+export interface LocalTaskOptions {
+  readonly task: string;
+  readonly source: TaskSource;
+  readonly store: ClientStore;
+  readonly encoder: EncoderRuntime | EncoderFactory;
+  readonly suite: Pick<CryptoSuite, "verify">;
+  readonly floors: Partial<PrivacyFloors>;
+  readonly clock: Clock;
+  readonly random: (length: number) => Uint8Array;
+  /** Told the bytes of each file that was obtained. */
+  readonly received: (bytes: number) => void;
+}
+
+/** Attempts to obtain a file before its absence is reported. */
+const ATTEMPTS = 4;
+
+/** Vectors of the items under one model, with the names of its clusters. */
+interface ItemSpace {
+  readonly hash: string;
+  /** Rows of norm 1, items × d. */
+  readonly units: Matrix;
+  readonly tags: readonly (readonly string[])[];
+}
+
+export class LocalTask {
+  readonly #options: LocalTaskOptions;
+  #ready: ReadyTask | undefined;
+  #model: LoadedModel | undefined;
+  #wanted: string | undefined;
+  #loading: { readonly hash: string; readonly loaded: Promise<LoadedModel> } | undefined;
+  #space: Promise<ItemSpace> | undefined;
+  #closed = false;
+
+  constructor(options: LocalTaskOptions) {
+    this.#options = options;
+  }
+
+  /** `undefined` until it is loaded. */
+  get ready(): ReadyTask | undefined {
+    return this.#ready;
+  }
+
+  /** Content hash of the model in use. */
+  get modelHash(): string | undefined {
+    return this.#model?.hash;
+  }
+
+  /** Keeps nothing in the store from now on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /**
+   * Obtains and verifies everything. Where the coordinator cannot be reached, what was kept has to do.
+   * @throws KindredError of the plan's, catalogue's or model's fault, or `internal` where nothing was kept
+   */
+  async load(): Promise<void> {
+    const { store, suite, task, floors } = this.#options;
+    const { material, kept } = await this.#material();
+    const verified = verifyPlan(material.signed, { floors: { ...DEFAULT_PRIVACY_FLOORS, ...floors }, suite });
+    if (!verified.ok) throw new KindredError(verified.rejection);
+    const plan = verified.value;
+    const digest = planDigest(plan);
+    if (!kept && !this.#closed) {
+      await store.writeCached("plan", material.files.plan);
+      await store.writeCached("catalogue", material.files.catalogue);
+    }
+    const encoder = await this.#encoderFor({ plan, catalogue: material.catalogue }, digest);
+    if (this.#ready?.digest !== digest)
+      this.#model = keptModel(await store.readCached("model"), { task, plan });
+    this.#ready = { ...material, plan, digest, encoder };
+    try {
+      await this.refresh();
+    } catch (error) {
+      if (isTransient(error) && this.#model !== undefined) return;
+      this.#ready = undefined;
+      throw error;
+    }
+  }
+
+  /** Looks for a newer model. */
+  async refresh(): Promise<void> {
+    const { modelHash: hash } = await this.#retry(() => this.#options.source.progress());
+    if (hash !== null) await this.adopt(hash);
+  }
+
+  /**
+   * The model of that hash; it becomes the one in use if no other was asked for later.
+   * @throws KindredError `model-invalid` if it is not the model of that hash, task and plan
+   */
+  adopt(hash: string): Promise<LoadedModel> {
+    if (this.#model?.hash === hash) return Promise.resolve(this.#model);
+    this.#wanted = hash;
+    if (this.#loading?.hash === hash) return this.#loading.loaded;
+    const loaded = this.#obtain(hash).finally(() => {
+      if (this.#loading?.hash === hash) this.#loading = undefined;
+    });
+    this.#loading = { hash, loaded };
+    return loaded;
+  }
+
+  /** @throws KindredError `option-invalid` before the task is loaded */
+  async interests(log: InteractionLog): Promise<Interests> {
+    const { ready, model, weights } = this.#inUse();
+    const sequence = log.sequence(ready.index);
+    if (sequence.items.length === 0)
+      return { vector: new Float32Array(ready.plan.encoder.dimension), clusters: [] };
+    const vector = await ready.encoder.userVectors(weights, [sequence]);
+    const { tags } = await this.#itemSpace(ready, model);
+    return { vector, clusters: memberships(vector, { centroids: centroidMatrix(model), tags }) };
+  }
+
+  /** @throws KindredError `option-invalid` before the task is loaded */
+  async recommend(
+    log: InteractionLog,
+    { count, exclude }: { count: number; exclude: "seen" | "nothing" },
+  ): Promise<Recommendation[]> {
+    const { ready, model, weights } = this.#inUse();
+    const { catalogue, index, encoder } = ready;
+    const sequence: Sequence = log.sequence(index);
+    const { units } = await this.#itemSpace(ready, model);
+    if (sequence.items.length === 0)
+      return rankByClusters(centroidMatrix(model), { catalogue, units, count });
+    const recorded = new Set(Array.from(sequence.items));
+    const scores = await encoder.scores(weights, sequence);
+    const excluded = exclude === "seen" ? recorded : new Set<number>();
+    return rankByScores(scores, { catalogue, units, count, excluded, recorded });
+  }
+
+  #inUse(): { ready: ReadyTask; model: LoadedModel; weights: ModelWeights } {
+    const ready = this.#ready;
+    const model = this.#model;
+    if (ready === undefined || model === undefined)
+      throw new KindredError({
+        code: "option-invalid",
+        field: "client",
+        rule: "must be started before it can look at interests",
+        fix: "await client.start() first",
+      });
+    return { ready, model, weights: { hash: model.hash, weights: model.model.weights } };
+  }
+
+  async #encoderFor(
+    task: { readonly plan: Plan; readonly catalogue: Catalogue },
+    digest: string,
+  ): Promise<EncoderRuntime> {
+    const { encoder } = this.#options;
+    if (typeof encoder !== "function") return encoder;
+    return this.#ready?.digest === digest ? this.#ready.encoder : encoder(task);
+  }
+
+  /** Plan and catalogue from the coordinator, or those kept where it cannot be reached. */
+  async #material(): Promise<{ material: TaskMaterial; kept: boolean }> {
+    const { store, task, source, received } = this.#options;
+    try {
+      const material = await this.#retry(() => source.material());
+      received(material.files.plan.length + material.files.catalogue.length);
+      return { material, kept: false };
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      const [plan, catalogue] = await Promise.all([store.readCached("plan"), store.readCached("catalogue")]);
+      if (plan === undefined || catalogue === undefined) throw error;
+      return { material: readMaterial({ plan, catalogue }, task), kept: true };
+    }
+  }
+
+  async #obtain(hash: string): Promise<LoadedModel> {
+    const { source, store, received } = this.#options;
+    const loaded = await this.#retry(() => source.model(hash));
+    received(loaded.file.length);
+    if (this.#ready !== undefined) checkModelShape(loaded, this.#ready.plan);
+    if (this.#wanted === hash && !this.#closed) {
+      this.#model = loaded;
+      await store.writeCached("model", loaded.file);
+    }
+    return loaded;
+  }
+
+  /** What failed for a passing reason is tried again a few times, with growing pauses. */
+  async #retry<T>(action: () => Promise<T>): Promise<T> {
+    const { clock, random } = this.#options;
+    const backoff = new Backoff(random);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await action();
+      } catch (error) {
+        if (!isTransient(error) || attempt === ATTEMPTS || this.#closed) throw error;
+      }
+      await new Promise<void>((resolve) => {
+        clock.setTimer(backoff.next(), resolve);
+      });
+    }
+  }
+
+  #itemSpace(ready: ReadyTask, model: LoadedModel): Promise<ItemSpace> {
+    const known = this.#space;
+    const compute = async (): Promise<ItemSpace> => {
+      const past = await known?.catch(() => undefined);
+      if (past?.hash === model.hash) return past;
+      const { catalogue, encoder } = ready;
+      const data = await encoder.itemVectors({ hash: model.hash, weights: model.model.weights });
+      const rows = catalogue.items.length;
+      const units = normaliseRows({ rows, columns: data.length / rows, data });
+      return { hash: model.hash, units, tags: clusterTags(units, centroidMatrix(model), catalogue) };
+    };
+    this.#space = compute();
+    return this.#space;
+  }
+}
+
+/** The model kept from the last run, if it still fits the plan. */
+function keptModel(
+  file: Uint8Array | undefined,
+  { task, plan }: { task: string; plan: Plan },
+): LoadedModel | undefined {
+  if (file === undefined) return undefined;
+  try {
+    const loaded = readModel(file, { hash: modelHash(file), task });
+    checkModelShape(loaded, plan);
+    return loaded;
+  } catch (error) {
+    if (error instanceof KindredError) return undefined;
+    throw error;
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  return error instanceof KindredError && ERROR_TABLE[error.code].retry;
+}

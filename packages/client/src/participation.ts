@@ -1,0 +1,422 @@
+/** Takes part in the rounds of one task: drives the participant machine of @kindred/engine and carries out its outputs. */
+import {
+  type ParticipantConfig,
+  type ParticipantEvent,
+  type ParticipantOutput,
+  type ParticipantState,
+  type ParticipationEntry,
+  startParticipant,
+  stepParticipant,
+} from "@kindred/engine";
+import type { KeystreamFactory } from "@kindred/privacy";
+import { bytesToHex, type ClientMessage, KindredError, packBits, type Rejection } from "@kindred/protocol";
+import { applyMasks, type CryptoSuite, wipeMasks } from "@kindred/secagg";
+import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
+import { Backoff, type Clock, within } from "./clock.ts";
+import { quantise, type WipeableContribution, wipeContribution } from "./contribution.ts";
+import { Session } from "./session.ts";
+import type { TaskProgress } from "./task-source.ts";
+import type { TransportFactory } from "./transport.ts";
+
+/** What a participation needs of the client around it. */
+export interface ParticipationPorts {
+  /** The device's ledger; `append` resolves once the entry is durable. */
+  readonly ledger: {
+    entries(): readonly ParticipationEntry[];
+    append(entry: ParticipationEntry): Promise<void>;
+  };
+  /** Trains from a model and computes the contribution. */
+  readonly contribute: (modelHash: string) => Promise<WipeableContribution>;
+  readonly progress: () => Promise<TaskProgress>;
+  /** The coordinator named its newest model. */
+  readonly modelAnnounced: (modelHash: string) => void;
+  readonly event: (event: ParticipationActivity) => void;
+  readonly traffic: (bytes: { readonly sent: number; readonly received: number }) => void;
+}
+
+export interface ParticipationOptions {
+  readonly url: string;
+  readonly config: ParticipantConfig;
+  readonly suite: CryptoSuite;
+  readonly random: (length: number) => Uint8Array;
+  readonly keystream?: KeystreamFactory | undefined;
+  readonly clock: Clock;
+  readonly transport: TransportFactory;
+  readonly ports: ParticipationPorts;
+}
+
+/** A device in a round that hears nothing for this long asks over HTTP whether the round still is. */
+const QUIET_MS = 30_000;
+/** A device that may not take part any more looks for new models this often. */
+const CAPPED_POLL_MS = 300_000;
+/** A last message gets this long before the connection closes. */
+const FAREWELL_MS = 5_000;
+
+type Output<T extends ParticipantOutput["type"]> = Extract<ParticipantOutput, { type: T }>;
+
+/** The round this device is in; its identity tells what is still wanted from what has been overtaken. */
+interface RoundUnderWay {
+  readonly round: number;
+  contribution: WipeableContribution | undefined;
+}
+
+export class Participation {
+  readonly #options: ParticipationOptions;
+  readonly #session: Session;
+  readonly #checkInBackoff: Backoff;
+  #state: ParticipantState = startParticipant();
+  #current: RoundUnderWay | undefined;
+  #phase: ParticipationPhase = "connecting";
+  #running = false;
+  #cancelCheckIn: (() => void) | undefined;
+  #cancelQuiet: () => void = () => undefined;
+  #cancelPoll: () => void = () => undefined;
+  readonly #sending = new Set<Promise<unknown>>();
+
+  constructor(options: ParticipationOptions) {
+    this.#options = options;
+    const { url, config, suite, transport, clock, random, ports } = options;
+    this.#checkInBackoff = new Backoff(random);
+    this.#session = new Session({
+      url,
+      task: config.plan.task,
+      device: config.device,
+      suite,
+      transport,
+      clock,
+      random,
+      events: {
+        welcome: (message) => this.#onWelcome(message),
+        message: (message) => {
+          this.#feed({ type: "message", message });
+          this.#watchQuiet();
+        },
+        lost: () => {
+          ports.event({ type: "disconnected" });
+          this.#showPhase();
+        },
+        refused: (rejection) => this.#stopFor(rejection),
+        traffic: ports.traffic,
+      },
+    });
+  }
+
+  get phase(): ParticipationPhase {
+    return this.#phase;
+  }
+
+  /** Round this device is in, if any. */
+  get round(): number | undefined {
+    return "round" in this.#state ? this.#state.round : undefined;
+  }
+
+  /** Connects and takes part until `stop`, the end of the task, or a refusal for good. */
+  start(): void {
+    if (this.#running || this.#state.name === "finished") return;
+    this.#running = true;
+    if (this.#capped()) this.#rest();
+    else if (this.#session.ready) this.#checkIn();
+    else this.#session.start();
+    this.#showPhase();
+  }
+
+  /** Leaves a round under way, wipes its contribution at once, says so to the coordinator, and disconnects. */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#feed({ type: "withdraw" });
+    this.#wipeRound();
+    this.#cancelTimers();
+    this.#phase = "stopped";
+    const farewell = Promise.allSettled([...this.#sending]);
+    await within(farewell, { ms: FAREWELL_MS, clock: this.#options.clock, field: "leave" }).catch(
+      () => undefined,
+    );
+    if (!this.#running) this.#session.stop();
+  }
+
+  #onWelcome({ planDigest, modelHash }: { planDigest: Uint8Array; modelHash: Uint8Array }): void {
+    const { ports, config } = this.#options;
+    ports.event({ type: "connected" });
+    if (bytesToHex(planDigest) !== bytesToHex(config.planDigest)) {
+      this.#stopFor({
+        code: "plan-invalid",
+        field: "welcome.planDigest",
+        rule: "must be the digest of the plan this device verified",
+        fix: "restart the client to verify the task's present plan",
+      });
+      return;
+    }
+    ports.modelAnnounced(bytesToHex(modelHash));
+    // In a round, a check-in would be answered for the next one; the coordinator repeats what it waits for.
+    if (this.round !== undefined) void this.#reconcile();
+    else if (this.#cancelCheckIn === undefined) this.#checkIn();
+    this.#showPhase();
+  }
+
+  #feed(event: ParticipantEvent): void {
+    const { config, suite, random, ports } = this.#options;
+    const env = { suite, random, ledger: ports.ledger.entries() };
+    const { state, outputs } = stepParticipant(this.#state, event, { config, env });
+    this.#state = state;
+    for (const output of outputs) this.#carryOut(output);
+    this.#showPhase();
+  }
+
+  #carryOut(output: ParticipantOutput): void {
+    const { ports } = this.#options;
+    switch (output.type) {
+      case "send":
+        void this.#send(output.message);
+        return;
+      case "train":
+        void this.#train(output);
+        return;
+      case "mask":
+        void this.#mask(output);
+        return;
+      case "forget":
+        if (this.#current?.round === output.round) this.#wipeRound();
+        return;
+      case "check-in":
+        if (this.#running) this.#checkInAfter(output.afterMs);
+        return;
+      case "released":
+        ports.event({ type: "released", round: output.round, modelHash: output.modelHash });
+        ports.modelAnnounced(output.modelHash);
+        return;
+      case "refused":
+      case "round-failed":
+        ports.event(output);
+        return;
+      case "finished":
+        this.#finish(output.modelHash);
+        return;
+    }
+  }
+
+  #finish(modelHash: string): void {
+    this.#wipeRound();
+    this.#cancelTimers();
+    this.#running = false;
+    this.#session.stop();
+    this.#options.ports.modelAnnounced(modelHash);
+    this.#options.ports.event({ type: "finished", modelHash });
+  }
+
+  #stopFor(rejection: Rejection): void {
+    this.#running = false;
+    this.#wipeRound();
+    this.#state = startParticipant();
+    this.#cancelTimers();
+    this.#session.stop();
+    this.#options.ports.event({ type: "stopped", rejection });
+    this.#showPhase();
+  }
+
+  #send(message: ClientMessage): Promise<void> {
+    const sending = this.#session.send(message).then((answer) => {
+      if (answer.type === "rejected") this.#onRejected(message, answer.rejection);
+      else if (answer.type === "accepted" && message.type === "check-in") this.#checkInBackoff.reset();
+    });
+    this.#sending.add(sending);
+    return sending.finally(() => this.#sending.delete(sending));
+  }
+
+  #onRejected(message: ClientMessage, rejection: Rejection): void {
+    if (!this.#running || message.type === "leave" || message.type === "hello") return;
+    const transient = rejection.code === "rate-limited" || rejection.code === "internal";
+    if (message.type === "check-in") {
+      if (transient) this.#checkInAfter(this.#checkInBackoff.next());
+      else this.#stopFor(rejection);
+    } else if (transient) {
+      // After the next hello the coordinator asks again, and the machine repeats its stored answer.
+      this.#session.reconnect();
+    } else if (rejection.code === "message-unexpected" && message.type !== "ready") {
+      // Perhaps a repeated answer that came too late, and the round goes on with the first one.
+      void this.#reconcile();
+    } else this.#roundOver(message.round, rejection);
+  }
+
+  /** The round is over for this device; it wipes what it holds and checks in for the next. */
+  #roundOver(round: number, { code, rule }: Pick<Rejection, "code" | "rule">): void {
+    this.#feed({ type: "message", message: { type: "round-failed", round, code, rule } });
+  }
+
+  /** Asks whether the round under way still is: its end may have been told while this device was away. */
+  async #reconcile(): Promise<void> {
+    const { round } = this;
+    if (round === undefined) return;
+    try {
+      const progress = await this.#options.ports.progress();
+      if (progress.modelHash !== null) this.#options.ports.modelAnnounced(progress.modelHash);
+      if (!this.#running || this.round !== round) return;
+      if (progress.round !== round || progress.status !== "running") {
+        this.#roundOver(round, {
+          code: "deadline-passed",
+          rule: "the round ended while this device was away",
+        });
+        return;
+      }
+    } catch {
+      // Not reachable just now: asked again after the next quiet spell.
+    }
+    this.#watchQuiet();
+  }
+
+  #watchQuiet(): void {
+    this.#cancelQuiet();
+    this.#cancelQuiet = () => undefined;
+    if (this.#running && this.round !== undefined)
+      this.#cancelQuiet = this.#options.clock.setTimer(QUIET_MS, () => void this.#reconcile());
+  }
+
+  #checkInAfter(delay: number): void {
+    this.#cancelCheckIn?.();
+    this.#cancelCheckIn = undefined;
+    if (delay <= 0) {
+      this.#checkIn();
+      return;
+    }
+    this.#cancelCheckIn = this.#options.clock.setTimer(delay, () => {
+      this.#cancelCheckIn = undefined;
+      this.#checkIn();
+    });
+  }
+
+  #checkIn(): void {
+    if (!this.#running || this.round !== undefined) return;
+    if (this.#capped()) this.#rest();
+    // Without a connection nothing is lost: the next welcome leads here again.
+    else if (this.#session.ready) void this.#send({ type: "check-in" });
+  }
+
+  /** Whether this device has taken part as often as the plan allows, by its own ledger. */
+  #capped(): boolean {
+    const { config, ports } = this.#options;
+    const { plan } = config;
+    const own = ports.ledger.entries().filter((entry) => entry.task === plan.task);
+    return own.length >= plan.participation.maximum;
+  }
+
+  /** A device that may not take part must not be selected: it disconnects and only looks for new models. */
+  #rest(): void {
+    this.#session.stop();
+    const poll = async (): Promise<void> => {
+      try {
+        const { status, modelHash } = await this.#options.ports.progress();
+        if (!this.#running) return;
+        if (modelHash !== null) this.#options.ports.modelAnnounced(modelHash);
+        if (status !== "running" && modelHash !== null) {
+          this.#state = { name: "finished" };
+          this.#finish(modelHash);
+          this.#showPhase();
+          return;
+        }
+      } catch {
+        // Looked for again at the next poll.
+      }
+      if (this.#running) this.#cancelPoll = this.#options.clock.setTimer(CAPPED_POLL_MS, () => void poll());
+    };
+    void poll();
+    this.#showPhase();
+  }
+
+  async #train({ round, modelHash }: Output<"train">): Promise<void> {
+    this.#wipeRound();
+    const current: RoundUnderWay = { round, contribution: undefined };
+    this.#current = current;
+    try {
+      const contribution = await this.#options.ports.contribute(modelHash);
+      if (this.#current !== current) return wipeContribution(contribution);
+      current.contribution = contribution;
+    } catch (error) {
+      if (this.#current === current)
+        this.#feed({ type: "training-failed", round, rejection: reasonOf(error, "training") });
+      return;
+    }
+    this.#feed({ type: "trained", round });
+  }
+
+  /** Noise, ledger, masks: in this order, and the ledger is durable before any masked number exists. */
+  async #mask({ round, sid, job, epsilon }: Output<"mask">): Promise<void> {
+    const current = this.#current;
+    const { config, random, keystream, clock, suite, ports } = this.#options;
+    const { plan } = config;
+    try {
+      if (current?.contribution === undefined || current.round !== round)
+        throw new Error("a round under way has a contribution");
+      const begun = clock.now();
+      const vector = quantise(current.contribution, { plan, sid, random, keystream });
+      const encodeMs = clock.now() - begun;
+      current.contribution = undefined;
+      await ports.ledger.append({
+        task: plan.task,
+        planDigest: bytesToHex(config.planDigest),
+        round,
+        time: clock.now(),
+        epsilon,
+        delta: plan.privacy.delta,
+      });
+      if (this.#current !== current) {
+        vector.fill(0);
+        wipeMasks(job);
+        return;
+      }
+      applyMasks(vector, job, suite.maskStream);
+      wipeMasks(job);
+      const packed = packBits(vector, job.bits);
+      ports.event({ type: "contributed", round, epsilon, encodeMs });
+      this.#feed({ type: "masked", round, vector: packed });
+    } catch (error) {
+      wipeMasks(job);
+      if (this.#current === current) this.#abandon(round, reasonOf(error, "contribution"));
+    }
+  }
+
+  /** Leaves a round that this device cannot go on with. */
+  #abandon(round: number, rejection: Rejection): void {
+    void this.#send({ type: "leave", round, code: rejection.code });
+    this.#roundOver(round, rejection);
+  }
+
+  #wipeRound(): void {
+    const contribution = this.#current?.contribution;
+    if (contribution !== undefined) wipeContribution(contribution);
+    this.#current = undefined;
+  }
+
+  #cancelTimers(): void {
+    this.#cancelCheckIn?.();
+    this.#cancelCheckIn = undefined;
+    this.#cancelQuiet();
+    this.#cancelPoll();
+  }
+
+  #presentPhase(): ParticipationPhase {
+    const { name } = this.#state;
+    if (name === "finished") return "finished";
+    if (!this.#running) return "stopped";
+    if (name !== "waiting") return name === "secure" ? "securing" : name;
+    if (this.#capped()) return "capped";
+    return this.#session.ready ? "waiting" : "connecting";
+  }
+
+  #showPhase(): void {
+    const phase = this.#presentPhase();
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    this.#options.ports.event({ type: "phase", phase, round: this.round });
+  }
+}
+
+/** An error's own rejection; of any other error only that it happened, for its text may hold personal data. */
+function reasonOf(error: unknown, field: "training" | "contribution"): Rejection {
+  if (error instanceof KindredError) return error.rejection;
+  return {
+    code: "internal",
+    field,
+    rule: "failed on this device",
+    fix: "nothing to do: the device tries again in the next round",
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * What the SDK keeps on the device, as a port, and the implementation that keeps it in memory.
+ * `fileStore` of `@kindred/client/node` and `browserStore` of `@kindred/client/browser` keep it for good.
+ */
+import type { ParticipationEntry } from "@kindred/engine";
+import type { Interaction } from "./interactions.ts";
+
+/** A person's answer to whether this device may take part. */
+export type Consent = "pending" | "denied" | "granted";
+
+/** Public files kept for the next start: the signed plan, the catalogue and the newest model. */
+export type CachedFile = "plan" | "catalogue" | "model";
+
+/** Everything in a store except the cached files. */
+export interface StoredState {
+  /** 32-byte seed of the device's Ed25519 identity; `undefined` before there is one. */
+  readonly identity: Uint8Array | undefined;
+  readonly consent: Consent;
+  /** In the order in which they were appended. */
+  readonly interactions: readonly Interaction[];
+  readonly participations: readonly ParticipationEntry[];
+}
+
+/**
+ * The device's storage. One client uses a store at a time. A write is complete when its promise resolves; writes
+ * are not mixed up when they are started before earlier ones have ended.
+ */
+export interface ClientStore {
+  load(): Promise<StoredState>;
+  saveIdentity(seed: Uint8Array): Promise<void>;
+  saveConsent(consent: Consent): Promise<void>;
+  appendInteraction(interaction: Interaction): Promise<void>;
+  /** Resolves only once the entry survives a power cut: it is written before the masked input leaves. */
+  appendParticipation(entry: ParticipationEntry): Promise<void>;
+  readCached(name: CachedFile): Promise<Uint8Array | undefined>;
+  writeCached(name: CachedFile, file: Uint8Array): Promise<void>;
+  /** Removes everything. */
+  clear(): Promise<void>;
+}
+
+/** A store that lasts as long as the process, for tests, simulations and trials. */
+export function memoryStore(): ClientStore {
+  let identity: Uint8Array | undefined;
+  let consent: Consent = "pending";
+  let interactions: Interaction[] = [];
+  let participations: ParticipationEntry[] = [];
+  const files = new Map<CachedFile, Uint8Array>();
+  return {
+    load: async () => ({
+      identity: identity?.slice(),
+      consent,
+      interactions: [...interactions],
+      participations: [...participations],
+    }),
+    saveIdentity: async (seed) => {
+      identity = seed.slice();
+    },
+    saveConsent: async (value) => {
+      consent = value;
+    },
+    appendInteraction: async (interaction) => {
+      interactions.push(interaction);
+    },
+    appendParticipation: async (entry) => {
+      participations.push(entry);
+    },
+    readCached: async (name) => files.get(name),
+    writeCached: async (name, file) => {
+      files.set(name, file);
+    },
+    clear: async () => {
+      identity?.fill(0);
+      identity = undefined;
+      consent = "pending";
+      interactions = [];
+      participations = [];
+      files.clear();
+    },
+  };
+}

@@ -1,0 +1,439 @@
+/** A coordinator in memory: the engine's round machine behind the SDK's transport and fetch, on a virtual clock. */
+import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
+import {
+  computeRelease,
+  initialOptimiserState,
+  type OptimiserState,
+  type Release,
+  type ReleaseOutput,
+  type RoundRecord,
+  resolvePlan,
+  resumeMessage,
+  startTask,
+  stepTask,
+  type TaskConfig,
+  type TaskEvent,
+  type TaskOutput,
+  type TaskState,
+} from "@kindred/engine";
+import {
+  bytesToHex,
+  type Catalogue,
+  type ClientMessage,
+  canonicalJson,
+  catalogueHash,
+  decodeClientFrame,
+  decodeModel,
+  encodeFrame,
+  encodeModel,
+  hashParts,
+  helloSigningBytes,
+  hexToBytes,
+  type Model,
+  modelHash,
+  type Plan,
+  PROTOCOL_VERSION,
+  parsePlanInput,
+  planDigest,
+  planSigningText,
+  type Rejection,
+  rejectionMessage,
+  type ServerMessage,
+  sha256Hex,
+  unpackBits,
+  utf8ToBytes,
+  versionRejection,
+} from "@kindred/protocol";
+import { addInto, applyMasks } from "@kindred/secagg";
+import { nodeSuite } from "@kindred/secagg/node";
+import type { Clock } from "../src/clock.ts";
+import type { ConnectionEvents, TransportFactory } from "../src/transport.ts";
+
+export const ITEMS = 8;
+export const DIMENSION = 4;
+const GRACE_MS = 5_000;
+
+export const catalogue: Catalogue = {
+  schema: "kindred.catalogue/1",
+  items: Array.from({ length: ITEMS }, (_, i) => ({
+    id: `item-${i}`,
+    title: `Item number ${i}`,
+    tags: [`axis ${i % DIMENSION}`, "all"],
+  })),
+};
+
+/** Five devices, of which one may be lost at any time; noise off, so that a sum can be checked. */
+const PLAN_INPUT = {
+  task: "films",
+  rounds: 3,
+  encoder: {
+    layers: 1,
+    dimension: DIMENSION,
+    heads: 1,
+    feedForward: 4,
+    sequenceLength: 4,
+    itemDeltaRank: 0,
+    textBuckets: 256,
+  },
+  cohort: {
+    minimum: 4,
+    target: 5,
+    maximum: 5,
+    overSelection: 1,
+    minSurvivors: 3,
+    corruption: 0,
+    dropout: 0.2,
+  },
+  deadlines: { selecting: 20_000, training: 60_000 },
+  server: { optimiser: "fedavg", learningRate: 1, shrinkage: "none" },
+  privacy: { mechanism: "none", modulusBits: 24 },
+  clustering: { clusters: 2, floor: 0 },
+} as const;
+
+const COORDINATOR_SEED = new Uint8Array(32).fill(7);
+
+/** Deterministic bytes for tests: SHA-256 in counter mode. */
+export function testRandom(seed: string): (length: number) => Uint8Array {
+  let counter = 0;
+  return (length) => {
+    const out = new Uint8Array(length);
+    for (let at = 0; at < length; at += 32) {
+      const block = hashParts(seed, [utf8ToBytes(String(counter++))]);
+      out.set(block.subarray(0, Math.min(32, length - at)), at);
+    }
+    return out;
+  };
+}
+
+interface Peer {
+  readonly events: ConnectionEvents;
+  readonly nonce: Uint8Array;
+  device: string | undefined;
+  open: boolean;
+}
+
+export interface TestCoordinatorOptions {
+  readonly clock: Clock;
+  /** Merged over `PLAN_INPUT`, section by section. */
+  readonly plan?: Readonly<Record<string, unknown>>;
+}
+
+export class TestCoordinator {
+  readonly suite = nodeSuite();
+  readonly plan: Plan;
+  config: TaskConfig;
+  readonly initial: Model;
+  readonly blobs = new Map<string, Uint8Array>();
+  /** Everything the machine put out, in order. */
+  readonly outputs: TaskOutput[] = [];
+  readonly releases: ReleaseOutput[] = [];
+  /** Decoded client messages, in order of arrival. */
+  readonly received: { readonly device: string; readonly message: ClientMessage }[] = [];
+  readonly requests: string[] = [];
+  /** While true nothing answers. */
+  offline = false;
+  /** Looks at every client message before it is handled; a returned rejection answers it. */
+  refuse: (message: ClientMessage, device: string) => Rejection | undefined = () => undefined;
+  /** What is waited for before a client message is handled. */
+  delay: (entry: { readonly device: string; readonly message: ClientMessage }) => Promise<void> = async () =>
+    undefined;
+  /** Devices whose hello is not answered. */
+  readonly unreachable = new Set<string>();
+  /** Replaces what is served for a path. */
+  tamper: (path: string, body: Uint8Array) => Uint8Array = (_path, body) => body;
+  state: TaskState;
+  readonly #clock: Clock;
+  readonly #random = testRandom("coordinator");
+  readonly #peers = new Set<Peer>();
+  readonly #spool = new Map<string, Uint32Array>();
+  readonly #signed: Uint8Array;
+  readonly #mailbox: { event: TaskEvent; resolve: (rejection: Rejection | undefined) => void }[] = [];
+  #draining = false;
+  #optimiser: OptimiserState;
+
+  constructor({ clock, plan = {} }: TestCoordinatorOptions) {
+    this.#clock = clock;
+    const key = this.suite.signingKeyPair(COORDINATOR_SEED);
+    const input = parsePlanInput(mergeSections(PLAN_INPUT, plan));
+    const segments = trainableLayout(encoderLayout(input.encoder, ITEMS, input.training), input.training);
+    const resolved = resolvePlan(input, {
+      coordinatorKey: bytesToHex(key.publicKey),
+      catalogueHash: catalogueHash(catalogue),
+      itemCount: ITEMS,
+      modelLength: segments.length,
+    });
+    // Devices want the certain honest survivors stated also where there is no noise to share.
+    const { minSurvivors, corruption, maximum } = resolved.cohort;
+    const honest = minSurvivors - Math.floor(corruption * maximum);
+    const mechanism = { ...resolved.resolved.mechanism, honest };
+    this.plan = { ...resolved, resolved: { ...resolved.resolved, mechanism } };
+    this.config = { plan: this.plan, planDigest: planDigest(this.plan) };
+    const signature = bytesToHex(this.suite.sign(utf8ToBytes(planSigningText(this.plan)), key.secretKey));
+    this.#signed = utf8ToBytes(JSON.stringify({ plan: this.plan, signature }));
+    const clusters = this.plan.clustering.clusters;
+    const centroids = new Float32Array(clusters * DIMENSION);
+    for (let c = 0; c < clusters; c++) centroids[c * DIMENSION + c] = 1;
+    this.initial = {
+      task: this.plan.task,
+      round: 0,
+      parent: "",
+      weights: initialWeights(input.encoder, ITEMS, input.training),
+      centroids,
+      clusters,
+    };
+    this.blobs.set(catalogueHash(catalogue), utf8ToBytes(canonicalJson(catalogue)));
+    this.#optimiser = initialOptimiserState(segments.length);
+    this.state = startTask({
+      round: 0,
+      modelHash: this.#keep(this.initial),
+      released: 0,
+      poisson: true,
+      spent: { coordinator: 0, observer: 0 },
+      participations: new Map(),
+    });
+  }
+
+  /** Begins the first round. */
+  start(): void {
+    void this.submit({ type: "start", pool: [...this.state.pool] });
+  }
+
+  /** `selecting`, `training`, `enrolling` … of the round under way. */
+  get phase(): string {
+    return this.state.phase.name === "secure" ? this.state.phase.stage : this.state.phase.name;
+  }
+
+  get records(): RoundRecord[] {
+    return this.outputs.flatMap((output) => (output.type === "round" ? [output.record] : []));
+  }
+
+  /** Cuts a device's connection, or all. */
+  cut(device?: string): void {
+    for (const peer of [...this.#peers])
+      if (device === undefined || peer.device === device) this.#close(peer);
+  }
+
+  connected(device: string): boolean {
+    return [...this.#peers].some((peer) => peer.device === device);
+  }
+
+  /** Sends a message of the test's choice. */
+  push(device: string, message: ServerMessage): void {
+    for (const peer of this.#peers) if (peer.device === device) this.#send(peer, message);
+  }
+
+  submit(event: TaskEvent): Promise<Rejection | undefined> {
+    return new Promise((resolve) => {
+      this.#mailbox.push({ event, resolve });
+      if (!this.#draining) this.#drain();
+    });
+  }
+
+  readonly transport: TransportFactory = async (_url, events) => {
+    if (this.offline) throw new Error("offline");
+    const peer: Peer = { events, nonce: this.#random(32), device: undefined, open: true };
+    this.#peers.add(peer);
+    this.#send(peer, { type: "challenge", nonce: peer.nonce });
+    return {
+      request: async (frame) => {
+        await Promise.resolve();
+        if (!peer.open || this.offline) throw new Error("closed");
+        const answer = await this.#answer(peer, frame);
+        if (!peer.open) throw new Error("closed");
+        return answer === undefined ? new Uint8Array() : encodeFrame(answer);
+      },
+      close: () => this.#close(peer),
+    };
+  };
+
+  readonly fetch = (async (input: string | URL | Request) => {
+    await Promise.resolve();
+    const path = new URL(String(input)).pathname;
+    this.requests.push(path);
+    if (this.offline) throw new TypeError("fetch failed");
+    const body = this.#file(path);
+    return body === undefined
+      ? new Response("{}", { status: 404 })
+      : new Response(this.tamper(path, body) as Uint8Array<ArrayBuffer>);
+  }) as typeof fetch;
+
+  #file(path: string): Uint8Array | undefined {
+    const task = `/v1/tasks/${this.plan.task}`;
+    if (path === `${task}/plan`) return this.#signed;
+    if (path === task) {
+      const { phase, round, modelHash: hash } = this.state;
+      const status = phase.name === "finished" || phase.name === "cancelled" ? phase.name : "running";
+      const latest = round === 0 ? null : round;
+      return utf8ToBytes(JSON.stringify({ status, model: { hash, round: 0 }, rounds: { latest } }));
+    }
+    return path.startsWith("/v1/blobs/") ? this.blobs.get(path.slice("/v1/blobs/".length)) : undefined;
+  }
+
+  #keep(model: Model): string {
+    const file = encodeModel(model);
+    const hash = modelHash(file);
+    this.blobs.set(hash, file);
+    return hash;
+  }
+
+  #close(peer: Peer): void {
+    if (!peer.open) return;
+    peer.open = false;
+    this.#peers.delete(peer);
+    const { device } = peer;
+    if (device !== undefined)
+      this.#clock.setTimer(GRACE_MS, () => {
+        if (!this.connected(device)) void this.submit({ type: "departed", device });
+      });
+    queueMicrotask(peer.events.closed);
+  }
+
+  #send(peer: Peer, message: ServerMessage): void {
+    const frame = encodeFrame(message);
+    queueMicrotask(() => {
+      if (peer.open) peer.events.frame(frame);
+    });
+  }
+
+  async #answer(peer: Peer, frame: Uint8Array): Promise<ServerMessage | undefined> {
+    const decoded = decodeClientFrame(frame);
+    if (!decoded.ok) return rejectionMessage(decoded.rejection);
+    const message = decoded.value;
+    this.received.push({ device: peer.device ?? "", message });
+    await this.delay({ device: peer.device ?? "", message });
+    const refused = this.refuse(message, peer.device ?? "");
+    if (refused !== undefined) return rejectionMessage(refused);
+    if (message.type === "hello") return this.#hello(peer, message);
+    const { device } = peer;
+    if (device === undefined) throw new Error("the client sent a message before its hello");
+    const rejection = await this.submit(this.#event(device, message));
+    return rejection === undefined ? { type: "ok" } : rejectionMessage(rejection);
+  }
+
+  #hello(peer: Peer, message: Extract<ClientMessage, { type: "hello" }>): ServerMessage | undefined {
+    if (message.protocol !== PROTOCOL_VERSION)
+      return rejectionMessage(versionRejection(message.protocol).rejection);
+    if (this.unreachable.has(bytesToHex(message.device))) {
+      this.#close(peer);
+      return undefined;
+    }
+    const signed = helloSigningBytes({ task: message.task, nonce: peer.nonce });
+    if (!this.suite.verify(message.signature, signed, message.device))
+      throw new Error("the client's hello does not verify");
+    peer.device = bytesToHex(message.device);
+    this.#send(peer, {
+      type: "welcome",
+      task: message.task,
+      planDigest: hexToBytes(this.config.planDigest),
+      modelHash: hexToBytes(this.state.modelHash),
+    });
+    const pending = resumeMessage(this.state, peer.device, { config: this.config, now: this.#clock.now() });
+    if (pending !== undefined) this.#send(peer, pending);
+    return undefined;
+  }
+
+  #event(device: string, message: Exclude<ClientMessage, { type: "hello" }>): TaskEvent {
+    switch (message.type) {
+      case "check-in":
+        return { type: "check-in", device };
+      case "ready":
+        return { type: "ready", device, round: message.round };
+      case "masked-input": {
+        const { modulusBits: bits, paddedLength: length } = this.plan.resolved.mechanism;
+        const unpacked = unpackBits(message.vector, { bits, length });
+        if (!unpacked.ok) throw new Error(unpacked.rejection.rule);
+        const vector = sha256Hex(message.vector);
+        this.#spool.set(vector, unpacked.value);
+        return { type: "masked-input", device, round: message.round, vector };
+      }
+      case "leave":
+        return { type: "departed", device };
+      default:
+        return { type: "member", device, message };
+    }
+  }
+
+  #drain(): void {
+    this.#draining = true;
+    for (let letter = this.#mailbox.shift(); letter !== undefined; letter = this.#mailbox.shift()) {
+      const { state, outputs } = stepTask(this.state, letter.event, {
+        config: this.config,
+        env: {
+          now: this.#clock.now(),
+          random: this.#random,
+          suite: this.suite,
+          signRoster: (message) =>
+            this.suite.sign(message, this.suite.signingKeyPair(COORDINATOR_SEED).secretKey),
+        },
+      });
+      this.state = state;
+      this.outputs.push(...outputs);
+      for (const output of outputs) this.#effect(output);
+      const rejected = outputs.find((output) => output.type === "rejected");
+      letter.resolve(rejected?.type === "rejected" ? rejected.rejection : undefined);
+    }
+    this.#draining = false;
+  }
+
+  #effect(output: TaskOutput): void {
+    switch (output.type) {
+      case "send":
+        this.push(output.to, output.message);
+        return;
+      case "timer":
+        this.#clock.setTimer(output.at - this.#clock.now(), () => {
+          void this.submit({ type: "timer", round: output.round, name: output.name });
+        });
+        return;
+      case "next":
+        void this.submit({ type: "start", pool: [...this.state.pool] });
+        return;
+      case "aggregate":
+        void this.submit({ type: "aggregated", round: output.round, release: this.#release(output) });
+        return;
+      default:
+        return;
+    }
+  }
+
+  #release(output: Extract<TaskOutput, { type: "aggregate" }>): Release {
+    const { plan } = this;
+    const { modulusBits, paddedLength } = plan.resolved.mechanism;
+    const sum = new Uint32Array(paddedLength);
+    for (const name of output.vectors) addInto(sum, this.#spool.get(name)!, modulusBits);
+    applyMasks(sum, output.job, this.suite.maskStream);
+    const parentHash = this.state.modelHash;
+    const parent = decodeModel(this.blobs.get(parentHash)!, parentHash);
+    if (!parent.ok) throw new Error(parent.rejection.rule);
+    const release = computeRelease({
+      plan,
+      sid: output.sid,
+      round: output.round,
+      survivors: output.survivors,
+      sum,
+      parent: parent.value,
+      parentHash,
+      optimiser: this.#optimiser,
+      segments: trainableLayout(encoderLayout(plan.encoder, ITEMS, plan.training), plan.training).tensors,
+    });
+    this.#optimiser = release.optimiser;
+    this.releases.push(release);
+    return {
+      modelHash: this.#keep(release.model),
+      optimiserHash: sha256Hex(`optimiser ${output.round}`),
+      loss: release.loss,
+      silhouette: release.silhouette,
+      suppressedClusters: release.suppressed.length,
+    };
+  }
+}
+
+function mergeSections(base: object, changes: object): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(changes)) {
+    const before = merged[key];
+    const both = typeof before === "object" && before !== null && typeof value === "object" && value !== null;
+    merged[key] = both ? { ...before, ...value } : value;
+  }
+  return merged;
+}
