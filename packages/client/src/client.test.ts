@@ -194,6 +194,23 @@ describe("consent", () => {
     const sent = world.coordinator.received.filter((entry) => entry.device === device);
     expect(sent.map(({ message }) => message.type)).not.toContain("masked-input");
     expect((await store.load()).participations).toHaveLength(1);
+    expect(leaver.events.map(({ type }) => type)).not.toContain("contributed");
+  });
+
+  it("withdrawn with an update at hand: it is wiped before the call returns", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    const [leaver] = world.people;
+    const release = holdBack(world, "training");
+    await world.begin();
+    await world.clock.until(() => leaver!.client.status().phase === "ready", "an update at hand");
+    expect(leaver!.encoder.deltas[0]!.some((value) => value !== 0)).toBe(true);
+    const withdrawing = leaver!.client.consent.withdraw();
+    expect(leaver!.encoder.deltas[0]!.every((value) => value === 0)).toBe(true);
+    await withdrawing;
+    release();
+    await world.reach("finished");
+    for (const { encoder } of world.people)
+      for (const delta of encoder.deltas) expect(delta.every((value) => value === 0)).toBe(true);
   });
 
   it("withdrawn during training: what training still returns is discarded", async () => {
@@ -379,6 +396,90 @@ describe("connection", () => {
   });
 });
 
+describe("stopping and starting", () => {
+  it("again, in the same moment: one participation is left, and takes part", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    const [person] = world.people;
+    for (const { client } of world.people) {
+      await client.consent.grant();
+      await client.start();
+    }
+    await world.clock.settle();
+    const stopping = person!.client.stop();
+    const starting = person!.client.start();
+    await Promise.all([stopping, starting]);
+    await world.clock.settle();
+    expect(person!.client.status().phase).toBe("waiting");
+    world.coordinator.start();
+    await world.reach("finished");
+    expect(world.coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 5 });
+  });
+
+  it("makes one encoder for a plan, however often the client starts or forgets", async () => {
+    const world = await createWorld({ people: 1 });
+    const { encoder } = world.people[0]!;
+    let made = 0;
+    const { client } = await world.add({
+      encoder: async () => {
+        if (++made === 1) throw new Error("out of memory");
+        return encoder;
+      },
+    });
+    await expect(client.start()).rejects.toThrow("out of memory");
+    await client.start();
+    await client.stop();
+    await client.start();
+    await client.forget();
+    await client.start();
+    expect(made).toBe(2);
+  });
+
+  it("an app's listener that throws does not come between the steps of a round", async () => {
+    const world = await createWorld({ people: 4, plan: { rounds: 1 } });
+    const thrown: unknown[] = [];
+    const original = globalThis.queueMicrotask;
+    globalThis.queueMicrotask = (callback) =>
+      original(() => {
+        try {
+          callback();
+        } catch (error) {
+          thrown.push(error);
+        }
+      });
+    try {
+      await world.add({
+        onEvent: () => {
+          throw new Error("the app's own");
+        },
+      });
+      await world.begin();
+      await world.reach("finished");
+    } finally {
+      globalThis.queueMicrotask = original;
+    }
+    expect(world.coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 5 });
+    expect(thrown.length).toBeGreaterThan(3);
+  });
+});
+
+describe("traffic", () => {
+  it("counts frames both ways, and files in full", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1 } });
+    await world.begin();
+    await world.reach("finished");
+    await world.clock.settle();
+    const { coordinator, people } = world;
+    const vector = (coordinator.plan.resolved.mechanism.paddedLength * 24) / 8;
+    const files = [...coordinator.blobs.values()].reduce((sum, file) => sum + file.length, 0);
+    for (const { client } of people) {
+      const { sent, received } = client.traffic();
+      expect(sent).toBeGreaterThan(vector);
+      expect(sent).toBeLessThan(vector + 4_000);
+      expect(received).toBeGreaterThan(files);
+    }
+  });
+});
+
 describe("refusals", () => {
   it.each([
     [{ maximumEpsilon: 10, minimumSurvivors: 3 }, "plan.privacy.epsilon"],
@@ -482,6 +583,39 @@ describe("refusals", () => {
     await clock.advance(600_000);
     for (const { client } of people)
       expect(client.status()).toMatchObject({ phase: "finished", modelHash: coordinator.state.modelHash });
+  });
+
+  it("an input that was lost on its way counts too: the device is not selected again", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 2, participation: { maximum: 1 } } });
+    const { coordinator, people, clock } = world;
+    const [unlucky] = people;
+    const rejection = {
+      code: "dropped-out",
+      field: "input",
+      rule: "came too late",
+      fix: "next round",
+    } as const;
+    let device = "";
+    coordinator.refuse = (message, from) =>
+      message.type === "masked-input" && from === device ? rejection : undefined;
+    const release = holdBack(world, "training");
+    await world.begin();
+    await world.reach("training");
+    device = await unlucky!.device();
+    release();
+    await clock.until(() => coordinator.state.round === 2, "round 2");
+    await clock.settle();
+    expect(unlucky!.events).toContainEqual(
+      expect.objectContaining({
+        type: "round-failed",
+        round: 1,
+        rejection: expect.objectContaining({ code: "dropped-out" }),
+      }),
+    );
+    expect(unlucky!.client.status().phase).toBe("capped");
+    expect(coordinator.connected(device)).toBe(false);
+    const checkIns = coordinator.received.filter((e) => e.device === device && e.message.type === "check-in");
+    expect(checkIns).toHaveLength(1);
   });
 
   it("a ledger from an earlier run counts", async () => {

@@ -1,7 +1,7 @@
 /** The SDK's client: one person on one device, one task. */
 import type { ParticipationEntry, PrivacyFloors } from "@kindred/engine";
 import type { KeystreamFactory } from "@kindred/privacy";
-import { bytesToHex, hexToBytes, KindredError, type Rejection } from "@kindred/protocol";
+import { bytesToHex, hexToBytes, KindredError, planDigest, type Rejection } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -69,6 +69,7 @@ export class KindredClient {
   readonly #ledger: ParticipationEntry[];
   #identity: Uint8Array | undefined;
   #consent: Consent;
+  readonly #encoder: EncoderRuntime | EncoderFactory;
   #task: LocalTask;
   #starting: Promise<void> | undefined;
   #started = false;
@@ -103,11 +104,14 @@ export class KindredClient {
     this.#consent = stored.consent;
     this.#log = new InteractionLog(stored.interactions);
     this.#ledger = [...stored.participations];
+    const { encoder } = options;
+    this.#encoder = typeof encoder === "function" ? onePerPlan(encoder) : encoder;
     this.#task = this.#newTask();
   }
 
   #newTask(): LocalTask {
-    const { task, store, encoder, suite, floors = {}, random } = this.#options;
+    const { task, store, suite, floors = {}, random } = this.#options;
+    const encoder = this.#encoder;
     const received = (bytes: number): void => this.#count(0, bytes);
     const { clock, source } = { clock: this.#clock, source: this.#source };
     return new LocalTask({ task, source, store, encoder, suite, floors, clock, random, received });
@@ -158,8 +162,7 @@ export class KindredClient {
   /** Leaves a round under way and disconnects. */
   async stop(): Promise<void> {
     this.#started = false;
-    await this.#participation?.stop();
-    this.#participation = undefined;
+    await this.#leave();
   }
 
   /** Looks for a newer model, without taking part. */
@@ -277,13 +280,18 @@ export class KindredClient {
   async #setConsent(consent: Consent): Promise<void> {
     this.#consent = consent;
     if (consent !== "granted") {
-      const own = this.#participation;
-      this.#participation = undefined;
-      await Promise.all([own?.stop(), this.#options.store.saveConsent(consent)]);
+      await Promise.all([this.#leave(), this.#options.store.saveConsent(consent)]);
       return;
     }
     await this.#options.store.saveConsent(consent);
     await this.#takePart();
+  }
+
+  /** Ends the participation; a new one may begin while the old one still says goodbye. */
+  async #leave(): Promise<void> {
+    const own = this.#participation;
+    this.#participation = undefined;
+    await own?.stop();
   }
 
   async #takePart(): Promise<void> {
@@ -336,7 +344,9 @@ export class KindredClient {
       this.#reason = event.rejection;
       this.#participation = undefined;
     }
-    this.#options.onEvent?.(event);
+    const { onEvent } = this.#options;
+    // In a turn of its own: what the app does with it, or throws, must not come between the steps of a round.
+    if (onEvent !== undefined) queueMicrotask(() => onEvent(event));
   }
 
   async #deviceIdentity(): Promise<Uint8Array> {
@@ -350,6 +360,20 @@ export class KindredClient {
   #count(sent: number, received: number): void {
     this.#traffic = { sent: this.#traffic.sent + sent, received: this.#traffic.received + received };
   }
+}
+
+/** Makes an encoder once for each plan, so that starting again holds no second one. */
+function onePerPlan(create: EncoderFactory): EncoderFactory {
+  const made = new Map<string, Promise<EncoderRuntime>>();
+  return (task) => {
+    const digest = planDigest(task.plan);
+    const known = made.get(digest);
+    if (known !== undefined) return known;
+    const making = create(task);
+    made.set(digest, making);
+    making.catch(() => made.delete(digest));
+    return making;
+  };
 }
 
 /**

@@ -88,10 +88,23 @@ function nearestItems(units: Matrix, centroids: Matrix, count: number): number[]
   });
 }
 
-/** Indices of the `count` largest values, largest first; the lower index wins a tie. */
+/** Indices of the `count` largest values, largest first; the lower index wins a tie. One pass over the values. */
 function topIndices(values: ArrayLike<number>, count: number): number[] {
-  const order = Array.from({ length: values.length }, (_, i) => i);
-  return order.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, count);
+  const top: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (top.length === count && !(value > values[top[count - 1]!]!)) continue;
+    let low = 0;
+    let high = top.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (values[top[middle]!]! >= value) low = middle + 1;
+      else high = middle;
+    }
+    top.splice(low, 0, i);
+    if (top.length > count) top.pop();
+  }
+  return top;
 }
 
 /**

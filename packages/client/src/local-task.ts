@@ -113,7 +113,9 @@ export class LocalTask {
       await store.writeCached("plan", material.files.plan);
       await store.writeCached("catalogue", material.files.catalogue);
     }
-    const encoder = await this.#encoderFor({ plan, catalogue: material.catalogue }, digest);
+    const { encoder: given } = this.#options;
+    const encoder =
+      typeof given === "function" ? await given({ plan, catalogue: material.catalogue }) : given;
     if (this.#ready?.digest !== digest)
       this.#model = keptModel(await store.readCached("model"), { task, plan });
     this.#ready = { ...material, plan, digest, encoder };
@@ -186,15 +188,6 @@ export class LocalTask {
         fix: "await client.start() first",
       });
     return { ready, model, weights: { hash: model.hash, weights: model.model.weights } };
-  }
-
-  async #encoderFor(
-    task: { readonly plan: Plan; readonly catalogue: Catalogue },
-    digest: string,
-  ): Promise<EncoderRuntime> {
-    const { encoder } = this.#options;
-    if (typeof encoder !== "function") return encoder;
-    return this.#ready?.digest === digest ? this.#ready.encoder : encoder(task);
   }
 
   /** Plan and catalogue from the coordinator, or those kept where it cannot be reached. */

@@ -110,12 +110,11 @@ export class Participation {
     return "round" in this.#state ? this.#state.round : undefined;
   }
 
-  /** Connects and takes part until `stop`, the end of the task, or a refusal for good. */
+  /** Connects and takes part until `stop`, the end of the task, or a refusal for good. Once in a life. */
   start(): void {
     if (this.#running || this.#state.name === "finished") return;
     this.#running = true;
     if (this.#capped()) this.#rest();
-    else if (this.#session.ready) this.#checkIn();
     else this.#session.start();
     this.#showPhase();
   }
@@ -132,7 +131,7 @@ export class Participation {
     await within(farewell, { ms: FAREWELL_MS, clock: this.#options.clock, field: "leave" }).catch(
       () => undefined,
     );
-    if (!this.#running) this.#session.stop();
+    this.#session.stop();
   }
 
   #onWelcome({ planDigest, modelHash }: { planDigest: Uint8Array; modelHash: Uint8Array }): void {

@@ -51,6 +51,8 @@ export interface SessionOptions {
 const SDK = "kindred-client/0.1.0";
 const CONNECT_MS = 30_000;
 const HELLO_MS = 30_000;
+/** A connection that lasted this long lets the backoff start anew. */
+const STABLE_MS = 10_000;
 /** Every message is answered within this time … */
 const ANSWER_MS = 60_000;
 /** … plus this per byte, which allows a masked input 32 KiB a second. */
@@ -60,6 +62,8 @@ const ANSWER_MS_PER_BYTE = 1_000 / (32 * 1_024);
 interface Link {
   connection: Connection | undefined;
   welcomed: boolean;
+  /** Milliseconds since the epoch; the time of the welcome once there was one. */
+  since: number;
   /** Messages that overtook the acknowledgement of the hello. */
   readonly early: ServerMessage[];
   readonly end: () => void;
@@ -120,6 +124,7 @@ export class Session {
     const link: Link = {
       connection: undefined,
       welcomed: false,
+      since: 0,
       early: [],
       ended: false,
       end: () => this.#end(link),
@@ -145,14 +150,17 @@ export class Session {
 
   #end(link: Link): void {
     if (link.ended) return;
+    const { clock, events } = this.#options;
+    // Two clients with one identity take the connection from each other: a short life is no success.
+    if (link.welcomed && clock.now() - link.since >= STABLE_MS) this.#backoff.reset();
     link.ended = true;
     link.welcomed = false;
     link.cancelHelloTimer();
     link.connection?.close();
     if (this.#link === link) this.#link = undefined;
     if (this.#stopped) return;
-    this.#options.events.lost();
-    this.#cancelPause = this.#options.clock.setTimer(this.#backoff.next(), () => {
+    events.lost();
+    this.#cancelPause = clock.setTimer(this.#backoff.next(), () => {
       if (!this.#stopped) this.#open();
     });
   }
@@ -207,8 +215,8 @@ export class Session {
   #welcomed(link: Link, message: Welcome): void {
     if (link.welcomed) return;
     link.welcomed = true;
+    link.since = this.#options.clock.now();
     link.cancelHelloTimer();
-    this.#backoff.reset();
     this.#options.events.welcome(message);
     for (const early of link.early.splice(0)) this.#onMessage(link, early);
   }

@@ -5,6 +5,8 @@ import type { EncoderRuntime, ModelWeights } from "../src/encoder-runtime.ts";
 export interface StubEncoder extends EncoderRuntime {
   /** Hashes of the models that were trained from. */
   readonly trainedFrom: string[];
+  /** The deltas that were handed out, which their taker has to wipe. */
+  readonly deltas: Float32Array[];
   /** Training waits for this while it is set. */
   gate: Promise<void> | undefined;
 }
@@ -23,11 +25,14 @@ export function stubEncoder(options: {
   };
   const stub: StubEncoder = {
     trainedFrom: [],
+    deltas: [],
     gate: undefined,
     async train({ hash }: ModelWeights, { sequence }) {
       stub.trainedFrom.push(hash);
       await stub.gate;
-      return { delta: new Float32Array(modelLength).fill(stubDelta(sequence)), loss: 1 };
+      const delta = new Float32Array(modelLength).fill(stubDelta(sequence));
+      stub.deltas.push(delta);
+      return { delta, loss: 1 };
     },
     async userVectors(_model, sequences) {
       const vectors = new Float32Array(sequences.length * dimension);
