@@ -1,7 +1,6 @@
 /** The coordinator's checks of what a member answers in R1 to R4; an answer that passes is recorded in the state. */
 import {
   accepted,
-  consistencySigningBytes,
   equalBytes,
   type Result,
   type RevealedShare,
@@ -155,12 +154,11 @@ function checkSealed(
 }
 
 function checkSignature(
-  { session, survivors }: ConsistencyState,
+  { session, statement }: ConsistencyState,
   signature: Uint8Array,
   { member, suite }: { member: number; suite: CryptoSuite },
 ): Result<true> {
-  const message = consistencySigningBytes(session.sid, survivors);
-  if (suite.verify(signature, message, session.entries[member]!.device)) return accepted(true);
+  if (suite.verify(signature, statement, session.entries[member]!.device)) return accepted(true);
   return rejected("signature-invalid", "consistency.signature", {
     rule: "must be the device's own over the session and its survivors",
     fix: "sign consistencySigningBytes of the survivors that were sent",

@@ -3,7 +3,7 @@ import { accepted, hashParts, type Result, rejected } from "@kindred/protocol";
 import { floorShare, regularGraphParameters } from "./graph-parameters.ts";
 
 /** Up to this many members `auto` takes the complete graph. */
-export const COMPLETE_GRAPH_LIMIT = 256;
+const COMPLETE_GRAPH_LIMIT = 256;
 /** σ and η of the regular graph: failure probabilities 2^−40 of privacy and 2^−30 of a round. */
 const SECURITY = 40;
 const CORRECTNESS = 30;

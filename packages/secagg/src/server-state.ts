@@ -42,6 +42,8 @@ interface MaskingData extends SharingData {
 interface ConsistencyData extends MaskingData {
   /** U3, sorted. */
   readonly survivors: readonly number[];
+  /** What members sign over U3: `consistencySigningBytes`, hashed once for all of them. */
+  readonly statement: Uint8Array;
   readonly signatures: Slots<Uint8Array>;
 }
 interface UnmaskingData extends ConsistencyData {

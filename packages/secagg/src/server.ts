@@ -11,6 +11,7 @@
 import {
   type Advertisement,
   bytesToHex,
+  consistencySigningBytes,
   type ErrorCode,
   type IndexedSignature,
   type Rejection,
@@ -234,7 +235,15 @@ function closeMasking(state: MaskingState): ServerStep {
   if (survivors.length < required(state)) return tooFew(state, survivors.length, "too-few-survivors");
   const signatures = emptySlots<Uint8Array>(state.devices.length);
   const asked = asking(state, survivors);
-  const next: ConsistencyState = { ...state, phase: "consistency", ...asked, survivors, signatures };
+  const statement = consistencySigningBytes(state.session.sid, survivors);
+  const next: ConsistencyState = {
+    ...state,
+    phase: "consistency",
+    ...asked,
+    survivors,
+    statement,
+    signatures,
+  };
   const message: ServerMessage = { type: "survivors", round: state.config.round, indices: [...survivors] };
   return beginOrFail(next, () => message);
 }

@@ -9,7 +9,7 @@
 /** The field's prime, 2^31 + 11. */
 export const SHARE_PRIME = 2147483659;
 /** x must stay below this, or y·x + c would leave the 2^53 exact integers of a double. */
-export const MAX_SHARE_X = 2 ** 21;
+const MAX_SHARE_X = 2 ** 21;
 const CHUNK_BITS = 31;
 
 /** Bytes of a share of a secret of `secretLength` bytes: 4 per 31-bit chunk. */
