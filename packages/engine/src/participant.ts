@@ -120,6 +120,9 @@ export function stepParticipant(
     case "withdraw": {
       if (!("round" in state)) return { state: { name: "waiting" }, outputs: [] };
       const { round } = state;
+      // Wipes the round's secrets.
+      if (state.name === "secure")
+        stepClient(state.client, { type: "leave" }, { suite: env.suite, random: env.random });
       return {
         state: { name: "waiting" },
         outputs: [

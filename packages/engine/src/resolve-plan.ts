@@ -180,8 +180,10 @@ export function verifyPlan(
       rule: `must be at least ${floors.minimumSurvivors} on this device, found ${cohort.minSurvivors}`,
       fix: "raise minSurvivors in the plan, or lower the app's floor",
     });
-  const honest = cohort.minSurvivors - Math.floor(cohort.corruption * cohort.maximum);
-  if (mechanism.honest !== honest || mechanism.modulusBits !== privacy.modulusBits)
+  // The margin is that of `calibrateMechanism`: 0.29 × 100 is 29 colluders, whatever the floating point says.
+  const honest = cohort.minSurvivors - Math.floor(cohort.corruption * cohort.maximum + 1e-9);
+  const noHonestNoise = privacy.mechanism !== "none" && mechanism.honest !== honest;
+  if (noHonestNoise || mechanism.modulusBits !== privacy.modulusBits)
     return rejected("plan-invalid", "plan.resolved.mechanism", {
       rule: `must assume ${honest} honest survivors and ${privacy.modulusBits} bits`,
       fix: "resolve the plan again",

@@ -43,7 +43,7 @@ export class ClientFleet {
         maximumEpsilon: options.privacy ? options.epsilon : null,
         minimumSurvivors: plan.cohort.minSurvivors,
       };
-      const worker = new Worker(new URL("./client-worker.ts", import.meta.url), { workerData });
+      const worker = new Worker(new URL("./client-worker-entry.mjs", import.meta.url), { workerData });
       fleet.#workers.push(worker);
       const failed = new Promise<never>((_, reject) => worker.once("error", reject));
       failed.catch(() => undefined);

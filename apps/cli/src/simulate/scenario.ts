@@ -116,6 +116,7 @@ function planFor(
       corruption: 0.05,
       dropout: Math.min(0.45, 2 * options.dropout + 0.1),
     },
+    deadlines: { selecting: 300_000 },
     participation: { maximum: rounds, minimumSeparation: 1 },
     privacy: {
       mechanism: options.privacy ? "distributed-discrete-gaussian" : "none",

@@ -110,13 +110,22 @@ async function runRounds({ scenario, options, progress, directory, databaseUrl }
     finish = resolve;
   });
   const { rounds } = scenario.plan;
-  progress.task("Starting the coordinator and the clients", 0);
+  const starting = "Starting the coordinator and the clients";
+  progress.task(starting, 0);
+  const show: ShowContext = {
+    progress,
+    records,
+    rounds,
+    finish: () => finish(),
+    last: undefined,
+    live: false,
+  };
   const coordinator = await Coordinator.start({
     directory,
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     port: 0,
     reconnectGrace: RECONNECT_GRACE_MS,
-    observe: (_, output) => showOutput(output, { progress, records, rounds, finish: () => finish() }),
+    observe: (_, output) => showOutput(output, show),
   });
   try {
     const task =
@@ -131,7 +140,9 @@ async function runRounds({ scenario, options, progress, directory, databaseUrl }
       refused: ({ code, rule }) =>
         refusals.set(`${code}: ${rule}`, (refusals.get(`${code}: ${rule}`) ?? 0) + 1),
     });
-    progress.task("Starting the coordinator and the clients", 1);
+    progress.task(starting, 1);
+    show.live = true;
+    if (show.last !== undefined) showPhase(show.last, show);
     await finished;
     const clients = await fleet.stop();
     return {
@@ -152,19 +163,28 @@ interface ShowContext {
   readonly records: RoundRecord[];
   readonly rounds: number;
   readonly finish: () => void;
+  /** The phase that began last, shown once the clients are there. */
+  last: PhaseOutput | undefined;
+  live: boolean;
 }
 
-function showOutput(output: TaskOutput, { progress, records, rounds, finish }: ShowContext): void {
-  if (output.type === "finished") finish();
+type PhaseOutput = Extract<TaskOutput, { type: "phase" }>;
+
+function showOutput(output: TaskOutput, context: ShowContext): void {
+  if (output.type === "finished") context.finish();
   if (output.type === "phase") {
-    const phase = output.phase as Phase;
-    if (phase === "selecting") progress.round({ round: output.round, rounds });
-    progress.phase({ round: output.round, phase, clientsIn: output.clients, dropped: output.dropped });
+    context.last = output;
+    if (context.live) showPhase(output, context);
   }
   if (output.type !== "round" || output.record.status === "running") return;
   const { record } = output;
-  records.push(record);
-  progress.roundDone({ ...roundOutcome(record), epsilon: record.epsilon.coordinator });
+  context.records.push(record);
+  context.progress.roundDone({ ...roundOutcome(record), epsilon: record.epsilon.coordinator });
+}
+
+function showPhase({ round, phase, clients, dropped }: PhaseOutput, { progress, rounds }: ShowContext): void {
+  if (phase === "selecting") progress.round({ round, rounds });
+  progress.phase({ round, phase: phase as Phase, clientsIn: clients, dropped });
 }
 
 function roundOutcome(

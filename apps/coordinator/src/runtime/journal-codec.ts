@@ -1,6 +1,6 @@
 /** How an event of the round machine is written to the journal: with the time and randomness it was stepped with. */
 import type { TaskEvent } from "@kindred/engine";
-import { nobleKeystream } from "@kindred/privacy";
+import { AesCtrRandom } from "@kindred/privacy";
 import { decode, encode } from "cborg";
 
 /** One event as it was stepped; a replay gives the machine exactly this. */
@@ -23,9 +23,10 @@ export function decodeJournaledEvent(payload: Uint8Array): JournaledEvent {
 
 /** The randomness of one transition, expanded from its journaled seed with AES-256-CTR. */
 export function transitionRandom(seed: Uint8Array): (length: number) => Uint8Array {
-  let stream: ReturnType<typeof nobleKeystream> | undefined;
+  const random = new AesCtrRandom(seed);
   return (length) => {
-    stream ??= nobleKeystream(seed);
-    return stream.next(length).slice();
+    const out = new Uint8Array(length);
+    random.fill(out);
+    return out;
   };
 }

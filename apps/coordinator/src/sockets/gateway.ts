@@ -16,6 +16,7 @@ import {
   PROTOCOL_VERSION,
   packedLength,
   type Rejection,
+  rejectionMessage,
   type ServerMessage,
   splitFrame,
   versionRejection,
@@ -272,18 +273,6 @@ export class Gateway {
     }
     if (connection.session !== undefined) this.#options.traffic(connection.session.task, { up: 0, down });
   }
-}
-
-function rejectionMessage(rejection: Rejection): ServerMessage {
-  // Texts are cut to the protocol's limit, so that a rejection can always be sent.
-  const cut = (text: string): string => text.slice(0, 500);
-  return {
-    type: "rejection",
-    code: rejection.code,
-    field: cut(rejection.field),
-    rule: cut(rejection.rule),
-    fix: cut(rejection.fix),
-  };
 }
 
 /** Largest frame that an honest client of a plan sends: its masked vector, or one share for every member. */
