@@ -193,12 +193,21 @@ function squaresOf(starts: Int32Array): number {
   return total;
 }
 
-/** Inverted dropout in place. @returns the mask (0 or 1 / (1 − rate)), or undefined where nothing is dropped */
+/**
+ * Inverted dropout in place (Srivastava et al. 2014). One draw decides four entries, so the rate is rounded to 1/256.
+ *
+ * @returns the mask (0 or 1 / (1 − rate)), or undefined where nothing is dropped
+ */
 export function drop(values: Float32Array, rate: number, random?: () => number): Float32Array | undefined {
-  if (!random || rate === 0) return undefined;
-  const kept = 1 / (1 - rate);
+  const dropped = Math.round(rate * 256);
+  if (!random || dropped === 0) return undefined;
+  const kept = 256 / (256 - dropped);
   const mask = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) if (random() >= rate) mask[i] = kept;
+  let bits = 0;
+  for (let i = 0; i < values.length; i++) {
+    bits = (i & 3) === 0 ? (random() * 4294967296) >>> 0 : bits >>> 8;
+    mask[i] = (bits & 255) >= dropped ? kept : 0;
+  }
   multiply(values, mask);
   return mask;
 }

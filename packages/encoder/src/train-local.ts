@@ -1,6 +1,7 @@
 /** Local training on one device: a few steps of stochastic gradient descent on one person's own interactions. */
 import { KindredError, type TrainingOptions } from "@kindred/protocol";
 import type { InterestEncoder } from "./encoder.ts";
+import { applyDelta } from "./layout.ts";
 import { shuffle } from "./random.ts";
 import { checkSequence, type Sequence, trainingWindows, type Window } from "./sequence.ts";
 
@@ -57,9 +58,8 @@ export async function trainLocally(
   });
   const { epochs, batchSize, learningRate, maxSteps } = options;
   const { trainable } = encoder;
-  const start = encoder.getWeights();
-  const local = start.slice();
-  let moved = false;
+  const delta = new Float32Array(trainable.length);
+  let start: Float32Array | undefined;
   let loss = 0;
   let steps = 0;
   let tokens = 0;
@@ -69,23 +69,22 @@ export async function trainLocally(
       for (let at = 0; at < windows.length && steps < maxSteps; at += batchSize) {
         // The weights move only when another step follows: a single step leaves the prepared matrices in place.
         if (steps > 0) {
-          encoder.setWeights(local);
-          moved = true;
+          start ??= encoder.getWeights();
+          encoder.setWeights(applyDelta(start, delta, trainable));
         }
         const result = encoder.lossAndGradient(windows.slice(at, at + batchSize), random);
         if (steps === 0) loss = result.loss;
         steps++;
         tokens += result.tokens;
-        for (const { offset, length } of trainable.tensors)
-          for (let i = offset; i < offset + length; i++)
-            local[i]! -= learningRate * (result.gradient[i]! + proximal * (local[i]! - start[i]!));
+        for (const { offset, deltaOffset, length } of trainable.tensors)
+          for (let i = 0; i < length; i++) {
+            const slope = result.gradient[offset + i]! + proximal * delta[deltaOffset + i]!;
+            delta[deltaOffset + i]! -= learningRate * slope;
+          }
       }
     }
   } finally {
-    if (moved) encoder.setWeights(start);
+    if (start) encoder.setWeights(start);
   }
-  const delta = new Float32Array(trainable.length);
-  for (const { offset, deltaOffset, length } of trainable.tensors)
-    for (let i = 0; i < length; i++) delta[deltaOffset + i] = local[offset + i]! - start[offset + i]!;
   return { delta, loss, steps, tokens };
 }

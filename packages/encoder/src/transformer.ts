@@ -14,8 +14,11 @@ import { seededRandom } from "./random.ts";
 import type { TokenBatch } from "./sequence.ts";
 import type { EncoderWeights } from "./weights.ts";
 
-/** Scale of the learned item delta: what one unit of a weight of `item.delta` moves the item vector by. */
-export const DELTA_SCALE = 1;
+/**
+ * What one unit of a weight of `item.delta` moves the item vector by. Optimisers such as Adam move every weight at the same
+ * pace; an item is seen far more rarely than a layer, so its delta is given the longer stride.
+ */
+export const DELTA_SCALE = 3;
 
 interface LayerCache {
   readonly attentionNorm: Normalised;

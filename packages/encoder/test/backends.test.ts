@@ -43,7 +43,7 @@ const training: TrainingOptions = {
   adapterRank: 2,
   epochs: 1,
   batchSize: 4,
-  learningRate: 0.5,
+  learningRate: 0.05,
   maxSteps: 1,
   negatives: 6,
   fullSoftmaxLimit: 10_000,
