@@ -136,21 +136,17 @@ function cohortSize(phase: ActivePhase): number {
   }
 }
 
-/** Ends the round under way without a release; nothing of it is kept, and the next one may start. */
+/**
+ * Ends the round under way without a release; nothing of it is kept, and the next one may start. It starts by an event
+ * of its own, so that the journal of a round can be replayed without what came before it.
+ */
 export function failRound(
   state: TaskState,
-  rejection: Rejection,
+  { code, rule }: Rejection,
   { config, env }: { config: TaskConfig; env: TaskEnvironment },
 ): Transition {
-  const closed = closeRound(state, {
-    code: rejection.code,
-    rule: rejection.rule,
-    status: "failed",
-    config,
-    env,
-  });
-  const next = beginNextRound(closed.state, config, env);
-  return { state: next.state, outputs: [...closed.outputs, ...next.outputs] };
+  const closed = closeRound(state, { code, rule, status: "failed", config, env });
+  return { state: closed.state, outputs: [...closed.outputs, { type: "next" }] };
 }
 
 /** The operator's word: the round under way and the task end; what was released stays. */

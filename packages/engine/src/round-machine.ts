@@ -82,6 +82,10 @@ export function stepTask(
       if (state.phase.name !== "aggregating" || state.phase.round !== event.round)
         return unexpected(state, event.type);
       return failRound(state, event.rejection, context);
+    case "abandon":
+      if (!("round" in state.phase) || state.phase.round !== event.round)
+        return unexpected(state, event.type);
+      return failRound(state, event.rejection, context);
     case "cancel":
       return cancelTask(state, context);
   }

@@ -128,6 +128,8 @@ export type TaskEvent =
   | { readonly type: "timer"; readonly round: number; readonly name: string }
   | { readonly type: "aggregated"; readonly round: number; readonly release: Release }
   | { readonly type: "aggregation-failed"; readonly round: number; readonly rejection: Rejection }
+  /** The coordinator cannot go on with the round, in whichever phase it is. */
+  | { readonly type: "abandon"; readonly round: number; readonly rejection: Rejection }
   | { readonly type: "cancel" };
 
 /** Outcome of a round, stored durably with the transition that decides it. */

@@ -186,6 +186,41 @@ describe("a task in memory", () => {
     expect(replay.state).toEqual(fleet.state);
   });
 
+  it.each(["training", "enrolling", "masking", "unmasking"])(
+    "abandons a round in %s: it fails, members are told, the next one is published",
+    (stage) => {
+      const fleet: Fleet = new Fleet({
+        plan: testPlan({ rounds: 2 }),
+        clients: 12,
+        deliver: () => {
+          const { phase } = fleet.state;
+          const at = phase.name === "secure" ? phase.stage : phase.name;
+          if (at === stage && "round" in phase && phase.round === 1)
+            fleet.submit({ type: "abandon", round: 1, rejection });
+          return true;
+        },
+      });
+      const rejection = { code: "internal", field: "round", rule: "broke", fix: "none" } as const;
+      fleet.submit({ type: "abandon", round: 1, rejection });
+      expect(fleet.outputs).toContainEqual(expect.objectContaining({ type: "rejected" }));
+      fleet.run();
+      expect(fleet.records()).toEqual([
+        expect.objectContaining({ round: 1, status: "failed", reason: "internal: broke" }),
+        expect.objectContaining({ round: 2, status: "published" }),
+      ]);
+    },
+  );
+
+  it("starts the round after a failed one by an event of its own, which a replay can begin with", () => {
+    const fleet = new Fleet({ plan: testPlan({ rounds: 2 }), clients: 3 }).run();
+    const [first, second] = fleet.journal.flatMap(({ event }, at) => (event.type === "start" ? [at] : []));
+    expect(first).toBeLessThan(second!);
+    const replay = new Fleet({ plan: fleet.plan, clients: 0 });
+    replay.state = startTask({ ...freshHistory(), round: 1 });
+    for (const entry of fleet.journal.slice(second)) replay.step(structuredClone(entry));
+    expect(replay.state).toEqual(fleet.state);
+  });
+
   it("cancels: the round under way ends, nothing is released", () => {
     const plan = testPlan({ rounds: 2 });
     let cancelled = false;
