@@ -23,7 +23,11 @@ program
   .option("--dropout <p>", "probability that a selected client vanishes during a round", "0.05")
   .option("--epsilon <e>", "ε against the coordinator, over all rounds", "8")
   .option("--no-privacy", "turn the noise off (secure aggregation only)")
-  .option("--noise-cohort <n>", "also train with the noise that n people a round would see, in process", "0")
+  .option(
+    "--noise-cohort <n>",
+    "also train in process with the noise that n people a round would see; 0 leaves it out",
+    "10000",
+  )
   .option("--seed <s>", "seed of population, sampling of people, dropout and initial weights", "1")
   .option("--json <file>", "write the result as JSON")
   .option("--out <dir>", "folder for report, ledger, plan and models", ".kindred/demo")
@@ -33,13 +37,19 @@ program
 
 program
   .command("up")
-  .description("start a coordinator")
-  .option("--directory <dir>", "folder of key, blobs and the embedded database", ".kindred/coordinator")
-  .option("--host <host>", "address to listen on", "127.0.0.1")
-  .option("--port <port>", "port of HTTP and sockets", "8787")
+  .description("start a coordinator; settings also come from the environment (docs/deployment.md)")
+  .option("--directory <dir>", "folder of key, blobs and the embedded database")
+  .option("--host <host>", "address to listen on")
+  .option("--port <port>", "port of HTTP and sockets")
   .option("--plan <file>", "plan of a task to create at start (YAML or JSON)")
-  .option("--catalogue <file>", "catalogue of that task (JSON)")
-  .action((flags: UpFlags) => up(flags, { stdout: process.stdout, env: process.env }));
+  .option("--catalogue <file>", "catalogue of that task (JSON or YAML)")
+  .action(async (flags: UpFlags) => {
+    const stopped = new Promise<void>((resolve) => {
+      process.once("SIGINT", resolve);
+      process.once("SIGTERM", resolve);
+    });
+    await up(flags, { stdout: process.stdout, env: process.env, stopped });
+  });
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(

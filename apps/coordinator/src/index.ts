@@ -1,3 +1,4 @@
 /** The coordinator as a library: what `kindred up` and the demo start. */
 export { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+export { type CoordinatorEnvironment, readEnvironment } from "./environment.ts";
 export { type Clock, systemClock } from "./runtime/clock.ts";

@@ -422,6 +422,7 @@ export class TestCoordinator {
       modelHash: this.#keep(release.model),
       optimiserHash: sha256Hex(`optimiser ${output.round}`),
       loss: release.loss,
+      lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
       suppressedClusters: release.suppressed.length,
     };

@@ -30,15 +30,17 @@ export interface ReleaseOutput {
   readonly optimiser: OptimiserState;
   /** Mean next-item loss of the cohort in nats, before the update. */
   readonly loss: number;
+  /** Standard deviation of the noise on `loss`, nats. */
+  readonly lossDeviation: number;
   /** Mean simplified silhouette of the cohort against the centroids it was sent. */
   readonly silhouette: number;
   /** Clusters whose centroid stayed as it was because their noisy count was under the floor. */
   readonly suppressed: readonly number[];
 }
 
-/** Losses are reported as a share of this bound, twice the loss of a uniform guess, and clipped there. */
+/** Losses are reported as a share of this bound, a quarter above the loss of a uniform guess, and clipped there. */
 export function lossBound(itemCount: number): number {
-  return 2 * Math.log(itemCount);
+  return 1.25 * Math.log(itemCount);
 }
 
 /** The evaluation block of one contribution. */
@@ -92,6 +94,7 @@ export function computeRelease(input: ReleaseInput): ReleaseOutput {
     },
     optimiser: state,
     loss: mean.evaluation[0]! * lossBound(plan.resolved.itemCount),
+    lossDeviation: mean.deviation.evaluation * lossBound(plan.resolved.itemCount),
     silhouette: mean.evaluation[1]!,
     suppressed,
   };

@@ -7,6 +7,9 @@ import type { Phase, TaskConfig, TaskEnvironment, TaskOutput, TaskState, Transit
 /** Check-ins beyond this multiple of the largest cohort are asked to come back later (pace steering). */
 const POOL_FACTOR = 32;
 
+/** A Poisson cohort is drawn once this share of the devices that give the target on average are waiting. */
+const POISSON_POOL = 0.85;
+
 interface Context {
   readonly config: TaskConfig;
   readonly env: TaskEnvironment;
@@ -69,7 +72,7 @@ export function drawCohort(state: TaskState, context: Context, { final }: { fina
     .sort();
   const wanted =
     cohort.sampling === "poisson"
-      ? Math.ceil(cohort.minimum / cohort.samplingRate)
+      ? Math.ceil((POISSON_POOL * cohort.target) / cohort.samplingRate)
       : Math.min(cohort.maximum, Math.ceil(cohort.target * cohort.overSelection));
   if (waiting.length < wanted && !final) return { state, outputs: [] };
   const selected =

@@ -104,6 +104,8 @@ export interface Release {
   readonly optimiserHash: string;
   /** Mean next-item loss in nats before the update, from the noisy sum. */
   readonly loss: number;
+  /** Standard deviation of the noise on `loss`, nats. */
+  readonly lossDeviation: number;
   /** Mean simplified silhouette, from the noisy sum. */
   readonly silhouette: number;
   readonly suppressedClusters: number;
@@ -141,6 +143,8 @@ export interface RoundRecord {
   readonly dropped: number;
   readonly epsilon: Spent;
   readonly loss: number | null;
+  /** Standard deviation of the noise on `loss`. */
+  readonly lossDeviation: number | null;
   readonly silhouette: number | null;
   readonly reason: string | null;
   /** Whether the cohort was a Poisson sample, nobody cut off. */

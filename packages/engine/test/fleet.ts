@@ -228,6 +228,7 @@ export class Fleet {
         modelHash: bytesToHex(sha256Bytes(`model ${output.round}`)),
         optimiserHash: "b".repeat(64),
         loss: 1,
+        lossDeviation: 0,
         silhouette: 0,
         suppressedClusters: 0,
       },

@@ -123,7 +123,7 @@ export const privacySchema = z.strictObject({
       model: z.strictObject({ weight: positive.default(1), clip: positive.default(1) }).prefault({}),
       counts: block(0.25),
       sums: block(0.35),
-      evaluation: block(0.1),
+      evaluation: block(0.25),
     })
     .prefault({}),
 });

@@ -49,7 +49,7 @@ interface Group {
 /**
  * Makes a population of which everything is known. Deterministic in its options.
  *
- * - *Items* belong to one interest group (their first tag), have a subject and a form (further tags), and readable
+ * - *Items* belong to one interest group (their first tag), have a subject (second tag) and a form, and readable
  *   titles such as "Sourdough workshop, part 3", so that text features carry information. They come in series of
  *   up to six parts.
  * - *Users* belong to a main group (`group`, equally many users in each) and have a second interest that grows
@@ -125,7 +125,7 @@ function makeItems(options: SyntheticOptions): { items: PopulationItem[]; groups
       items.push({
         id: `${tag}-${made + 1}`,
         title: season > 1 ? `${name}, season ${season}, part ${part}` : `${name}, part ${part}`,
-        tags: [tag, subject, format],
+        tags: [tag, subject],
       });
     }
     let total = 0;

@@ -124,6 +124,28 @@ export function quality(result: SimulationResult): string {
   );
 }
 
+/** One standard deviation of the noise above and below the loss; nothing where there is no noise. */
+function noiseBand({ rounds }: SimulationResult): {
+  name: string;
+  tone: "slate";
+  dash: true;
+  points: { x: number; y: number | null }[];
+}[] {
+  if (!rounds.some((r) => (finite(r.lossDeviation) ?? 0) > 0)) return [];
+  return [1, -1].map((side) => ({
+    name: side > 0 ? "loss plus noise" : "loss minus noise",
+    tone: "slate" as const,
+    dash: true as const,
+    points: rounds.map((r) => ({
+      x: r.round,
+      y:
+        finite(r.loss) === null || finite(r.lossDeviation) === null
+          ? null
+          : r.loss! + side * r.lossDeviation!,
+    })),
+  }));
+}
+
 /** Loss and quality over rounds. */
 export function learning(result: SimulationResult): string {
   const loss = lineChart(
@@ -136,7 +158,10 @@ export function learning(result: SimulationResult): string {
       ),
     },
     {
-      series: [{ name: "loss", tone: "teal", points: result.rounds.map((r) => ({ x: r.round, y: r.loss })) }],
+      series: [
+        { name: "loss", tone: "teal", points: result.rounds.map((r) => ({ x: r.round, y: r.loss })) },
+        ...noiseBand(result),
+      ],
     },
   );
   const known = result.rounds.filter((r) => finite(r.loss) !== null);
@@ -146,7 +171,10 @@ export function learning(result: SimulationResult): string {
     : loss && legend([{ name: "federated", tone: "teal", line: true }]) + loss;
   const lossFigure = figure({
     heading: "Training loss",
-    about: "Mean over the survivors of a round; lower is better.",
+    about:
+      noiseBand(result).length > 0
+        ? "Mean over the survivors of a round, as decoded from the noisy sum; lower is better. Dashed: one standard deviation of the noise to either side."
+        : "Mean over the survivors of a round; lower is better.",
     body,
     ...(known.length > 1 && known.length < result.rounds.length
       ? { caption: "A gap is a round without a published loss." }

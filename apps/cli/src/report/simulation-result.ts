@@ -37,6 +37,8 @@ export interface RoundResult {
   observerEpsilon: number | null;
   /** Mean training loss of the survivors (nats), from the aggregate. */
   loss: number | null;
+  /** Standard deviation of the noise on `loss`; 0 without noise, null without a loss. */
+  lossDeviation: number | null;
   /** Simplified silhouette of the clusters, in [−1, 1], from the aggregate. */
   silhouette: number | null;
   /** Why the round was not published; null if it was. */

@@ -16,7 +16,7 @@ export interface SimulateOptions {
   /** False with `--no-privacy`: secure aggregation only. */
   readonly privacy: boolean;
   readonly seed: number;
-  /** People per round whose noise a second, in-process run is given; 0 leaves it out. */
+  /** People per round whose noise a second, in-process run is given; 0 leaves it out, as does `--no-privacy`. */
   readonly noiseCohort: number;
   readonly json: string | undefined;
   readonly out: string;
@@ -103,7 +103,9 @@ export function parseSimulateOptions(flags: SimulateFlags): SimulateOptions {
     }),
     privacy: flags.privacy,
     seed: integer("--seed", flags.seed, { minimum: 0, maximum: 0xffffffff }),
-    noiseCohort: integer("--noise-cohort", flags.noiseCohort, { minimum: 0, maximum: 100_000_000 }),
+    noiseCohort: flags.privacy
+      ? integer("--noise-cohort", flags.noiseCohort, { minimum: 0, maximum: 100_000_000 })
+      : 0,
     json: flags.json,
     out: flags.out,
   };

@@ -31,7 +31,7 @@ import { principalPlane } from "./principal-plane.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Centralised training: epochs at the most, and epochs without a better validation score before it stops. */
-const CENTRALISED = { epochs: 150, patience: 10, batchSize: 32, learningRate: 0.002 };
+const CENTRALISED = { epochs: 60, patience: 6, batchSize: 16, learningRate: 0.003 };
 
 export class QualityMeter {
   readonly #scenario: Scenario;

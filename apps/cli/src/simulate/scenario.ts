@@ -22,7 +22,7 @@ import type { SimulateOptions } from "./options.ts";
 const K_CORE = 5;
 
 /** Defaults of the synthetic demo, sized so that it ends within two minutes on two cores. */
-const SYNTHETIC = { clients: 120, cohort: 48, rounds: 10, items: 240, groups: 6, eventsPerUser: 40 };
+const SYNTHETIC = { clients: 160, cohort: 48, rounds: 8, items: 300, groups: 6, eventsPerUser: 20 };
 /** Defaults with a data set. */
 const REAL = { clients: 200, cohort: 64, rounds: 5 };
 

@@ -189,8 +189,11 @@ function showPhase({ round, phase, clients, dropped }: PhaseOutput, { progress, 
 
 function roundOutcome(
   record: RoundRecord,
-): Pick<RoundResult, "round" | "status" | "cohort" | "survivors" | "dropped" | "loss" | "reason"> {
-  const { round, status, cohort, survivors, dropped, loss, reason } = record;
+): Pick<
+  RoundResult,
+  "round" | "status" | "cohort" | "survivors" | "dropped" | "loss" | "lossDeviation" | "reason"
+> {
+  const { round, status, cohort, survivors, dropped, loss, lossDeviation, reason } = record;
   return {
     round,
     status: status === "running" ? "failed" : status,
@@ -198,6 +201,7 @@ function roundOutcome(
     survivors,
     dropped,
     loss,
+    lossDeviation,
     reason,
   };
 }

@@ -1,6 +1,6 @@
 /** What the lines of the progress display say. Pure: state in, text out. */
 
-import { finite, formatClock, formatCount, formatEpsilon, formatScore } from "../report/format.ts";
+import { finite, formatClock, formatCount, formatEpsilon, formatLoss } from "../report/format.ts";
 import { PHASES, type Phase, type RoundResult } from "../report/simulation-result.ts";
 import { displayWidth, pad, printable, renderSpans, type Span } from "./text.ts";
 
@@ -25,7 +25,9 @@ export interface LineStyle {
 
 /** A round that has ended: what its line says. */
 export type FinishedRound = Pick<RoundResult, "round" | "status"> &
-  Partial<Pick<RoundResult, "cohort" | "survivors" | "dropped" | "epsilon" | "loss" | "reason">>;
+  Partial<
+    Pick<RoundResult, "cohort" | "survivors" | "dropped" | "epsilon" | "loss" | "lossDeviation" | "reason">
+  >;
 
 /**
  * Share of a round that each phase usually takes, in the order of `PHASES`. Only the bar depends on it, and only in how
@@ -113,7 +115,7 @@ export function finishedLine(
           },
         ]),
     ...(done.dropped === undefined ? [] : [{ text: `  dropped ${formatCount(done.dropped)}` }]),
-    ...(finite(done.loss) === null ? [] : [{ text: `  loss ${formatScore(done.loss)}` }]),
+    ...(finite(done.loss) === null ? [] : [{ text: `  loss ${formatLoss(done.loss, done.lossDeviation)}` }]),
     ...(finite(done.epsilon) === null ? [] : [{ text: `  ε ${formatEpsilon(done.epsilon)}` }]),
     { text: `  ${formatClock(done.elapsedMs)}`, look: "dim" },
     ...(done.reason ? [{ text: `  ${printable(done.reason)}`, look: "bad" as const }] : []),

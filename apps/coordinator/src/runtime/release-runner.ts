@@ -18,6 +18,8 @@ export class ReleaseRunner {
   readonly #database: Database;
   readonly #blobs: BlobStores;
   readonly #plan: Plan;
+  /** Optimiser state before the release under way. */
+  #superseded: string | undefined;
 
   constructor({ database, blobs, plan }: { database: Database; blobs: BlobStores; plan: Plan }) {
     this.#database = database;
@@ -29,6 +31,7 @@ export class ReleaseRunner {
   async run({ round, sid, survivors }: AggregateOutput, sum: Uint32Array): Promise<Release> {
     const plan = this.#plan;
     const { parent, parentHash, optimiserHash } = await this.#latest();
+    this.#superseded = optimiserHash;
     const layout = encoderLayout(plan.encoder, plan.resolved.itemCount, plan.training);
     const trained = trainableLayout(layout, plan.training);
     const optimiser =
@@ -47,14 +50,24 @@ export class ReleaseRunner {
       segments: trained.tensors,
     });
     const modelHash = await this.#blobs.released.put(encodeModel(release.model));
-    const stored = await this.#blobs.spool.put(encodeOptimiser(release.optimiser));
+    const stored = await this.#blobs.spool.put(
+      encodeOptimiser(release.optimiser, { task: plan.task, round }),
+    );
     return {
       modelHash,
       optimiserHash: stored,
       loss: release.loss,
+      lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
       suppressedClusters: release.suppressed.length,
     };
+  }
+
+  /** A release is durable: the optimiser state before it is not needed again. */
+  async published({ optimiserHash }: { readonly optimiserHash: string }): Promise<void> {
+    const superseded = this.#superseded;
+    this.#superseded = undefined;
+    if (superseded !== undefined && superseded !== optimiserHash) await this.#blobs.spool.delete(superseded);
   }
 
   async #latest(): Promise<{ parent: Model; parentHash: string; optimiserHash: string | undefined }> {
@@ -79,9 +92,13 @@ export class ReleaseRunner {
   }
 }
 
-function encodeOptimiser({ steps, firstMoment, secondMoment }: OptimiserState): Uint8Array {
+/** Task and round make equal states of two tasks two blobs, each with a life of its own. */
+function encodeOptimiser(
+  { steps, firstMoment, secondMoment }: OptimiserState,
+  { task, round }: { task: string; round: number },
+): Uint8Array {
   const bytes = (values: Float64Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return encode({ steps, firstMoment: bytes(firstMoment), secondMoment: bytes(secondMoment) });
+  return encode({ task, round, steps, firstMoment: bytes(firstMoment), secondMoment: bytes(secondMoment) });
 }
 
 function decodeOptimiser(bytes: Uint8Array): OptimiserState {
