@@ -41,7 +41,9 @@ export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
  * Taking part must not depend on what a person did, or a cohort's membership would tell about it. So a device with
  * fewer than two known interactions contributes no model update, and one with none contributes zeros throughout;
  * noise and masks are added to all alike. Means over a cohort (the loss too) are pulled towards zero by such
- * devices, which nobody can tell from others.
+ * devices, which nobody can tell from others. For the same reason a device whose training fails contributes zeros:
+ * a coordinator could choose a model on which it fails for those who know a certain item.
+ * @throws KindredError `model-invalid` if the model does not have the plan's shape, whoever the person is
  */
 export async function computeContribution(options: {
   readonly plan: Plan;
@@ -50,18 +52,36 @@ export async function computeContribution(options: {
   readonly encoder: EncoderRuntime;
   readonly random: (length: number) => Uint8Array;
 }): Promise<WipeableContribution> {
-  const { plan, loaded, sequence, encoder, random } = options;
+  const { plan, loaded, sequence } = options;
   checkModelShape(loaded, plan);
+  if (sequence.items.length === 0) return noContribution(plan);
+  try {
+    return await personalContribution(options);
+  } catch {
+    return noContribution(plan);
+  }
+}
+
+function noContribution({ resolved }: Plan): WipeableContribution {
+  const [model, counts, sums, evaluation] = resolved.blocks.map(({ length }) => length);
+  return {
+    model: new Float32Array(model!),
+    counts: new Float64Array(counts!),
+    sums: new Float64Array(sums!),
+    evaluation: new Float64Array(evaluation!),
+  };
+}
+
+async function personalContribution({
+  plan,
+  loaded,
+  sequence,
+  encoder,
+  random,
+}: Parameters<typeof computeContribution>[0]): Promise<WipeableContribution> {
   const centroids = centroidMatrix(loaded);
   const weights = { hash: loaded.hash, weights: loaded.model.weights };
   const modelLength = plan.resolved.blocks[0]!.length;
-  if (sequence.items.length === 0)
-    return {
-      model: new Float32Array(modelLength),
-      counts: new Float64Array(centroids.rows),
-      sums: new Float64Array(centroids.data.length),
-      evaluation: new Float64Array(2),
-    };
   const vector = await encoder.userVectors(weights, [sequence]);
   const trained =
     sequence.items.length < 2

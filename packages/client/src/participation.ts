@@ -1,5 +1,6 @@
 /** Takes part in the rounds of one task: drives the participant machine of @kindred/engine and carries out its outputs. */
 import {
+  isExhausted,
   type ParticipantConfig,
   type ParticipantEvent,
   type ParticipantOutput,
@@ -290,12 +291,11 @@ export class Participation {
     else if (this.#session.ready) void this.#send({ type: "check-in" });
   }
 
-  /** Whether this device has taken part as often as the plan allows, by its own ledger. */
+  /** Whether this device's own ledger keeps it out of all rounds to come. */
   #capped(): boolean {
     const { config, ports } = this.#options;
     const { plan } = config;
-    const own = ports.ledger.entries().filter((entry) => entry.task === plan.task);
-    return own.length >= plan.participation.maximum;
+    return isExhausted(ports.ledger.entries(), { plan, planDigest: bytesToHex(config.planDigest) });
   }
 
   /** A device that may not take part must not be selected: it disconnects and only looks for new models. */

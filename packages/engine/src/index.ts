@@ -1,4 +1,5 @@
 /** The round machine (coordinator side), the participant machine (device side) and the vector pipeline between them. */
+export type { ParticipationEntry } from "@kindred/privacy";
 export {
   type ParticipantConfig,
   type ParticipantEnvironment,
@@ -8,7 +9,7 @@ export {
   startParticipant,
   stepParticipant,
 } from "./participant.ts";
-export { mayParticipate, type ParticipationEntry } from "./personal-ledger.ts";
+export { isExhausted, mayParticipate } from "./personal-ledger.ts";
 export {
   blockDeviation,
   type Contribution,

@@ -2,7 +2,7 @@
 
 import type { ErrorCode, Rejection } from "@kindred/protocol";
 import { hexToBytes } from "@kindred/protocol";
-import { checkRoundBudget, epsilonAfter } from "./round-budget.ts";
+import { checkRoundBudget, epsilonAfter, mostExposed } from "./round-budget.ts";
 import type {
   Phase,
   PhaseTimes,
@@ -28,7 +28,13 @@ export function beginNextRound(state: TaskState, config: TaskConfig, env: TaskEn
       outputs: [
         {
           type: "ledger",
-          body: { kind: "round-failed", task: plan.task, round, reason: budget.rejection.code },
+          body: {
+            kind: "round-failed",
+            task: plan.task,
+            round,
+            reason: budget.rejection.code,
+            spent: { before: state.spent, after: state.spent },
+          },
         },
         {
           type: "round",
@@ -190,14 +196,29 @@ function closeRound(
   const { round } = phase;
   const cohort = cohortSize(phase);
   const present = presentDevices(phase);
+  const inputs = "inputs" in phase ? [...phase.inputs.values()] : [];
+  // Nothing is released, but from the first masked input on a person can only take the coordinator's word for it.
+  const spent =
+    inputs.length === 0
+      ? state.spent
+      : epsilonAfter(config.plan, { released: state.released, exposed: mostExposed(state) });
   const outputs: TaskOutput[] = [
-    { type: "ledger", body: { kind: "round-failed", task: config.plan.task, round, reason: code } },
+    {
+      type: "ledger",
+      body: {
+        kind: "round-failed",
+        task: config.plan.task,
+        round,
+        reason: code,
+        spent: { before: state.spent, after: spent },
+      },
+    },
     {
       type: "round",
       record: {
         ...failedRecord({
           round,
-          spent: state.spent,
+          spent,
           reason: `${code}: ${rule}`,
           times: { ...phase.times, finished: env.now },
         }),
@@ -206,12 +227,13 @@ function closeRound(
         dropped: cohort - present.length,
       },
     },
-    { type: "discard", round, vectors: "inputs" in phase ? [...phase.inputs.values()] : [] },
+    { type: "discard", round, vectors: inputs },
     ...present.map(
       (to): TaskOutput => ({ type: "send", to, message: { type: "round-failed", round, code, rule } }),
     ),
   ];
-  return { state: { ...state, phase: { name: "idle" } }, outputs };
+  // Whether a draw succeeds depends on its size, so what is drawn after a failed one is no plain Poisson sample.
+  return { state: { ...state, phase: { name: "idle" }, spent, poisson: false }, outputs };
 }
 
 /** Records a release in the ledger and publishes it; the next round may start. */
@@ -228,7 +250,7 @@ export function publishRound(
   const { round } = phase;
   const poisson = state.poisson && phase.poisson;
   const released = state.released + 1;
-  const after = epsilonAfter(plan, { released, poisson });
+  const after = epsilonAfter(plan, { released, exposed: mostExposed(state) });
   const survivors = phase.survivors.length;
   const { localDeviation, honest, scale } = plan.resolved.mechanism;
   const modelHash = hexToBytes(release.modelHash);
@@ -275,7 +297,7 @@ export function publishRound(
         lossDeviation: release.lossDeviation,
         silhouette: release.silhouette,
         reason: null,
-        poisson: phase.poisson,
+        poisson,
         times: { ...phase.times, finished: env.now },
       },
     },

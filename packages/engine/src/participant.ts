@@ -2,6 +2,7 @@
  * The participant machine: one device's side of a task, sans-IO. The SDK feeds it what the coordinator says and what
  * its own effects returned, and carries out its outputs.
  */
+import type { ParticipationEntry } from "@kindred/privacy";
 import {
   bytesToHex,
   type ClientMessage,
@@ -18,8 +19,9 @@ import {
   type MaskJob,
   startClient,
   stepClient,
+  wipeMasks,
 } from "@kindred/secagg";
-import { mayParticipate, type ParticipationEntry } from "./personal-ledger.ts";
+import { mayParticipate } from "./personal-ledger.ts";
 
 export interface ParticipantConfig {
   readonly plan: Plan;
@@ -111,23 +113,20 @@ export function stepParticipant(
       };
     case "training-failed":
       if (state.name !== "training" || state.round !== event.round) return stay(state);
-      return refuse(event.round, event.rejection);
+      return refuse(state, { round: event.round, rejection: event.rejection }, context);
     case "masked": {
-      if (state.name !== "secure" || state.round !== event.round) return stay(state);
+      if (state.name !== "secure" || state.round !== event.round || !isMasking(state)) return stay(state);
       const answer: ClientMessage = { type: "masked-input", round: event.round, vector: event.vector };
       return { state: { ...state, answer }, outputs: [{ type: "send", message: answer }] };
     }
     case "withdraw": {
       if (!("round" in state)) return { state: { name: "waiting" }, outputs: [] };
       const { round } = state;
-      // Wipes the round's secrets.
-      if (state.name === "secure")
-        stepClient(state.client, { type: "leave" }, { suite: env.suite, random: env.random });
       return {
         state: { name: "waiting" },
         outputs: [
           { type: "send", message: { type: "leave", round, code: "consent-missing" } },
-          { type: "forget", round },
+          ...forgetRound(state, context),
         ],
       };
     }
@@ -139,12 +138,16 @@ function stay(state: ParticipantState): ParticipantTransition {
 }
 
 /** Leaves a round on the device's own account: tells the coordinator the code, the app the whole reason. */
-function refuse(round: number, rejection: Rejection): ParticipantTransition {
+function refuse(
+  state: ParticipantState,
+  { round, rejection }: { round: number; rejection: Rejection },
+  context: Context,
+): ParticipantTransition {
   return {
     state: { name: "waiting" },
     outputs: [
       { type: "send", message: { type: "leave", round, code: rejection.code } },
-      { type: "forget", round },
+      ...forgetRound(state, context),
       { type: "refused", round, rejection },
       { type: "check-in", afterMs: 0 },
     ],
@@ -165,7 +168,7 @@ function onMessage(state: ParticipantState, message: ServerMessage, context: Con
     case "come-back":
       return {
         state: { name: "waiting" },
-        outputs: [...forgetRound(state), { type: "check-in", afterMs: message.afterMs }],
+        outputs: [...forgetRound(state, context), { type: "check-in", afterMs: message.afterMs }],
       };
     case "released": {
       const outputs: ParticipantOutput[] = [
@@ -175,7 +178,7 @@ function onMessage(state: ParticipantState, message: ServerMessage, context: Con
       if (!current) return { state, outputs };
       return {
         state: { name: "waiting" },
-        outputs: [...forgetRound(state), ...outputs, { type: "check-in", afterMs: 0 }],
+        outputs: [...forgetRound(state, context), ...outputs, { type: "check-in", afterMs: 0 }],
       };
     }
     case "round-failed": {
@@ -189,7 +192,7 @@ function onMessage(state: ParticipantState, message: ServerMessage, context: Con
       return {
         state: { name: "waiting" },
         outputs: [
-          ...forgetRound(state),
+          ...forgetRound(state, context),
           { type: "round-failed", round: message.round, rejection },
           { type: "check-in", afterMs: 0 },
         ],
@@ -198,7 +201,10 @@ function onMessage(state: ParticipantState, message: ServerMessage, context: Con
     case "task-finished":
       return {
         state: { name: "finished" },
-        outputs: [...forgetRound(state), { type: "finished", modelHash: bytesToHex(message.modelHash) }],
+        outputs: [
+          ...forgetRound(state, context),
+          { type: "finished", modelHash: bytesToHex(message.modelHash) },
+        ],
       };
     case "challenge":
     case "welcome":
@@ -208,32 +214,45 @@ function onMessage(state: ParticipantState, message: ServerMessage, context: Con
   }
 }
 
-function forgetRound(state: ParticipantState): ParticipantOutput[] {
+/** Wipes the secrets of the round under way, if any, and has its contribution forgotten. */
+function forgetRound(state: ParticipantState, { env }: Context): ParticipantOutput[] {
+  if (state.name === "secure") stepClient(state.client, { type: "leave" }, env);
   return "round" in state ? [{ type: "forget", round: state.round }] : [];
 }
 
 function onSelected(
   state: ParticipantState,
   message: Extract<ServerMessage, { type: "selected" }>,
-  { config, env }: Context,
+  context: Context,
 ): ParticipantTransition {
   const { round, modelHash } = message;
+  const { config } = context;
   if (state.name === "ready" && state.round === round)
     return { state, outputs: [{ type: "send", message: { type: "ready", round } }] };
-  if (state.name === "training" && state.round === round) return stay(state);
-  if (!equalBytes(message.planDigest, config.planDigest))
-    return refuse(round, {
+  if ("round" in state && round <= state.round) return stay(state);
+  if (!equalBytes(message.planDigest, config.planDigest)) {
+    const rejection: Rejection = {
       code: "plan-invalid",
       field: "selected.planDigest",
       rule: "must be the digest of the plan this device verified",
       fix: "the coordinator must start a new task instead of changing a plan",
-    });
-  const allowed = mayParticipate(env.ledger, { plan: config.plan, round });
-  if (!allowed.ok) return refuse(round, allowed.rejection);
+    };
+    return refuse(state, { round, rejection }, context);
+  }
+  const allowed = allowedByLedger(round, context);
+  if (!allowed.ok) return refuse(state, { round, rejection: allowed.rejection }, context);
   return {
     state: { name: "training", round, modelHash },
-    outputs: [...forgetRound(state), { type: "train", round, modelHash: bytesToHex(modelHash) }],
+    outputs: [...forgetRound(state, context), { type: "train", round, modelHash: bytesToHex(modelHash) }],
   };
+}
+
+function allowedByLedger(round: number, { config, env }: Context): ReturnType<typeof mayParticipate> {
+  return mayParticipate(env.ledger, {
+    plan: config.plan,
+    planDigest: bytesToHex(config.planDigest),
+    round,
+  });
 }
 
 function onEnrol(
@@ -277,7 +296,22 @@ function onSecure(state: ParticipantState, message: SecureMessage, context: Cont
   // A coordinator that lost its connection repeats its message; a *different* message of a phase already answered is
   // left to the client machine, which refuses it.
   if (state.heard?.type === message.type && sameMessage(state.heard, message)) return repeat(state);
+  // Nothing may be signed or revealed before this device's own input is recorded and sent.
+  if (isMasking(state) && message.type !== "inbox") {
+    const rejection: Rejection = {
+      code: "message-unexpected",
+      field: message.type,
+      rule: "must not come before this device's masked input",
+      fix: "wait for the masked inputs before naming the survivors",
+    };
+    return refuse(state, { round: state.round, rejection }, context);
+  }
   return stepSecure(state, { event: secureEvent(message), heard: message }, context);
+}
+
+/** Whether the masks are handed out and the masked vector is not yet there. */
+function isMasking({ heard, answer }: SecureState): boolean {
+  return heard?.type === "inbox" && answer === undefined;
 }
 
 function repeat(state: SecureState): ParticipantTransition {
@@ -306,10 +340,10 @@ function secureEvent(message: SecureMessage): ClientEvent {
 function stepSecure(
   state: SecureState,
   { event, heard }: { event: ClientEvent; heard: ServerMessage },
-  { config, env }: Context,
+  context: Context,
 ): ParticipantTransition {
   const { round } = state;
-  const stepped = stepClient(state.client, event, { suite: env.suite, random: env.random });
+  const stepped = stepClient(state.client, event, context.env);
   const outputs: ParticipantOutput[] = [];
   let answer: ClientMessage | undefined;
   for (const output of stepped.outputs) {
@@ -319,8 +353,12 @@ function stepSecure(
         outputs.push({ type: "send", message: output.message });
         break;
       case "mask": {
-        const allowed = mayParticipate(env.ledger, { plan: config.plan, round });
-        if (!allowed.ok) return refuse(round, allowed.rejection);
+        const allowed = allowedByLedger(round, context);
+        if (!allowed.ok) {
+          wipeMasks(output.job);
+          const left = { ...state, client: stepped.state };
+          return refuse(left, { round, rejection: allowed.rejection }, context);
+        }
         outputs.push({
           type: "mask",
           round,
@@ -331,7 +369,7 @@ function stepSecure(
         break;
       }
       case "refused":
-        return refuse(round, output.rejection);
+        return refuse(state, { round, rejection: output.rejection }, context);
       case "finished":
         outputs.push({ type: "forget", round });
         break;

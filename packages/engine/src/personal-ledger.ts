@@ -1,37 +1,32 @@
-/** What one device has spent: its own record, which it consults before the coordinator's. */
-import { accepted, type Plan, type Result, rejected } from "@kindred/protocol";
+/** Whether this device takes part, by its own record and the plan it verified. */
+import { type ParticipationEntry, personalMayJoin, personalSpent } from "@kindred/privacy";
+import { accepted, type Plan, type Result } from "@kindred/protocol";
 import { planEpsilon } from "./resolve-plan.ts";
 
-/** One masked input that left the device. Written before it is sent. */
-export interface ParticipationEntry {
-  readonly task: string;
+interface Query {
+  readonly plan: Plan;
+  /** 64 hexadecimal digits. */
   readonly planDigest: string;
   readonly round: number;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  /** ε against the coordinator of this task after this participation; `null` when noise is off. */
-  readonly epsilon: number | null;
-  readonly delta: number;
 }
 
-/** Whether this device may take part in a round, by its own ledger. */
+/**
+ * Whether this device may take part in a round, by its own ledger.
+ * @returns ε against the coordinator after this participation, `null` when noise is off; or `participation-cap`
+ */
 export function mayParticipate(
   entries: readonly ParticipationEntry[],
-  { plan, round }: { plan: Plan; round: number },
+  { plan, planDigest, round }: Query,
 ): Result<{ readonly epsilon: number | null }> {
-  const own = entries.filter((entry) => entry.task === plan.task);
-  const { maximum, minimumSeparation } = plan.participation;
-  if (own.length >= maximum)
-    return rejected("participation-cap", "participation.maximum", {
-      rule: `allows ${maximum} rounds, this device has taken part in ${own.length}`,
-      fix: "nothing to do: the device keeps receiving models",
-    });
-  const last = own.reduce((latest, entry) => Math.max(latest, entry.round), Number.NEGATIVE_INFINITY);
-  if (round - last < minimumSeparation || round <= last)
-    return rejected("participation-cap", "participation.minimumSeparation", {
-      rule: `asks for ${minimumSeparation} rounds between participations, the last was round ${last}`,
-      fix: "wait for a later round",
-    });
-  const spent = planEpsilon(plan, own.length + 1);
+  const { task } = plan;
+  const { maximum: cap, minimumSeparation } = plan.participation;
+  const verdict = personalMayJoin({ entries, task, planDigest, round, cap, minimumSeparation });
+  if (!verdict.ok) return verdict;
+  const spent = planEpsilon(plan, personalSpent(entries, { task }).participations + 1);
   return accepted({ epsilon: Number.isFinite(spent) ? spent : null });
+}
+
+/** Whether no later round of the task will admit this device, so that it need not check in any more. */
+export function isExhausted(entries: readonly ParticipationEntry[], query: Omit<Query, "round">): boolean {
+  return !mayParticipate(entries, { ...query, round: Number.POSITIVE_INFINITY }).ok;
 }

@@ -8,7 +8,6 @@
  */
 import {
   type AesCtrRandom,
-  type ClipNorm,
   centredLift,
   clipNorm,
   conditionalRound,
@@ -52,9 +51,10 @@ interface EncodeOptions {
 }
 
 /**
- * Encodes a contribution for masking.
+ * Encodes a contribution for masking. A block that holds a value that is not finite counts as zeros: a refusal would
+ * tell the coordinator, who chooses the model, for whom training on it diverges.
  * @returns paddedLength integers modulo 2^b
- * @throws RangeError if a block has the wrong length or holds a value that is not finite
+ * @throws RangeError if a block has the wrong length
  */
 export function encodeContribution(
   contribution: Contribution,
@@ -68,7 +68,12 @@ export function encodeContribution(
         throw new RangeError(
           `contribution.${block.name} must have ${block.length} values, found ${values.length}`,
         );
-      return { values, clip: clipNorm(block.clip), weight: block.weight };
+      const finite = Array.prototype.every.call(values, Number.isFinite);
+      return {
+        values: finite ? values : new Float64Array(values.length),
+        clip: clipNorm(block.clip),
+        weight: block.weight,
+      };
     }),
   );
   const padded = new Float64Array(mechanism.paddedLength);
@@ -126,5 +131,3 @@ export function blockDeviation(
     (block.clip / block.weight)
   );
 }
-
-export type { ClipNorm };

@@ -1,6 +1,6 @@
 /** From the plain sum of a cohort to the next model version. All of it is post-processing of the noisy sum. */
 import { centroidsFromAggregate, type Matrix } from "@kindred/clustering";
-import type { Model, Plan } from "@kindred/protocol";
+import { KindredError, type Model, type Plan } from "@kindred/protocol";
 import { type Contribution, decodeAggregate } from "./pipeline.ts";
 import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
 
@@ -54,7 +54,7 @@ export function evaluationBlock(
 
 /**
  * Decodes the sum, takes the server optimiser's step, and moves the centroids.
- * @throws KindredError `model-invalid` if the step is not finite
+ * @throws KindredError `model-invalid` if the step leaves a weight that is not finite in 32 bits
  */
 export function computeRelease(input: ReleaseInput): ReleaseOutput {
   const { plan, sid, survivors, parent } = input;
@@ -70,6 +70,13 @@ export function computeRelease(input: ReleaseInput): ReleaseOutput {
   for (const { offset, deltaOffset, length } of input.segments) {
     for (let i = 0; i < length; i++) weights[offset + i]! += step[deltaOffset + i]!;
   }
+  if (!weights.every(Number.isFinite))
+    throw new KindredError({
+      code: "model-invalid",
+      field: "model.weights",
+      rule: "must be finite after the server's step",
+      fix: "lower server.learningRate; the model stays as it was",
+    });
   const previous: Matrix = {
     rows: parent.clusters,
     columns: parent.centroids.length / parent.clusters,

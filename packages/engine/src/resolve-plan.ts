@@ -4,9 +4,14 @@ import {
   coordinatorEpsilon,
   delta,
   epsilon,
+  MAXIMUM_DEVIATION,
+  MAXIMUM_SCALE,
   type Mechanism,
   mechanismWithoutNoise,
   noiseMultiplier,
+  paddedLength,
+  ROUNDING_BETA,
+  roundedSensitivity,
 } from "@kindred/privacy";
 import {
   accepted,
@@ -136,7 +141,10 @@ export function planEpsilon(plan: Plan, participations: number): number {
 
 /**
  * Everything a device checks before it trusts a plan: the coordinator's signature, the layout, the number of honest
- * survivors, and ε recomputed by its own accountant against both the plan's promise and the device's floors.
+ * survivors, the bound of the rounding, and ε recomputed by its own accountant against both the plan's promise and the
+ * device's floors.
+ * @param signed as `parseSignedPlan` of @kindred/protocol gives it
+ * @returns the plan; or `signature-invalid`, `plan-invalid`, `privacy-floor`
  */
 export function verifyPlan(
   { plan, signature }: SignedPlan,
@@ -161,7 +169,10 @@ export function verifyPlan(
       fix: "download the plan again",
     });
   const layout = vectorBlocks(plan, resolved.blocks[0]?.length ?? 0);
-  const sameLayout = layout.every((block, i) => {
+  const length = layout.reduce((total, block) => total + block.length, 0);
+  const sameLength =
+    resolved.blocks.length === layout.length && mechanism.paddedLength === paddedLength(length);
+  const sameBlocks = layout.every((block, i) => {
     const other = resolved.blocks[i];
     return (
       other?.name === block.name &&
@@ -170,12 +181,12 @@ export function verifyPlan(
       Math.abs(other.weight - block.weight) < 1e-12
     );
   });
-  if (!sameLayout)
+  if (!sameLength || !sameBlocks)
     return rejected("plan-invalid", "plan.resolved.blocks", {
       rule: "must follow from the plan",
       fix: "resolve the plan again",
     });
-  if (cohort.minSurvivors < floors.minimumSurvivors)
+  if (!(cohort.minSurvivors >= floors.minimumSurvivors))
     return rejected("privacy-floor", "plan.cohort.minSurvivors", {
       rule: `must be at least ${floors.minimumSurvivors} on this device, found ${cohort.minSurvivors}`,
       fix: "raise minSurvivors in the plan, or lower the app's floor",
@@ -188,7 +199,25 @@ export function verifyPlan(
       rule: `must assume ${honest} honest survivors and ${privacy.modulusBits} bits`,
       fix: "resolve the plan again",
     });
+  if (!encodesEverything(mechanism))
+    return rejected("plan-invalid", "plan.resolved.mechanism.sensitivity", {
+      rule: "must be that of the scale, the padded length and the rounding, within what 32 bits hold",
+      fix: "resolve the plan again",
+    });
   return verifyGuarantee(plan, floors);
+}
+
+/**
+ * Whether every clipped vector can be encoded. With a smaller bound or a larger scale the encoding of long updates only
+ * would fail, and the coordinator would see whose.
+ */
+function encodesEverything({ scale, paddedLength: dimension, ...mechanism }: MechanismParameters): boolean {
+  const { beta, sensitivity, localDeviation } = mechanism;
+  if (!(scale <= MAXIMUM_SCALE && localDeviation <= MAXIMUM_DEVIATION)) return false;
+  const due = roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA });
+  // Engines may round exp and log differently in the last place.
+  const near = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * b;
+  return near(beta, ROUNDING_BETA) && near(sensitivity.l2, due.l2) && near(sensitivity.l1, due.l1);
 }
 
 function verifyGuarantee(plan: Plan, floors: PrivacyFloors): Result<Plan> {
@@ -204,7 +233,7 @@ function verifyGuarantee(plan: Plan, floors: PrivacyFloors): Result<Plan> {
       rule: `must be at most ${floors.maximumEpsilon} on this device, found ${spent === Number.POSITIVE_INFINITY ? "no guarantee (noise is off)" : spent.toFixed(3)}`,
       fix: "lower epsilon in the plan, or raise the app's maximumEpsilon",
     });
-  if (!noNoise && plan.privacy.delta > floors.maximumDelta)
+  if (!noNoise && !(plan.privacy.delta <= floors.maximumDelta))
     return rejected("privacy-floor", "plan.privacy.delta", {
       rule: `must be at most ${floors.maximumDelta} on this device, found ${plan.privacy.delta}`,
       fix: "lower delta in the plan",

@@ -1,6 +1,15 @@
 /**
- * Server optimisers over the mean client update (Reddi et al. 2021, "Adaptive Federated Optimization"), with
- * positive-part James–Stein shrinkage of a noisy mean: post-processing, so free of privacy cost.
+ * Server optimisers over the mean client update Δ, with positive-part James–Stein shrinkage of a noisy mean:
+ * post-processing, so free of privacy cost.
+ *
+ * - FedAvg: x ← x + ηΔ.
+ * - FedAvgM (Hsu, Qi & Brown 2019, equation 2): m ← βm + Δ, x ← x + ηm.
+ * - FedAdam (Reddi et al. 2021, "Adaptive Federated Optimization", Algorithm 2): m ← β₁m + (1 − β₁)Δ,
+ *   v ← β₂v + (1 − β₂)Δ², x ← x + ηm / (√v + τ).
+ *
+ * Divergence from Reddi et al.: the moments start at 0 and are corrected for it, m / (1 − β₁ᵗ) and v / (1 − β₂ᵗ), as in
+ * Adam (Kingma & Ba 2015); the paper starts v at τ² or more and corrects nothing, which makes early steps small.
+ * FedAvg is shrunk by the update, FedAvgM before it enters the momentum, FedAdam by the step.
  */
 import { KindredError, type ServerOptimiserOptions } from "@kindred/protocol";
 
@@ -35,7 +44,10 @@ export function jamesSteinFactor(values: Float64Array, deviation: number): numbe
   return Math.max(0, 1 - ((values.length - 2) * deviation * deviation) / square);
 }
 
-/** Learning rate of a step: linear warm-up, then constant or half a cosine to zero at `rounds`. */
+/**
+ * Learning rate of a step, from 1: linear warm-up, then constant or half a cosine that begins at the full rate and would
+ * reach zero one step after `rounds`, so that no round trains for nothing.
+ */
 export function scheduledRate(
   options: ServerOptimiserOptions,
   { step, rounds }: { step: number; rounds: number },
@@ -60,7 +72,7 @@ interface StepInput {
 }
 
 /**
- * One server step.
+ * One server step. Steps count released rounds: a failed round moves neither moments nor schedule.
  * @returns the step to add to the trainable weights, and the next state
  * @throws KindredError `model-invalid` if the mean is not finite or has another length than the state
  */

@@ -84,7 +84,7 @@ export interface TaskState {
   readonly modelHash: string;
   /** Rounds whose aggregate was released. */
   readonly released: number;
-  /** Whether every release so far counts for amplification by Poisson sampling. */
+  /** Whether every cohort so far was a Poisson sample, nobody cut off and no round failed. Recorded; no ε rests on it. */
   readonly poisson: boolean;
   readonly spent: Spent;
   readonly participations: Map<string, ParticipationCount>;
@@ -147,7 +147,7 @@ export interface RoundRecord {
   readonly lossDeviation: number | null;
   readonly silhouette: number | null;
   readonly reason: string | null;
-  /** Whether the cohort was a Poisson sample, nobody cut off. */
+  /** Whether this cohort and all before it were Poisson samples, nobody cut off and no round failed. */
   readonly poisson: boolean;
   readonly times: PhaseTimes;
 }

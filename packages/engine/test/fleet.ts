@@ -32,7 +32,7 @@ import {
   type TaskState,
 } from "../src/index.ts";
 
-export const suite = nodeSuite();
+const suite = nodeSuite();
 const coordinator = suite.signingKeyPair(sha256Bytes("coordinator"));
 
 /** A plan small enough for fast tests: 4 clusters of dimension 2 and `modelLength` weights. */

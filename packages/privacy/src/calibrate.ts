@@ -34,7 +34,7 @@ export const MINIMUM_DEVIATION = 4;
 const MAXIMUM_INFLATION = 2;
 
 /** Scaled coordinates stay within 30 bits and a sign. */
-const MAXIMUM_SCALE = 2 ** 30;
+export const MAXIMUM_SCALE = 2 ** 30;
 
 /** What a plan says about privacy, and the size of what it releases. */
 export interface MechanismInput {

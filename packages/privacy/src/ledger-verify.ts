@@ -35,15 +35,15 @@ export type LedgerRule =
   | "plan-missing"
   /** A round started under another plan than the one accepted last. */
   | "plan-mismatch"
-  /** A release without a start, or twice. */
+  /** A release, or a failure that spent, without a start, or twice. */
   | "round-not-started"
   /** A round started twice. */
   | "round-repeated"
   /** Spending does not go on from the release before, or falls. */
   | "spending"
-  /** A release spent more than its start promised. */
+  /** A round spent more than its start promised. */
   | "over-promise"
-  /** A promise or release exceeds the plan's ε. */
+  /** What was promised or spent exceeds the plan's ε. */
   | "over-budget";
 
 /** One broken rule. */
@@ -134,13 +134,14 @@ function checkMeaning(task: TaskBudget | undefined, body: LedgerBody, complain: 
     overBudget("promised.coordinator", body.promised);
     return;
   }
-  if (body.kind !== "round-released") return;
   overBudget("spent.after.coordinator", body.spent.after);
   const { before, after } = body.spent;
   const promised = task.open.get(body.round);
-  if (!promised) complain("round-not-started", `round ${body.round} is not open`);
+  // A round that the budget did not let start fails without having been open, and spends nothing.
+  const idle = body.kind === "round-failed" && sameSpending(before, after);
+  if (!promised && !idle) complain("round-not-started", `round ${body.round} is not open`);
   for (const who of ["coordinator", "observer"] as const) {
-    // Before the first release "nothing spent" and "no guarantee" are both true of a plan without noise.
+    // Before the first round "nothing spent" and "no guarantee" are both true of a plan without noise.
     const fresh = task.roundsReleased === 0 && before[who] === null;
     if (before[who] !== task.spent[who] && !fresh) {
       complain("spending", `spent.before.${who}: expected ${task.spent[who]}, got ${before[who]}`);
@@ -152,6 +153,10 @@ function checkMeaning(task: TaskBudget | undefined, body: LedgerBody, complain: 
       complain("over-promise", `spent.after.${who}: ${after[who]} exceeds the promised ${promised[who]}`);
     }
   }
+}
+
+function sameSpending(a: Spending, b: Spending): boolean {
+  return a.coordinator === b.coordinator && a.observer === b.observer;
 }
 
 type Check = (value: unknown) => boolean;
@@ -201,7 +206,7 @@ const BODIES: { readonly [K in LedgerBody["kind"]]: Check } = {
     modelHash: text,
     parentModelHash: text,
   }),
-  "round-failed": record({ ...round, reason: text }),
+  "round-failed": record({ ...round, reason: text, spent: record({ before: spending, after: spending }) }),
 };
 
 const isBody: Check = (value) => {

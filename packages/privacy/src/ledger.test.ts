@@ -59,11 +59,12 @@ const releasedBody = (round: number, before: Spending, after: Spending): LedgerB
   modelHash: `model-${round}`,
   parentModelHash: `model-${round - 1}`,
 });
-const failed = (round: number): LedgerBody => ({
+const failed = (round: number, before: Spending, after = before): LedgerBody => ({
   kind: "round-failed",
   task: "films",
   round,
   reason: "too-few-survivors",
+  spent: { before, after },
 });
 
 const sound: readonly LedgerBody[] = [
@@ -71,7 +72,7 @@ const sound: readonly LedgerBody[] = [
   started(1, spending(1, 0.5)),
   releasedBody(1, spending(0), spending(1, 0.5)),
   started(2, spending(2, 1)),
-  failed(2),
+  failed(2, spending(1, 0.5)),
   started(3, spending(2, 1)),
   releasedBody(3, spending(1, 0.5), spending(2, 1)),
 ];
@@ -175,7 +176,10 @@ describe("appendEntry and verifyLedger", () => {
     const seen = { index: 6, hash: entries[6]!.hash };
     expect(broken(entries, { seen })).toEqual([]);
     expect(broken(entries.slice(0, 6), { seen })).toEqual([[6, "truncated"]]);
-    const rewritten = [...entries.slice(0, 6), chain([...sound.slice(0, 6), failed(3)])[6]!];
+    const rewritten = [
+      ...entries.slice(0, 6),
+      chain([...sound.slice(0, 6), failed(3, spending(1, 0.5))])[6]!,
+    ];
     expect(broken(rewritten, { seen })).toEqual([[6, "truncated"]]);
   });
 
@@ -232,6 +236,34 @@ describe("verifyLedger: what was promised was done", () => {
       [[8, "spending"]],
     ],
     [
+      "a failed round whose spending is forgotten",
+      [
+        ...sound,
+        started(4, spending(3)),
+        failed(4, spending(2, 1), spending(3)),
+        started(5, spending(3)),
+        releasedBody(5, spending(2, 1), spending(3)),
+      ],
+      [
+        [10, "spending"],
+        [10, "spending"],
+      ],
+    ],
+    [
+      "a failed round that spent more than it promised, and one that spent without having started",
+      [
+        accepted(),
+        started(1, spending(1)),
+        failed(1, spending(0), spending(2)),
+        failed(2, spending(2), spending(3)),
+      ],
+      [
+        [2, "over-promise"],
+        [2, "over-promise"],
+        [3, "round-not-started"],
+      ],
+    ],
+    [
       "a guarantee that comes back",
       [
         accepted(null),
@@ -283,7 +315,10 @@ describe("verifyLedger: what was promised was done", () => {
       ];
       expect(broken(chain(silent))).toEqual([]);
     }
-    expect(broken(chain([...sound, accepted(9), started(4, spending(8)), failed(4)]))).toEqual([]);
+    expect(
+      broken(chain([...sound, accepted(9), started(4, spending(8)), failed(4, spending(2, 1))])),
+    ).toEqual([]);
+    expect(broken(chain([accepted(1), failed(1, spending(0))]))).toEqual([]); // the budget let it not start
   });
 });
 
@@ -304,9 +339,21 @@ describe("foldLedger", () => {
     });
   });
 
+  it("counts what a failed round may have shown the coordinator", () => {
+    const bodies = [accepted(), started(1, spending(1)), failed(1, spending(0), spending(1, 0))];
+    expect(broken(chain(bodies))).toEqual([]);
+    expect(foldLedger(chain(bodies)).tasks.get("films")).toMatchObject({
+      roundsReleased: 0,
+      roundsFailed: 1,
+      spent: spending(1, 0),
+    });
+  });
+
   it("keeps tasks apart, keeps history under a new plan, and ignores rounds without a plan", () => {
     const books = { ...accepted(7), task: "books" } as LedgerBody;
-    const state = foldLedger(chain([...sound, books, accepted(9), { ...failed(1), task: "music" }]));
+    const state = foldLedger(
+      chain([...sound, books, accepted(9), { ...failed(1, spending(0)), task: "music" }]),
+    );
     expect([...state.tasks.keys()]).toEqual(["films", "books"]);
     expect(state.tasks.get("films")).toMatchObject({
       epsilonLimit: 9,

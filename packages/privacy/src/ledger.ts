@@ -55,7 +55,14 @@ export type LedgerBody =
       /** The model the round started from. */
       readonly parentModelHash: string;
     }
-  | { readonly kind: "round-failed"; readonly task: string; readonly round: number; readonly reason: string };
+  | {
+      readonly kind: "round-failed";
+      readonly task: string;
+      readonly round: number;
+      readonly reason: string;
+      /** Nothing was released, but where masked inputs had arrived the coordinator may have seen their sum. */
+      readonly spent: { readonly before: Spending; readonly after: Spending };
+    };
 
 /** One link of the chain. */
 export interface LedgerEntry {
@@ -121,7 +128,7 @@ export interface TaskBudget {
   readonly roundsFailed: number;
   /** Rounds that were started and neither released nor failed, with what was promised for each. */
   readonly open: ReadonlyMap<number, Spending>;
-  /** Spent so far; 0 before the first release. */
+  /** Spent so far; 0 before the first round that masked inputs arrived in. */
   readonly spent: Spending;
   /** Hash of the model released last; undefined before the first release. */
   readonly modelHash: string | undefined;
@@ -168,7 +175,7 @@ function advance(task: TaskBudget, body: Exclude<LedgerBody, { kind: "plan-accep
       return { ...task, open: open.set(body.round, body.promised) };
     case "round-failed":
       open.delete(body.round);
-      return { ...task, open, roundsFailed: task.roundsFailed + 1 };
+      return { ...task, open, roundsFailed: task.roundsFailed + 1, spent: body.spent.after };
     case "round-released":
       open.delete(body.round);
       return {

@@ -1,19 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { type PersonalEntry, personalMayJoin, personalSpent } from "./personal-ledger.ts";
+import { type ParticipationEntry, personalMayJoin, personalSpent } from "./personal-ledger.ts";
 
-const entry = (round: number, epsilonAfter: number | null, task = "films"): PersonalEntry => ({
+const entry = (round: number, epsilon: number | null, task = "films"): ParticipationEntry => ({
   task,
   round,
-  time: "2025-01-01T00:00:00.000Z",
+  time: Date.UTC(2025, 0, 1),
   planDigest: "plan-1",
-  epsilonAfter,
+  epsilon,
+  delta: 1e-6,
 });
 const entries = [entry(2, 1), entry(1, 0.5, "books"), entry(5, 1.7), entry(5, 1.7)];
 
 describe("personalSpent", () => {
-  it("counts each round of the task once", () => {
+  it("counts every masked input for the task, two of the same round twice", () => {
     expect(personalSpent(entries, { task: "films" })).toEqual({
-      participations: 2,
+      participations: 3,
       lastRound: 5,
       epsilon: 1.7,
     });
@@ -37,14 +38,17 @@ describe("personalSpent", () => {
 
 describe("personalMayJoin", () => {
   const ask = (change: Partial<Parameters<typeof personalMayJoin>[0]>) => {
-    const query = { entries, task: "films", round: 8, cap: 3, minimumSeparation: 3, ...change };
+    const planDigest = "plan-1";
+    const query = { entries, task: "films", planDigest, round: 8, cap: 4, minimumSeparation: 3, ...change };
     const verdict = personalMayJoin(query);
     return verdict.ok ? "ok" : verdict.reason;
   };
 
   it("allows up to the cap", () => {
     expect(ask({})).toBe("ok");
-    expect(ask({ cap: 2 })).toBe("cap-reached");
+    expect(ask({ cap: 3 })).toBe("cap-reached");
+    expect(ask({ cap: 3, round: Number.POSITIVE_INFINITY })).toBe("cap-reached");
+    expect(ask({ round: Number.POSITIVE_INFINITY })).toBe("ok");
     expect(ask({ cap: 0, task: "music" })).toBe("cap-reached");
     expect(ask({ cap: 1, task: "music" })).toBe("ok");
     expect(ask({ cap: Number.NaN })).toBe("cap-reached");
@@ -62,6 +66,11 @@ describe("personalMayJoin", () => {
     expect(ask({ round: 2 })).toBe("already-contributed");
   });
 
+  it("spends under one plan of a task only", () => {
+    expect(ask({ planDigest: "plan-2", cap: 99 })).toBe("plan-changed");
+    expect(ask({ planDigest: "plan-2", task: "music" })).toBe("ok");
+  });
+
   it("holds the owner's own limit, boundary included", () => {
     expect(ask({ epsilonAfter: 2, epsilonLimit: 2 })).toBe("ok");
     expect(ask({ epsilonAfter: 2.0001, epsilonLimit: 2 })).toBe("over-budget");
@@ -72,7 +81,8 @@ describe("personalMayJoin", () => {
   });
 
   it("tags a refusal for the wire", () => {
-    const query = { entries, task: "films", round: 8, cap: 2, minimumSeparation: 1 };
+    const planDigest = "plan-1";
+    const query = { entries, task: "films", planDigest, round: 8, cap: 2, minimumSeparation: 1 };
     expect(personalMayJoin(query)).toMatchObject({
       ok: false,
       rejection: { code: "participation-cap", field: "participations" },

@@ -69,7 +69,7 @@ export const serverOptimiserSchema = z.strictObject({
   adaptivity: positive.default(1e-6),
   /** Rounds of linear warm-up of the server learning rate. */
   warmupRounds: z.number().int().min(0).default(0),
-  /** Learning rate after the warm-up: constant, or half a cosine down to zero at the last round. */
+  /** Learning rate after the warm-up: constant, or half a cosine that would reach zero one round after the last. */
   schedule: z.enum(["constant", "cosine"]).default("constant"),
   /** Positive-part James–Stein shrinkage of each tensor of the noisy mean update (post-processing, free of privacy cost). */
   shrinkage: z.enum(["none", "james-stein"]).default("james-stein"),
