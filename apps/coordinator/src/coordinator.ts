@@ -1,21 +1,13 @@
 /** The coordinator's composition root: database, blobs, key, tasks, HTTP and sockets in one process. */
 import { randomBytes } from "node:crypto";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { seedCentroids } from "@kindred/clustering";
-import { itemFeatures } from "@kindred/encoder/features";
-import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
-import { resolvePlan, type TaskOutput } from "@kindred/engine";
+import type { TaskOutput } from "@kindred/engine";
 import {
   bytesToHex,
   canonicalJson,
-  catalogueHash,
-  encodeModel,
   hexToBytes,
   KindredError,
-  parseCatalogue,
-  parsePlanInput,
+  type Plan,
   planDigest,
   planSigningText,
   type SignedPlan,
@@ -24,22 +16,24 @@ import {
 import { nodeSuite } from "@kindred/secagg/node";
 import { type Logger, pino } from "pino";
 import { createHttpApp } from "./http/app.ts";
+import { carefulLogger } from "./logging.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
-import { appendToLedger } from "./runtime/commit.ts";
+import { appendToLedger, type Commit, commitTransitions } from "./runtime/commit.ts";
+import { DeviceNotes } from "./runtime/device-notes.ts";
+import { prepareTask } from "./runtime/new-task.ts";
 import { readTask } from "./runtime/open-task.ts";
 import { ReleaseRunner } from "./runtime/release-runner.ts";
 import { RunningSum } from "./runtime/running-sum.ts";
+import { sweepSpool } from "./runtime/spool-sweep.ts";
 import { TaskRuntime } from "./runtime/task-runtime.ts";
 import { Gateway, type ServedTask } from "./sockets/gateway.ts";
+import { Listener } from "./sockets/listener.ts";
 import { type BlobStores, openBlobStores } from "./store/blobs.ts";
 import { type CoordinatorKey, loadCoordinatorKey } from "./store/coordinator-key.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { ConflictError } from "./store/errors.ts";
 import { httpPorts } from "./store/readers.ts";
 import { VERSION } from "./version.ts";
-
-/** Lloyd iterations over the public items when clusters are seeded. */
-const SEED_ITERATIONS = 10;
 
 export interface CoordinatorOptions {
   /** Folder of key, blobs and, without `databaseUrl`, the embedded database. */
@@ -64,29 +58,33 @@ export interface CoordinatorOptions {
   readonly observe?: (task: string, output: TaskOutput) => void;
 }
 
-interface Traffic {
-  up: number;
-  down: number;
+interface RunningTask extends ServedTask {
+  /** Bytes on the sockets since the round began. */
+  traffic: { up: number; down: number };
 }
 
-interface RunningTask extends ServedTask {
-  readonly digest: string;
-  /** Bytes on the sockets since the round began. */
-  traffic: Traffic;
-}
+const DEFAULT_RECONNECT_GRACE_MS = 10_000;
+const DEFAULT_CHUNKS_PER_SECOND = 200;
+/** Pause before a task that could not be opened is tried again. */
+const REOPEN_MS = 5_000;
 
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #database: Database;
   readonly #blobs: BlobStores;
   readonly #key: CoordinatorKey;
-  readonly #http: HttpServer;
+  readonly #listener: Listener;
   readonly #gateway: Gateway;
+  readonly #notes: DeviceNotes;
   readonly #clock: Clock;
   readonly #random: (length: number) => Uint8Array;
   readonly #logger: Logger;
   readonly #suite = nodeSuite();
   readonly #tasks = new Map<string, RunningTask>();
+  readonly #reopenings = new Set<() => void>();
+  /** Writers of the ledger take turns: its chain has one end. */
+  #ledgerTurn: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
   private constructor(
     options: CoordinatorOptions,
@@ -111,48 +109,52 @@ export class Coordinator {
         version: VERSION,
       },
     });
-    this.#http = createServer(app);
+    this.#listener = new Listener(app, parts.logger);
+    this.#notes = new DeviceNotes({ database: parts.database, clock: this.#clock, logger: parts.logger });
     this.#gateway = new Gateway({
-      http: this.#http,
+      http: this.#listener.server,
       task: (id) => this.#tasks.get(id),
       suite: this.#suite,
       random: this.#random,
       corsOrigins,
-      seen: (device, task) => this.#noteDevice(device, task),
+      seen: (device, task) => this.#notes.note(device, task),
       traffic: (task, { up, down }) => {
         const running = this.#tasks.get(task);
         if (running === undefined) return;
         running.traffic.up += up;
         running.traffic.down += down;
       },
+      clock: this.#clock,
       logger: parts.logger,
-      chunksPerSecond: options.chunksPerSecond ?? 200,
+      chunksPerSecond: options.chunksPerSecond ?? DEFAULT_CHUNKS_PER_SECOND,
     });
   }
 
   /**
    * Opens the stores, resumes the tasks that were running, and listens.
-   * @throws KindredError `option-invalid` for an unusable folder, database or key
+   * @throws KindredError `option-invalid` for an unusable folder, database, key or port
    */
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
-    const logger = options.logger ?? pino({ level: "silent" });
+    const logger = carefulLogger(options.logger ?? pino({ level: "silent" }));
     const now = (options.clock ?? systemClock).now();
     const database = await openDatabase(
       options.databaseUrl === undefined
         ? { directory: join(options.directory, "database") }
         : { url: options.databaseUrl },
     );
+    let coordinator: Coordinator | undefined;
     try {
       const blobs = await openBlobStores(join(options.directory, "blobs"), now);
       const key = await loadCoordinatorKey({
         file: join(options.directory, "coordinator.key"),
         ...(options.keySeed === undefined ? {} : { seed: options.keySeed }),
       });
-      const coordinator = new Coordinator(options, { database, blobs, key, logger });
+      coordinator = new Coordinator(options, { database, blobs, key, logger });
       await coordinator.#resumeTasks();
-      await coordinator.#listen();
+      await coordinator.#listener.listen(options.port, options.host ?? "127.0.0.1");
       return coordinator;
     } catch (error) {
+      if (coordinator !== undefined) await coordinator.#stopTasks();
       await database.close();
       throw error;
     }
@@ -160,10 +162,7 @@ export class Coordinator {
 
   /** Base URL of HTTP and sockets. */
   get url(): string {
-    const { address, port, family } = this.#http.address() as AddressInfo;
-    const host =
-      address === "::" || address === "0.0.0.0" ? "127.0.0.1" : family === "IPv6" ? `[${address}]` : address;
-    return `http://${host}:${port}`;
+    return this.#listener.url;
   }
 
   /** Ed25519 public key that clients and auditors pin, hexadecimal. */
@@ -177,44 +176,11 @@ export class Coordinator {
    * @throws KindredError `plan-invalid` or `catalogue-invalid`, naming field, rule and fix
    */
   async createTask(documents: { plan: unknown; catalogue: unknown }): Promise<SignedPlan> {
-    const input = parsePlanInput(documents.plan);
-    const catalogue = parseCatalogue(documents.catalogue);
-    const itemCount = catalogue.items.length;
-    const layout = encoderLayout(input.encoder, itemCount, input.training);
-    const plan = resolvePlan(input, {
-      coordinatorKey: this.#key.publicKeyHex,
-      catalogueHash: catalogueHash(catalogue),
-      itemCount,
-      modelLength: trainableLayout(layout, input.training).length,
-    });
-    const dimension = plan.encoder.dimension;
-    const items = { rows: itemCount, columns: dimension, data: itemFeatures(catalogue.items, plan.encoder) };
-    const { clusters } = plan.clustering;
-    if (clusters > itemCount)
-      throw new KindredError({
-        code: "plan-invalid",
-        field: "plan.clustering.clusters",
-        rule: `must not exceed the catalogue's ${itemCount} items`,
-        fix: "ask for fewer clusters",
-      });
-    const centroids = seedCentroids({
-      items,
-      clusters,
-      seed: plan.encoder.seed,
-      iterations: SEED_ITERATIONS,
-    });
-    const model = encodeModel({
-      task: plan.task,
-      round: 0,
-      parent: "",
-      weights: initialWeights(plan.encoder, itemCount, plan.training),
-      centroids: centroids.data,
-      clusters,
-    });
+    const { plan, catalogue, model } = prepareTask(documents, this.#key.publicKeyHex);
     const signature = bytesToHex(this.#key.sign(utf8ToBytes(planSigningText(plan))));
-    await this.#blobs.released.put(utf8ToBytes(canonicalJson(catalogue)));
+    await this.#blobs.released.put(catalogue);
     const modelHash = await this.#blobs.released.put(model);
-    await this.#storeTask({ plan, signature }, modelHash);
+    await this.#inLedgerTurn(() => this.#storeTask({ plan, signature }, modelHash));
     await this.#serve(plan.task);
     return { plan, signature };
   }
@@ -269,17 +235,21 @@ export class Coordinator {
     }
   }
 
-  /** Ends a task; what was released stays. @throws KindredError `task-unknown` */
+  /**
+   * Ends a task; what was released stays.
+   * @throws KindredError `task-unknown`, or `internal` if it could not be stored
+   */
   async cancelTask(task: string): Promise<void> {
     const running = this.#tasks.get(task);
     if (running === undefined)
       throw new KindredError({
         code: "task-unknown",
         field: "task",
-        rule: `must name a running task, found "${task}"`,
+        rule: `must name a task of this coordinator, found "${task}"`,
         fix: "check the task's id",
       });
-    await running.runtime.submit({ type: "cancel" });
+    const rejection = await running.runtime.submit({ type: "cancel" });
+    if (rejection !== undefined) throw new KindredError(rejection);
   }
 
   /** Devices connected to a task now. */
@@ -287,108 +257,99 @@ export class Coordinator {
     return this.#gateway.connectedDevices(task);
   }
 
-  /** Stops listening and waits until everything acknowledged is durable. */
-  async close(): Promise<void> {
-    await this.#gateway.close();
-    for (const { runtime } of this.#tasks.values()) await runtime.stop();
-    this.#http.closeAllConnections();
+  /**
+   * Stops listening, ends every connection within about a second, and waits until everything acknowledged is durable.
+   * Safe to call twice.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#listener.close(() => this.#gateway.close());
+    await this.#stopTasks();
+    await this.#notes.flush();
     await this.#database.close();
   }
 
-  #listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#http.once("error", (error: NodeJS.ErrnoException) => {
-        reject(
-          error.code !== "EADDRINUSE"
-            ? error
-            : new KindredError({
-                code: "option-invalid",
-                field: "port",
-                rule: `${this.#options.port} is in use`,
-                fix: "choose another port, or 0 for any",
-              }),
-        );
-      });
-      this.#http.listen(this.#options.port, this.#options.host ?? "127.0.0.1", resolve);
-    });
+  async #stopTasks(): Promise<void> {
+    for (const cancel of this.#reopenings) cancel();
+    await Promise.all([...this.#tasks.values()].map(({ runtime }) => runtime.stop()));
   }
 
   async #resumeTasks(): Promise<void> {
     const records = await this.#database.tx("list tasks", ({ tasks }) => tasks.list());
-    for (const { id, status } of records) if (status === "running") await this.#serve(id);
+    const opened = await Promise.all(records.map(({ id }) => this.#resume(id)));
+    // Only with every task open is it known which vectors are needed.
+    if (!opened.every(Boolean)) return;
+    const needed = [...this.#tasks.values()].flatMap(({ runtime }) => runtime.vectors);
+    const { spool } = this.#blobs;
+    const removed = await sweepSpool({ database: this.#database, spool, needed, now: this.#clock.now() });
+    if (removed > 0) this.#logger.info({ removed }, "orphaned vectors were removed");
   }
 
-  async #serve(task: string): Promise<void> {
-    const stored = await readTask(this.#database, task);
-    const { plan } = stored;
-    const { modulusBits: bits, paddedLength: length } = plan.resolved.mechanism;
-    const releases = new ReleaseRunner({ database: this.#database, blobs: this.#blobs, plan });
-    const traffic: Traffic = { up: 0, down: 0 };
-    const runtime = await TaskRuntime.open(
-      {
-        config: { plan, planDigest: stored.record.planDigest },
-        database: this.#database,
-        key: this.#key,
-        suite: this.#suite,
-        clock: this.#clock,
-        random: this.#random,
-        outbox: this.#gateway.outbox(task),
-        sum: new RunningSum({ bits, length, spool: this.#blobs.spool }),
-        release: (output, sum) => releases.run(output, sum),
-        observe: (output) => this.#observe(task, output),
-        traffic: () => {
-          const { up, down } = this.#tasks.get(task)?.traffic ?? traffic;
-          return { bytesUp: up, bytesDown: down };
-        },
-        failed: (error) => this.#restart(task, error),
-        reconnectGrace: this.#options.reconnectGrace ?? 10_000,
-      },
-      stored,
-    );
-    this.#tasks.set(task, {
-      plan,
-      planDigest: hexToBytes(stored.record.planDigest),
-      digest: stored.record.planDigest,
-      runtime,
-      traffic,
-    });
-  }
-
-  #observe(task: string, output: TaskOutput): void {
-    const running = this.#tasks.get(task);
-    if (output.type === "phase" && output.phase === "selecting" && running !== undefined)
-      running.traffic = { up: 0, down: 0 };
-    if (output.type === "phase" || output.type === "round")
-      this.#logger.info({ task, ...output }, output.type);
-    if (output.type === "finished") void this.#finish(task);
-    this.#options.observe?.(task, output);
-  }
-
-  async #finish(task: string): Promise<void> {
-    const phase = this.#tasks.get(task)?.runtime.state.phase.name;
+  /** Serves a stored task; one that cannot be opened is tried again later and keeps no other from being served. */
+  async #resume(task: string): Promise<boolean> {
     try {
-      await this.#database.tx("finish task", ({ tasks }) =>
-        tasks.setStatus(task, phase === "cancelled" ? "cancelled" : "finished"),
-      );
+      await this.#serve(task);
+      return true;
     } catch (error) {
-      this.#logger.error({ error, task }, "the task's status could not be stored");
+      this.#logger.error({ error, task }, "a task could not be opened");
+      if (this.#closing !== undefined) return false;
+      const cancel = this.#clock.setTimer(REOPEN_MS, () => {
+        this.#reopenings.delete(cancel);
+        void this.#resume(task);
+      });
+      this.#reopenings.add(cancel);
+      return false;
     }
   }
 
-  /** After an internal failure only what is stored can be trusted: the task is opened again from there. */
-  #restart(task: string, error: unknown): void {
-    this.#logger.error({ error, task }, "the task is opened again after an internal failure");
-    this.#clock.setTimer(1_000, () => {
-      this.#serve(task).catch((failure: unknown) => this.#restart(task, failure));
+  async #serve(task: string): Promise<void> {
+    const { plan, record } = await readTask(this.#database, task);
+    const { modulusBits: bits, paddedLength: length } = plan.resolved.mechanism;
+    const traffic = { up: 0, down: 0 };
+    const runtime = await TaskRuntime.open({
+      config: { plan, planDigest: record.planDigest },
+      key: this.#key,
+      suite: this.#suite,
+      clock: this.#clock,
+      random: this.#random,
+      outbox: this.#gateway.outbox(task),
+      load: () => readTask(this.#database, task),
+      commit: (batch) =>
+        this.#commit({
+          ...batch,
+          task,
+          traffic: () => ({ bytesUp: traffic.up, bytesDown: traffic.down }),
+        }),
+      newSum: () => new RunningSum({ task, bits, length, spool: this.#blobs.spool }),
+      releases: new ReleaseRunner({ database: this.#database, blobs: this.#blobs, plan }),
+      observe: (output) => this.#observe(plan, output),
+      logger: this.#logger,
+      reconnectGrace: this.#options.reconnectGrace ?? DEFAULT_RECONNECT_GRACE_MS,
     });
+    this.#tasks.set(task, { plan, planDigest: hexToBytes(record.planDigest), runtime, traffic });
   }
 
-  #noteDevice(device: string, task: string): void {
-    const now = this.#clock.now();
-    this.#database
-      .tx("note device", ({ devices }) => devices.seen(device, { task, now }))
-      .catch((error: unknown) => {
-        this.#logger.error({ error }, "a device could not be noted");
-      });
+  #commit(commit: Commit): Promise<number> {
+    const write = () => commitTransitions(this.#database, commit, this.#key);
+    return commit.outputs.some(({ type }) => type === "ledger") ? this.#inLedgerTurn(write) : write();
+  }
+
+  #inLedgerTurn<T>(write: () => Promise<T>): Promise<T> {
+    const turn = this.#ledgerTurn.then(write);
+    this.#ledgerTurn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #observe({ task }: Plan, output: TaskOutput): void {
+    const running = this.#tasks.get(task);
+    if (output.type === "phase" && output.phase === "selecting" && running !== undefined)
+      Object.assign(running.traffic, { up: 0, down: 0 });
+    if (output.type === "phase" || output.type === "round")
+      this.#logger.info({ task, ...output }, output.type);
+    this.#options.observe?.(task, output);
   }
 }

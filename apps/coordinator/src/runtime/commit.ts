@@ -16,6 +16,8 @@ export interface Commit {
   readonly outputs: readonly TaskOutput[];
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
+  /** The task's new status where the batch ends it. */
+  readonly status: "finished" | "cancelled" | undefined;
   /** Bytes and other figures of a round that only the runtime knows. */
   readonly traffic: (round: number) => Record<string, number>;
 }
@@ -58,8 +60,19 @@ export function commitTransitions(database: Database, commit: Commit, key: Coord
     }
     for (const [round, devices] of participations)
       await stores.devices.recordParticipations({ task: commit.task, round, devices, now: commit.now });
+    if (commit.status !== undefined) await stores.tasks.setStatus(commit.task, commit.status);
+    const ended = lastEnded(commit.outputs);
+    if (ended !== undefined) await stores.journal.prune(commit.task, ended + 1);
     return sequence;
   });
+}
+
+/** The last round that ends in a batch: its journal, and any before it, is not needed again. */
+function lastEnded(outputs: readonly TaskOutput[]): number | undefined {
+  const ended = outputs.flatMap((output) =>
+    output.type === "round" && output.record.status !== "running" ? [output.record.round] : [],
+  );
+  return ended.at(-1);
 }
 
 async function writeDurable(
@@ -111,6 +124,7 @@ async function writeRound(
       times: { ...times },
       silhouette: rest.silhouette,
       poisson: rest.poisson,
+      ...(rest.lossDeviation === null ? {} : { lossDeviation: rest.lossDeviation }),
       ...traffic(round),
     },
     startedAt: started,

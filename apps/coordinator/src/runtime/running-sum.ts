@@ -1,75 +1,106 @@
 /** The running sum of a round's masked inputs: memory of one vector, however many clients. */
-
-import { KindredError, type Result, unpackBits } from "@kindred/protocol";
+import { createHash } from "node:crypto";
+import { concatBytes, KindredError, type Result, unpackBits, utf8ToBytes } from "@kindred/protocol";
 import { addInto, applyMasks, type CryptoSuite, type MaskJob } from "@kindred/secagg";
 import type { BlobStore } from "../store/blobs.ts";
 
+/** Ends the header of a spooled vector. */
+const NEWLINE = 0x0a;
+
+interface RunningSumOptions {
+  readonly task: string;
+  readonly bits: number;
+  /** Entries of a vector. */
+  readonly length: number;
+  readonly spool: BlobStore<"spool">;
+}
+
+/** One round's sum; every round has a new one. */
 export class RunningSum {
-  readonly #bits: number;
-  readonly #length: number;
-  readonly #spool: BlobStore<"spool">;
+  readonly #options: RunningSumOptions;
   /** Vectors received but not yet accepted, by name, so that an accepted one need not be read back. */
   readonly #arrived = new Map<string, Uint32Array>();
-  #sum: Uint32Array;
-  #added = new Set<string>();
+  /** Vectors in the sum or on their way into it, by name: none is added twice. */
+  readonly #added = new Map<string, Promise<void>>();
+  /** Allocated with the first vector. */
+  #sum: Uint32Array | undefined;
 
-  constructor({ bits, length, spool }: { bits: number; length: number; spool: BlobStore<"spool"> }) {
-    this.#bits = bits;
-    this.#length = length;
-    this.#spool = spool;
-    this.#sum = new Uint32Array(length);
+  constructor(options: RunningSumOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The spooled form of a packed masked input. It names task, round and device, so that equal vectors of two devices
+   * are two blobs.
+   */
+  #spooled(packed: Uint8Array, { device, round }: { device: string; round: number }): Uint8Array {
+    return concatBytes(utf8ToBytes(`kindred.spool/1 ${this.#options.task} ${round} ${device}\n`), packed);
+  }
+
+  /** The name under which a masked input is spooled, without spooling it. */
+  nameOf(packed: Uint8Array, sender: { device: string; round: number }): string {
+    return createHash("sha256").update(this.#spooled(packed, sender)).digest("hex");
   }
 
   /** Checks a packed masked input and spools it durably. @returns its name */
-  async receive(packed: Uint8Array): Promise<Result<string>> {
-    const unpacked = unpackBits(packed, { bits: this.#bits, length: this.#length });
+  async receive(packed: Uint8Array, sender: { device: string; round: number }): Promise<Result<string>> {
+    const { bits, length, spool } = this.#options;
+    const unpacked = unpackBits(packed, { bits, length });
     if (!unpacked.ok) return unpacked;
-    const name = await this.#spool.put(packed);
-    this.#arrived.set(name, unpacked.value);
+    const name = await spool.put(this.#spooled(packed, sender));
+    if (!this.#added.has(name)) this.#arrived.set(name, unpacked.value);
     return { ok: true, value: name };
   }
 
   /** Forgets a vector that was not accepted. */
   async refuse(name: string): Promise<void> {
     this.#arrived.delete(name);
-    if (!this.#added.has(name)) await this.#spool.delete(name);
+    if (!this.#added.has(name)) await this.#options.spool.delete(name);
   }
 
   /** Adds an accepted vector, once. @throws KindredError `internal` if its spooled bytes are gone */
-  async add(name: string): Promise<void> {
-    if (this.#added.has(name)) return;
-    this.#added.add(name);
+  add(name: string): Promise<void> {
+    const known = this.#added.get(name);
+    if (known !== undefined) return known;
+    const adding = this.#add(name);
+    this.#added.set(name, adding);
+    // One that could not be added is no part of the sum; whoever needs it tries again.
+    adding.catch(() => this.#added.delete(name));
+    return adding;
+  }
+
+  async #add(name: string): Promise<void> {
     const vector = this.#arrived.get(name) ?? (await this.#read(name));
     this.#arrived.delete(name);
-    addInto(this.#sum, vector, this.#bits);
+    this.#sum ??= new Uint32Array(this.#options.length);
+    addInto(this.#sum, vector, this.#options.bits);
   }
 
   async #read(name: string): Promise<Uint32Array> {
-    const packed = await this.#spool.get(name);
-    const unpacked =
-      packed === undefined ? undefined : unpackBits(packed, { bits: this.#bits, length: this.#length });
+    const { bits, length, spool } = this.#options;
+    const blob = await spool.get(name);
+    const packed = blob?.subarray(blob.indexOf(NEWLINE) + 1);
+    const unpacked = packed === undefined ? undefined : unpackBits(packed, { bits, length });
     if (unpacked?.ok) return unpacked.value;
     throw new KindredError({
       code: "internal",
       field: "spool",
-      rule: `must hold the accepted vector ${name}`,
+      rule: "must hold every accepted vector",
       fix: "restore the data folder; the round fails and the next one starts",
     });
   }
 
   /** The plain sum: the running sum with the job's masks taken off. */
   unmask(job: MaskJob, suite: CryptoSuite): Uint32Array {
-    const sum = this.#sum.slice();
+    const sum = this.#sum?.slice() ?? new Uint32Array(this.#options.length);
     applyMasks(sum, job, suite.maskStream);
     return sum;
   }
 
-  /** Starts the next round's sum and removes this one's vectors from the spool. */
+  /** Removes the round's vectors, those named and whatever else has arrived, from the spool. */
   async discard(vectors: readonly string[]): Promise<void> {
-    const stale = new Set([...this.#arrived.keys(), ...this.#added, ...vectors]);
+    const stale = new Set([...this.#arrived.keys(), ...this.#added.keys(), ...vectors]);
     this.#arrived.clear();
-    this.#added = new Set();
-    this.#sum = new Uint32Array(this.#length);
-    for (const name of stale) await this.#spool.delete(name);
+    for (const name of stale) await this.#options.spool.delete(name);
   }
 }

@@ -1,36 +1,33 @@
 /**
  * Runs the round machine of one task: one serial mailbox, every batch of transitions committed before its effects,
- * effects safe to repeat. A restart replays the journal of the round under way and goes on.
+ * effects safe to repeat. Whenever memory may differ from the store – at the start, after a failed commit, after a step
+ * that threw – the state is rebuilt from the journal, and what the round under way had set going is set going again.
  */
 import {
   type Release,
   resumeMessage,
   startTask,
-  stepTask,
   type TaskConfig,
-  type TaskEnvironment,
   type TaskEvent,
-  type TaskHistory,
   type TaskOutput,
   type TaskState,
 } from "@kindred/engine";
-import { KindredError, type Rejection, type Result, type ServerMessage } from "@kindred/protocol";
+import { KindredError, type Rejection, type ServerMessage } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import type { CoordinatorKey } from "../store/coordinator-key.ts";
-import type { Database } from "../store/database.ts";
-import type { JournalRecord } from "../store/journal.ts";
+import type { NewJournalEntry } from "../store/journal.ts";
 import type { Clock } from "./clock.ts";
-import { commitTransitions } from "./commit.ts";
-import {
-  decodeJournaledEvent,
-  encodeJournaledEvent,
-  type JournaledEvent,
-  transitionRandom,
-} from "./journal-codec.ts";
+import type { Commit } from "./commit.ts";
+import { encodeJournaledEvent, type JournaledEvent } from "./journal-codec.ts";
+import type { StoredTask } from "./open-task.ts";
+import { isOver, journalRound, replayTask, stepJournaled } from "./replay.ts";
 import type { RunningSum } from "./running-sum.ts";
 
 /** Events that one transaction commits together at the most. */
 const MAX_BATCH = 256;
+/** Pauses between attempts after an internal failure: the first, doubled each time, and the longest. */
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 60_000;
 
 /** How messages reach devices. A device without a connection gets the message when it comes back. */
 export interface Outbox {
@@ -39,22 +36,29 @@ export interface Outbox {
 }
 
 type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
+type ModelOutput = Extract<TaskOutput, { type: "model" }>;
 
 export interface TaskRuntimeOptions {
   readonly config: TaskConfig;
-  readonly database: Database;
   readonly key: CoordinatorKey;
   readonly suite: CryptoSuite;
   readonly clock: Clock;
   readonly random: (length: number) => Uint8Array;
   readonly outbox: Outbox;
-  readonly sum: RunningSum;
-  readonly release: (output: AggregateOutput, sum: Uint32Array) => Promise<Release>;
+  /** Reads what is stored of the task. */
+  readonly load: () => Promise<StoredTask>;
+  /** Writes a batch of transitions; resolves with the newest sequence once it is durable. */
+  readonly commit: (batch: Omit<Commit, "task" | "traffic">) => Promise<number>;
+  /** An empty sum for a round. */
+  readonly newSum: () => RunningSum;
+  readonly releases: {
+    run(output: AggregateOutput, sum: Uint32Array): Promise<Release>;
+    /** A release is durable; what it supersedes may go. */
+    published(output: ModelOutput): Promise<void>;
+  };
   /** Every output once it is durable, for status lines and metrics. */
   readonly observe: (output: TaskOutput) => void;
-  readonly traffic: (round: number) => Record<string, number>;
-  /** An internal failure: the runtime has stopped and has to be opened again. */
-  readonly failed: (error: unknown) => void;
+  readonly logger: { error(fields: object, message: string): void };
   /** Milliseconds a device may be without connection before it counts as departed. */
   readonly reconnectGrace: number;
 }
@@ -64,35 +68,41 @@ interface Letter {
   readonly resolve: (result: Rejection | undefined) => void;
 }
 
+interface Stepped {
+  readonly letter: Letter;
+  readonly outputs: readonly TaskOutput[];
+}
+
 export class TaskRuntime {
   readonly #options: TaskRuntimeOptions;
   readonly #mailbox: Letter[] = [];
   readonly #timers = new Set<() => void>();
+  readonly #aggregations = new Set<Promise<void>>();
   #state: TaskState;
   #sequence: number;
+  #sum: RunningSum;
   #draining: Promise<void> | undefined;
+  #recoveryDue = false;
+  /** Whether memory holds what is stored; until then nothing is accepted. */
+  #serving = true;
   #stopped = false;
+  /** Failures in a row, for the pause before the next attempt. */
+  #failures = 0;
+  /** Devices whose message broke a step in this round: they are not listened to again in it. */
+  #barred = { round: 0, devices: new Set<string>() };
 
-  private constructor(
-    options: TaskRuntimeOptions,
-    { state, sequence }: { state: TaskState; sequence: number },
-  ) {
+  private constructor(options: TaskRuntimeOptions, stored: StoredTask) {
     this.#options = options;
-    this.#state = state;
-    this.#sequence = sequence;
+    this.#state = startTask(stored.history);
+    this.#sequence = stored.sequence;
+    this.#sum = options.newSum();
   }
 
-  /** Restores a task from its history and journal, and sets it going. */
-  static async open(
-    options: TaskRuntimeOptions,
-    {
-      history,
-      journal,
-      sequence,
-    }: { history: TaskHistory; journal: readonly JournalRecord[]; sequence: number },
-  ): Promise<TaskRuntime> {
-    const runtime = new TaskRuntime(options, { state: startTask(history), sequence });
-    await runtime.#replay(journal.map(({ payload }) => decodeJournaledEvent(payload)));
+  /** Restores a task from what is stored, and sets it going. @throws whatever reading or replaying it throws */
+  static async open(options: TaskRuntimeOptions): Promise<TaskRuntime> {
+    const stored = await options.load();
+    const runtime = new TaskRuntime(options, stored);
+    await runtime.#restore(stored);
     return runtime;
   }
 
@@ -100,15 +110,21 @@ export class TaskRuntime {
     return this.#state;
   }
 
+  /** Names of the spooled vectors that the round under way needs. */
+  get vectors(): readonly string[] {
+    const { phase } = this.#state;
+    return "inputs" in phase ? [...phase.inputs.values()] : [];
+  }
+
   /**
    * Puts an event into the mailbox.
    * @returns once its transition is durable: the machine's rejection, or nothing
    */
   submit(event: TaskEvent): Promise<Rejection | undefined> {
-    if (this.#stopped) return Promise.resolve(stoppedRejection());
+    if (this.#stopped || !this.#serving) return Promise.resolve(unservedRejection());
     return new Promise((resolve) => {
       this.#mailbox.push({ event, resolve });
-      this.#draining ??= this.#drain();
+      this.#wake();
     });
   }
 
@@ -117,29 +133,35 @@ export class TaskRuntime {
     device: string,
     { round, vector }: { round: number; vector: Uint8Array },
   ): Promise<Rejection | undefined> {
+    const sum = this.#sum;
     const { phase } = this.#state;
-    if (
-      phase.name !== "secure" ||
-      phase.stage !== "masking" ||
-      phase.round !== round ||
-      !phase.present.has(device)
-    ) {
-      // Still submitted, with a name no vector has: the machine knows the reason, or that it is a repetition.
-      return this.submit({ type: "masked-input", device, round, vector: "" });
+    const expected =
+      phase.name === "secure" &&
+      phase.stage === "masking" &&
+      phase.round === round &&
+      phase.present.has(device);
+    if (!expected) {
+      // Submitted all the same: the machine knows the reason, or that it repeats one accepted before.
+      const name = sum.nameOf(vector, { device, round });
+      return this.submit({ type: "masked-input", device, round, vector: name });
     }
-    const received: Result<string> = await this.#options.sum.receive(vector);
+    const received = await sum.receive(vector, { device, round });
     if (!received.ok) return received.rejection;
     const rejection = await this.submit({ type: "masked-input", device, round, vector: received.value });
-    if (rejection !== undefined) await this.#options.sum.refuse(received.value);
+    // After an internal failure nobody knows whether the event was stored; then the vector stays.
+    if (rejection !== undefined && rejection.code !== "internal") await sum.refuse(received.value);
     return rejection;
+  }
+
+  /** A device will not go on with a round; if another one is under way by now, it concerns nobody. */
+  async leave(device: string, round: number): Promise<Rejection | undefined> {
+    return this.#state.round === round ? this.submit({ type: "departed", device }) : undefined;
   }
 
   /** What a device that connects has to answer now, if anything. */
   resume(device: string): ServerMessage | undefined {
-    return resumeMessage(this.#state, device, {
-      config: this.#options.config,
-      now: this.#options.clock.now(),
-    });
+    const { config, clock } = this.#options;
+    return this.#serving ? resumeMessage(this.#state, device, { config, now: clock.now() }) : undefined;
   }
 
   /** A device lost its connection; it counts as departed unless it is back in time. */
@@ -152,43 +174,63 @@ export class TaskRuntime {
   /** Stops timers and waits for what is under way; nothing that was acknowledged is lost. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
+    this.#cancelTimers();
     await this.#draining;
+    await Promise.all(this.#aggregations);
+  }
+
+  #wake(): void {
+    this.#draining ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
     // Let everything that arrived in this turn join the first batch.
     await Promise.resolve();
-    let batch: Letter[] = [];
-    try {
-      while (this.#mailbox.length > 0) {
-        batch = this.#mailbox.splice(0, MAX_BATCH);
-        await this.#process(batch);
+    while (this.#recoveryDue || this.#mailbox.length > 0) {
+      if (this.#recoveryDue) {
+        await this.#recover();
+        continue;
       }
-    } catch (error) {
-      // The state in memory may be ahead of the store: only a replay can be trusted now.
-      this.#stopped = true;
-      for (const { resolve } of [...batch, ...this.#mailbox.splice(0)]) resolve(stoppedRejection());
-      this.#options.failed(error);
-    } finally {
-      this.#draining = undefined;
+      const batch = this.#mailbox.splice(0, MAX_BATCH);
+      try {
+        await this.#process(batch);
+      } catch (error) {
+        // The commit failed: memory is ahead of the store.
+        this.#log(error, "transitions could not be stored");
+        for (const { resolve } of batch) resolve(unservedRejection());
+        this.#recoveryDue = true;
+      }
     }
+    this.#draining = undefined;
   }
 
   async #process(batch: readonly Letter[]): Promise<void> {
-    const { clock, config, database, key, random, traffic } = this.#options;
-    const stepped: { letter: Letter; outputs: readonly TaskOutput[] }[] = [];
-    const entries = [];
-    for (const letter of batch) {
+    const { clock, commit, random } = this.#options;
+    const stepped: Stepped[] = [];
+    const entries: NewJournalEntry[] = [];
+    let broken: { letter: Letter; error: unknown } | undefined;
+    for (const [position, letter] of batch.entries()) {
+      if (this.#isBarred(letter.event)) {
+        letter.resolve(unservedRejection());
+        continue;
+      }
       const event: TaskEvent =
         letter.event.type === "start" ? { type: "start", pool: [...this.#state.pool].sort() } : letter.event;
       const journaled = { event, now: clock.now(), seed: random(32) };
-      const outputs = this.#step(journaled);
+      const round = journalRound(this.#state);
+      const durable = !isOver(this.#state);
+      let outputs: readonly TaskOutput[];
+      try {
+        outputs = this.#step(journaled);
+      } catch (error) {
+        broken = { letter, error };
+        this.#mailbox.unshift(...batch.slice(position + 1));
+        break;
+      }
       stepped.push({ letter, outputs });
-      if (outputs.length === 1 && outputs[0]!.type === "rejected") continue; // changed nothing
+      if (!durable || (outputs.length === 1 && outputs[0]!.type === "rejected")) continue; // changed nothing
       entries.push({
-        round: this.#state.round,
+        round,
         kind: event.type,
         payload: encodeJournaledEvent(journaled),
         time: journaled.now,
@@ -196,35 +238,97 @@ export class TaskRuntime {
     }
     if (entries.length > 0) {
       const outputs = stepped.flatMap(({ outputs: own }) => own);
-      this.#sequence = await commitTransitions(
-        database,
-        { task: config.plan.task, after: this.#sequence, entries, outputs, now: clock.now(), traffic },
-        key,
-      );
+      const status = this.#state.phase.name === "cancelled" ? "cancelled" : "finished";
+      this.#sequence = await commit({
+        after: this.#sequence,
+        entries,
+        outputs,
+        now: clock.now(),
+        status: outputs.some(({ type }) => type === "finished") ? status : undefined,
+      });
     }
     for (const { letter, outputs } of stepped) {
       for (const output of outputs) await this.#effect(output);
       const rejected = outputs.find((output) => output.type === "rejected");
       letter.resolve(rejected?.type === "rejected" ? rejected.rejection : undefined);
     }
+    if (broken !== undefined) await this.#dropPoison(broken);
   }
 
-  #step({ event, now, seed }: JournaledEvent): readonly TaskOutput[] {
-    const { config, key, suite } = this.#options;
-    const env: TaskEnvironment = {
-      now,
-      random: transitionRandom(seed),
-      suite,
-      signRoster: (message) => key.sign(message),
-    };
-    const transition = stepTask(this.#state, event, { config, env });
+  #step(entry: JournaledEvent): readonly TaskOutput[] {
+    const transition = stepJournaled(this.#state, entry, this.#options);
     this.#state = transition.state;
     return transition.outputs;
   }
 
+  #isBarred(event: TaskEvent): boolean {
+    const { round, devices } = this.#barred;
+    return "device" in event && round === this.#state.round && devices.has(event.device);
+  }
+
+  /**
+   * A step threw, so the state may be half changed. The event is dropped and the state rebuilt without it; a device is
+   * not listened to again in this round, and an event of the coordinator's own ends the round.
+   */
+  async #dropPoison({ letter, error }: { letter: Letter; error: unknown }): Promise<void> {
+    const { event, resolve } = letter;
+    this.#log(error, `an event could not be stepped: ${event.type}`);
+    const rejection = unservedRejection();
+    resolve(rejection);
+    const { round } = this.#state;
+    if ("device" in event) {
+      if (this.#barred.round !== round) this.#barred = { round, devices: new Set() };
+      this.#barred.devices.add(event.device);
+    }
+    if (event.type === "start") this.#failures++;
+    await this.#recover();
+    if ("round" in event && !("device" in event))
+      void this.submit({ type: "abandon", round: event.round, rejection });
+  }
+
+  /** Rebuilds the state from the store; tries again after a pause where that fails. */
+  async #recover(): Promise<void> {
+    this.#recoveryDue = false;
+    this.#cancelTimers();
+    try {
+      await this.#restore(await this.#options.load());
+    } catch (error) {
+      this.#log(error, "the task could not be restored from the store");
+      this.#serving = false;
+      for (const { resolve } of this.#mailbox.splice(0)) resolve(unservedRejection());
+      this.#later(retryPause(this.#failures++), () => {
+        this.#recoveryDue = true;
+        this.#wake();
+      });
+    }
+  }
+
+  async #restore(stored: StoredTask): Promise<void> {
+    const { clock, outbox, reconnectGrace, newSum } = this.#options;
+    const { state, lost } = replayTask(stored, this.#options);
+    this.#state = state;
+    this.#sequence = stored.sequence;
+    this.#sum = newSum();
+    this.#serving = true;
+    for (const vector of this.vectors) await this.#attempt(() => this.#sum.add(vector));
+    // Devices get time to come back, also where a deadline passed while nobody was served.
+    const earliest = clock.now() + reconnectGrace;
+    for (const output of lost)
+      await this.#effect(output.type === "timer" ? { ...output, at: Math.max(output.at, earliest) } : output);
+    if (state.phase.name === "idle")
+      this.#later(this.#failures === 0 ? 0 : retryPause(this.#failures), () => {
+        void this.submit({ type: "start", pool: [] });
+      });
+    for (const device of this.#expectedDevices()) {
+      const pending = this.resume(device);
+      if (!outbox.connected(device)) this.disconnected(device);
+      else if (pending !== undefined) outbox.send(device, pending);
+    }
+  }
+
   async #effect(output: TaskOutput): Promise<void> {
-    const { clock, observe, outbox, sum } = this.#options;
-    observe(output);
+    const { clock, observe, outbox, releases } = this.#options;
+    await this.#attempt(() => observe(output));
     switch (output.type) {
       case "send":
         outbox.send(output.to, output.message);
@@ -235,14 +339,26 @@ export class TaskRuntime {
         });
         break;
       case "accumulate":
-        await sum.add(output.vector);
+        // What cannot be added now is tried once more before the sum is unmasked, and the round fails if it must.
+        await this.#attempt(() => this.#sum.add(output.vector));
         break;
-      case "discard":
-        await sum.discard(output.vectors);
+      case "discard": {
+        const ended = this.#sum;
+        this.#sum = this.#options.newSum();
+        await this.#attempt(() => ended.discard(output.vectors));
         break;
-      case "aggregate":
-        void this.#aggregate(output);
+      }
+      case "model":
+        this.#failures = 0;
+        await this.#attempt(() => releases.published(output));
         break;
+      case "aggregate": {
+        const aggregation = this.#aggregate(output, this.#sum).finally(() =>
+          this.#aggregations.delete(aggregation),
+        );
+        this.#aggregations.add(aggregation);
+        break;
+      }
       case "next":
         void this.submit({ type: "start", pool: [] });
         break;
@@ -251,15 +367,25 @@ export class TaskRuntime {
     }
   }
 
-  async #aggregate(output: AggregateOutput): Promise<void> {
-    const { release, sum, suite } = this.#options;
+  /** Effects come after the commit: one that fails is logged, and what it was for copes without it. */
+  async #attempt(effect: () => void | Promise<void>): Promise<void> {
+    try {
+      await effect();
+    } catch (error) {
+      this.#log(error, "an effect failed");
+    }
+  }
+
+  async #aggregate(output: AggregateOutput, sum: RunningSum): Promise<void> {
+    const { releases, suite } = this.#options;
     const { round } = output;
     try {
       // On a replay the running sum is rebuilt from the spool; otherwise every vector is in it already.
       for (const vector of output.vectors) await sum.add(vector);
-      const result = await release(output, sum.unmask(output.job, suite));
-      await this.submit({ type: "aggregated", round, release: result });
+      const release = await releases.run(output, sum.unmask(output.job, suite));
+      await this.submit({ type: "aggregated", round, release });
     } catch (error) {
+      this.#log(error, "a round could not be aggregated");
       const rejection: Rejection =
         error instanceof KindredError
           ? error.rejection
@@ -270,54 +396,51 @@ export class TaskRuntime {
               fix: "see the coordinator's log",
             };
       await this.submit({ type: "aggregation-failed", round, rejection });
-      if (!(error instanceof KindredError)) this.#options.failed(error);
     }
   }
 
-  /** Steps through the journal without effects, then repeats those that a restart lost. */
-  async #replay(journal: readonly JournaledEvent[]): Promise<void> {
-    const lost: TaskOutput[] = [];
-    for (const entry of journal) {
-      for (const output of this.#step(entry)) {
-        if (output.type === "discard" || output.type === "phase") lost.length = 0;
-        if (output.type === "timer" || output.type === "aggregate") lost.push(output);
-      }
-    }
-    const { phase } = this.#state;
-    if (phase.name === "secure")
-      for (const vector of phase.inputs.values()) await this.#options.sum.add(vector);
-    for (const output of lost) await this.#effect(output);
-    if (phase.name === "idle") void this.submit({ type: "start", pool: [] });
-    for (const device of this.#expectedDevices()) this.disconnected(device);
-  }
-
-  #expectedDevices(): string[] {
+  #expectedDevices(): Set<string> {
     const { phase, pool } = this.#state;
     switch (phase.name) {
       case "training":
-        return [...pool, ...phase.selected.keys()];
+        return new Set([...pool, ...phase.selected.keys()]);
       case "secure":
       case "aggregating":
-        return [...pool, ...phase.present];
+        return new Set([...pool, ...phase.present]);
       default:
-        return [...pool];
+        return new Set(pool);
     }
   }
 
   #later(delay: number, callback: () => void): void {
+    if (this.#stopped) return;
     const cancel = this.#options.clock.setTimer(delay, () => {
       this.#timers.delete(cancel);
       callback();
     });
     this.#timers.add(cancel);
   }
+
+  #cancelTimers(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+
+  #log(error: unknown, message: string): void {
+    const { task } = this.#options.config.plan;
+    this.#options.logger.error({ error, task, round: this.#state.round }, message);
+  }
 }
 
-function stoppedRejection(): Rejection {
+function retryPause(failures: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 16));
+}
+
+function unservedRejection(): Rejection {
   return {
     code: "internal",
     field: "task",
-    rule: "is not being served at the moment",
-    fix: "try again in a moment",
+    rule: "could not take the message",
+    fix: "connect again in a moment",
   };
 }

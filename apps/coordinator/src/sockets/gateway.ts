@@ -24,10 +24,13 @@ import {
 import type { CryptoSuite } from "@kindred/secagg";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { Server, type Socket } from "socket.io";
+import type { Clock } from "../runtime/clock.ts";
 import type { Outbox, TaskRuntime } from "../runtime/task-runtime.ts";
 
 /** Largest frame of a connection that has not proved its device. */
 const HELLO_BYTES = 4 * 1024;
+/** Milliseconds within which a connection has to prove its device. */
+const HELLO_MS = 30_000;
 /** Bytes of one sealed or revealed share in CBOR, rounded up. */
 const SHARE_BYTES = 1_400;
 
@@ -49,10 +52,8 @@ interface GatewayOptions {
   readonly seen: (device: string, task: string) => void;
   /** Bytes of chunks, by task. */
   readonly traffic: (task: string, bytes: { up: number; down: number }) => void;
-  readonly logger: {
-    debug(fields: object, message: string): void;
-    error(fields: object, message: string): void;
-  };
+  readonly clock: Clock;
+  readonly logger: { error(fields: object, message: string): void };
   /** Chunks per second that one connection may send. */
   readonly chunksPerSecond: number;
 }
@@ -61,9 +62,12 @@ interface Connection {
   readonly socket: Socket;
   readonly nonce: Uint8Array;
   assembler: FrameAssembler;
+  /** Bytes that a frame of this connection may have. */
+  largestFrame: number;
   /** Set once the device has proved its key. */
   session: { readonly task: string; readonly device: string } | undefined;
   framesSent: number;
+  readonly cancelHelloTimer: () => void;
 }
 
 export class Gateway {
@@ -104,6 +108,7 @@ export class Gateway {
     return count;
   }
 
+  /** Disconnects every device and stops listening; resolves once the server's last connection is closed. */
   async close(): Promise<void> {
     await this.#io.close();
   }
@@ -113,8 +118,10 @@ export class Gateway {
       socket,
       nonce: this.#options.random(32),
       assembler: new FrameAssembler({ maxFrameBytes: HELLO_BYTES }),
+      largestFrame: HELLO_BYTES,
       session: undefined,
       framesSent: 0,
+      cancelHelloTimer: this.#options.clock.setTimer(HELLO_MS, () => socket.disconnect(true)),
     };
     socket.on("frame", (chunk: unknown, acknowledge: unknown) => {
       void this.#onChunk(connection, { chunk, acknowledge });
@@ -125,6 +132,7 @@ export class Gateway {
 
   #disconnect(connection: Connection): void {
     const { session } = connection;
+    connection.cancelHelloTimer();
     if (session === undefined) return;
     const key = `${session.task}/${session.device}`;
     if (this.#connections.get(key) !== connection) return;
@@ -170,6 +178,8 @@ export class Gateway {
     try {
       await this.#limiter.consume(connection.socket.id);
     } catch {
+      // A refusal ends the frame under way; the client sends it again as a whole.
+      connection.assembler = new FrameAssembler({ maxFrameBytes: connection.largestFrame });
       return rejectionMessage({
         code: "rate-limited",
         field: "frame",
@@ -216,7 +226,7 @@ export class Gateway {
       case "masked-input":
         return runtime.submitMaskedInput(device, message);
       case "leave":
-        return runtime.submit({ type: "departed", device });
+        return runtime.leave(device, message.round);
       case "advertise":
       case "shares":
       case "consistency":
@@ -245,12 +255,22 @@ export class Gateway {
       };
     const { plan, planDigest, runtime } = served;
     const device = bytesToHex(message.device);
+    const { session } = connection;
+    if (session !== undefined && (session.task !== message.task || session.device !== device))
+      return {
+        code: "message-unexpected",
+        field: "hello",
+        rule: "must not change the task or the device of a connection",
+        fix: "open a connection for each",
+      };
+    connection.cancelHelloTimer();
     const key = `${message.task}/${device}`;
     const older = this.#connections.get(key);
     this.#connections.set(key, connection);
     if (older !== undefined && older !== connection) older.socket.disconnect(true);
     connection.session = { task: message.task, device };
-    connection.assembler = new FrameAssembler({ maxFrameBytes: largestFrame(plan) });
+    connection.largestFrame = largestFrame(plan);
+    connection.assembler = new FrameAssembler({ maxFrameBytes: connection.largestFrame });
     this.#options.seen(device, message.task);
     this.#send(connection, {
       type: "welcome",

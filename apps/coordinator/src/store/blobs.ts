@@ -34,6 +34,8 @@ export interface BlobStore<Kind extends BlobKind = BlobKind> {
   stream(hash: string, range?: ByteRange): Promise<Readable | undefined>;
   /** Removes a blob; returns whether it was there. */
   delete(hash: string): Promise<boolean>;
+  /** Every blob with the time it was stored last, in milliseconds since the Unix epoch; in no order. */
+  list(): AsyncIterable<{ readonly hash: string; readonly storedAt: number }>;
 }
 
 /** Both stores of a coordinator, in separate folders under `directory`. */
@@ -176,6 +178,15 @@ class FileBlobStore<Kind extends BlobKind> implements BlobStore<Kind> {
     } catch (error) {
       if (isMissing(error)) return false;
       throw error;
+    }
+  }
+  async *list(): AsyncGenerator<{ hash: string; storedAt: number }> {
+    for (const folder of await readdir(this.#root)) {
+      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+      for (const hash of await readdir(join(this.#root, folder))) {
+        const found = await stat(join(this.#root, folder, hash)).catch(() => undefined);
+        if (found !== undefined) yield { hash, storedAt: found.mtimeMs };
+      }
     }
   }
 }

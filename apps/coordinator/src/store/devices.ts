@@ -10,14 +10,20 @@ export class DeviceStore {
     this.#db = transaction;
   }
 
-  /** Notes that a device (Ed25519 key, 64 hexadecimal digits) proved its key at a task at time `now`. */
-  async seen(publicKey: string, { task, now }: { task: string; now: number }): Promise<void> {
+  /** Notes that devices (Ed25519 keys, 64 hexadecimal digits) proved their keys at a task at time `now`. */
+  async seen(publicKeys: readonly string[], { task, now }: { task: string; now: number }): Promise<void> {
     const time = new Date(now);
-    await this.#db.device.upsert({
-      where: { publicKey },
-      create: { publicKey, task, firstSeen: time, lastSeen: time },
-      update: { task, lastSeen: time },
-    });
+    for (let start = 0; start < publicKeys.length; start += ROWS_PER_INSERT) {
+      const some = publicKeys.slice(start, start + ROWS_PER_INSERT);
+      await this.#db.device.createMany({
+        data: some.map((publicKey) => ({ publicKey, task, firstSeen: time, lastSeen: time })),
+        skipDuplicates: true,
+      });
+      await this.#db.device.updateMany({
+        where: { publicKey: { in: some } },
+        data: { task, lastSeen: time },
+      });
+    }
   }
 
   /** Notes that these devices' inputs are part of a round. Safe to repeat; devices never seen are added. */

@@ -211,8 +211,8 @@ describe.each([
     it("records devices and their participations once", async () => {
       await newTask("devices-1");
       const [a, b] = [sha256Hex("device a"), sha256Hex("device b")].sort() as [string, string];
-      await database.tx("seen", ({ devices }) => devices.seen(a, { task: "devices-1", now: NOW }));
-      await database.tx("seen", ({ devices }) => devices.seen(a, { task: "devices-1", now: NOW + 1 }));
+      await database.tx("seen", ({ devices }) => devices.seen([a], { task: "devices-1", now: NOW }));
+      await database.tx("seen", ({ devices }) => devices.seen([a], { task: "devices-1", now: NOW + 1 }));
       for (const [number, members] of [
         [2, [a, b]],
         [1, [a]],

@@ -1,0 +1,67 @@
+/** From an operator's documents to a task that can be stored: resolved plan, public catalogue, initial model. */
+import { seedCentroids } from "@kindred/clustering";
+import { itemFeatures } from "@kindred/encoder/features";
+import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
+import { resolvePlan } from "@kindred/engine";
+import {
+  canonicalJson,
+  catalogueHash,
+  encodeModel,
+  KindredError,
+  type Plan,
+  parseCatalogue,
+  parsePlanInput,
+  utf8ToBytes,
+} from "@kindred/protocol";
+
+/** Lloyd iterations over the public items when clusters are seeded. */
+const SEED_ITERATIONS = 10;
+
+export interface NewTask {
+  readonly plan: Plan;
+  /** Canonical JSON, the bytes that the plan's catalogue hash names. */
+  readonly catalogue: Uint8Array;
+  /** Model file of round 0. */
+  readonly model: Uint8Array;
+}
+
+/**
+ * Validates the documents and makes everything that follows from them.
+ * @param coordinatorKey Ed25519 public key, hexadecimal
+ * @throws KindredError `plan-invalid` or `catalogue-invalid`, naming field, rule and fix
+ */
+export function prepareTask(
+  documents: { readonly plan: unknown; readonly catalogue: unknown },
+  coordinatorKey: string,
+): NewTask {
+  const input = parsePlanInput(documents.plan);
+  const catalogue = parseCatalogue(documents.catalogue);
+  const itemCount = catalogue.items.length;
+  const { clusters } = input.clustering;
+  if (clusters > itemCount)
+    throw new KindredError({
+      code: "plan-invalid",
+      field: "plan.clustering.clusters",
+      rule: `must not exceed the catalogue's ${itemCount} items`,
+      fix: "ask for fewer clusters",
+    });
+  const layout = encoderLayout(input.encoder, itemCount, input.training);
+  const plan = resolvePlan(input, {
+    coordinatorKey,
+    catalogueHash: catalogueHash(catalogue),
+    itemCount,
+    modelLength: trainableLayout(layout, input.training).length,
+  });
+  const { dimension, seed } = plan.encoder;
+  const items = { rows: itemCount, columns: dimension, data: itemFeatures(catalogue.items, plan.encoder) };
+  const centroids = seedCentroids({ items, clusters, seed, iterations: SEED_ITERATIONS });
+  const model = encodeModel({
+    task: plan.task,
+    round: 0,
+    parent: "",
+    weights: initialWeights(plan.encoder, itemCount, plan.training),
+    centroids: centroids.data,
+    clusters,
+  });
+  return { plan, catalogue: utf8ToBytes(canonicalJson(catalogue)), model };
+}
