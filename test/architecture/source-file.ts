@@ -86,7 +86,7 @@ function importOf(node: Node): ModuleImport | undefined {
       const specifier = literal(first);
       return dottedName(node["callee"]) === "URL" &&
         specifier?.startsWith(".") &&
-        /\.tsx?$/.test(specifier) &&
+        /\.(tsx?|mjs)$/.test(specifier) &&
         dottedName(base) === "import.meta.url"
         ? { specifier, typeOnly: false }
         : undefined;

@@ -55,7 +55,7 @@ export function workspaceFrom(texts: ReadonlyMap<string, string>): Workspace {
     folder,
     manifest: manifestOf(folder),
     files: [...texts]
-      .filter(([path]) => path.startsWith(`${folder}/`) && /\.tsx?$/.test(path))
+      .filter(([path]) => path.startsWith(`${folder}/`) && /\.(tsx?|mjs)$/.test(path))
       .map(([path, text]) => readSource(path, text)),
   }));
   return {
@@ -77,7 +77,7 @@ export function loadWorkspace(root: URL): Workspace {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
         if (!SKIPPED.has(entry.name) && !entry.name.startsWith(".")) visit(path);
-      } else if (/\.tsx?$/.test(entry.name) || entry.name === "package.json") read(path);
+      } else if (/\.(tsx?|mjs)$/.test(entry.name) || entry.name === "package.json") read(path);
     }
   };
   read("package.json");

@@ -123,7 +123,7 @@ function planFor(
       epsilon: options.epsilon,
       delta: 1e-6,
       modulusBits: 24,
-      blocks: { model: { clip: options.privacy ? 0.5 : 4 } },
+      blocks: { model: { clip: options.privacy ? 0.3 : 1 } },
     },
   });
 }

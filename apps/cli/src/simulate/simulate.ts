@@ -1,5 +1,5 @@
 /** `kindred simulate`, the demo: an embedded coordinator, real SDK clients over real sockets, and what came of it. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Coordinator } from "@kindred/coordinator";
@@ -27,6 +27,8 @@ import { verdict } from "./verdict.ts";
 const RECONNECT_GRACE_MS = 400;
 /** Model versions whose quality is measured for the learning curve, at the most. */
 const CURVE_POINTS = 8;
+/** Names under which model versions are written. */
+const MODEL_FILE = /^\d{4,}-[0-9a-f]{12}\.kindred$/;
 
 interface Terminal {
   readonly stdout: NodeJS.WriteStream;
@@ -425,7 +427,10 @@ async function writeFiles({
   result: SimulationResult;
   run: Run;
 }): Promise<void> {
-  await mkdir(join(options.out, "models"), { recursive: true });
+  const models = join(options.out, "models");
+  await mkdir(models, { recursive: true });
+  // Versions of an earlier run would look like this one's; anything else in the folder is somebody else's.
+  for (const name of await readdir(models)) if (MODEL_FILE.test(name)) await rm(join(models, name));
   await writeFile(join(options.out, "report.html"), renderReport(result));
   await writeFile(join(options.out, "ledger.jsonl"), run.ledger);
   await writeFile(join(options.out, "plan.yaml"), stringify(run.signed));
