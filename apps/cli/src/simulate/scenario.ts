@@ -104,7 +104,7 @@ function planFor(
     task: isSynthetic ? "demo" : "demo-data",
     title: isSynthetic ? "Synthetic interest groups" : `Interests from ${options.data}`,
     rounds,
-    ...(isSynthetic ? SYNTHETIC_LEARNING : REAL_LEARNING),
+    ...(isSynthetic ? SYNTHETIC_LEARNING : { ...REAL_LEARNING, server: realServer(rounds) }),
     cohort: {
       sampling: "poisson",
       samplingRate,
@@ -144,7 +144,16 @@ const SYNTHETIC_LEARNING = {
 };
 
 const REAL_LEARNING = {
-  training: { epochs: 1, maxSteps: 1, learningRate: 0.1 },
-  server: { optimiser: "fedadam", learningRate: 0.003 },
+  training: { epochs: 1, maxSteps: 1, batchSize: 8, learningRate: 0.1 },
   clustering: { clusters: 16 },
 };
+
+/** Server optimiser for real data: a short warm-up and half a cosine, so that few rounds go as far as they can. */
+function realServer(rounds: number): object {
+  return {
+    optimiser: "fedadam",
+    learningRate: 0.01,
+    warmupRounds: Math.min(5, Math.floor(rounds / 5)),
+    schedule: "cosine",
+  };
+}
