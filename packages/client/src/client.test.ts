@@ -86,6 +86,29 @@ describe("a round", () => {
     expect(release!.loss).toBeCloseTo(4 / 5, 3);
   });
 
+  it.each([
+    ["throws", () => Promise.reject(new Error("diverged on item-3"))],
+    ["ends in numbers that are not finite", null],
+  ])("takes part with zeros where training %s: leaving would tell for whom", async (_, train) => {
+    const world = await createWorld({ people: 4, plan: { rounds: 1 } });
+    const { coordinator, people } = world;
+    const [victim] = people;
+    const honest = victim!.encoder.train;
+    victim!.encoder.train =
+      train ??
+      (async (...request) => {
+        const { delta } = await honest(...request);
+        return { delta: delta.fill(Number.NaN), loss: Number.NaN };
+      });
+    await world.begin();
+    await world.reach("finished");
+    expect(coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 4, dropped: 0 });
+    const device = await victim!.device();
+    const sent = coordinator.received.filter((entry) => entry.device === device);
+    expect(sent.map(({ message }) => message.type)).not.toContain("leave");
+    expect(victim!.events.map(({ type }) => type)).not.toContain("refused");
+  });
+
   it("has noise and a budget when the plan says so", async () => {
     const world = await createWorld({
       people: 5,
@@ -629,6 +652,21 @@ describe("refusals", () => {
       epsilon: null,
       delta: 1e-6,
     });
+    const { client } = await world.add({ store });
+    await client.consent.grant();
+    await client.start();
+    await world.clock.settle();
+    expect(client.status().phase).toBe("capped");
+    expect(world.coordinator.received).toEqual([]);
+    await client.stop();
+  });
+
+  it("a ledger with a participation under another plan of the task: the device rests", async () => {
+    const world = await createWorld({ people: 0, plan: { rounds: 3 } });
+    const store = memoryStore();
+    const planDigest = "ab".repeat(32);
+    const entry = { task: "films", planDigest, round: 1, time: 1, epsilon: null, delta: 1e-6 };
+    await store.appendParticipation(entry);
     const { client } = await world.add({ store });
     await client.consent.grant();
     await client.start();

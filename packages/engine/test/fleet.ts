@@ -1,8 +1,9 @@
 /** Plays one task in memory, every party real: the round machine, participant machines, the pipeline, a virtual clock. */
 
-import { AesCtrRandom } from "@kindred/privacy";
+import { AesCtrRandom, appendEntry, type LedgerEntry, verifyLedger } from "@kindred/privacy";
 import {
   bytesToHex,
+  type ClientMessage,
   hexToBytes,
   type Plan,
   parsePlanInput,
@@ -17,6 +18,8 @@ import {
   decodeAggregate,
   encodeContribution,
   type MeanContribution,
+  type ParticipantConfig,
+  type ParticipantEnvironment,
   type ParticipantEvent,
   type ParticipantOutput,
   type ParticipantState,
@@ -72,9 +75,15 @@ export interface FleetOptions {
   /** Whether a vanished client's connection is seen to close, or it just stays silent. */
   readonly silent?: boolean;
   readonly contribution?: (client: number, round: number) => Contribution;
-  /** Rewrites what a client sends; `undefined` swallows it. */
+  /** Whether a client's message reaches the coordinator twice. */
+  readonly echo?: (client: number, message: ClientMessage) => boolean;
+  /** Rounds whose release cannot be computed although the sum is there. */
+  readonly breaksAt?: readonly number[];
   readonly history?: Partial<TaskHistory>;
 }
+
+/** Events after which a run counts as endless: two orders of magnitude above what a task of the tests takes. */
+const MAX_EVENTS = 20_000;
 
 interface Device {
   readonly key: string;
@@ -151,7 +160,7 @@ export class Fleet {
     const filled: TaskEvent =
       event.type === "start" ? { type: "start", pool: [...this.state.pool].sort() } : event;
     const entry = { event: structuredClone(filled), now: this.now, seed: this.#random(32) };
-    this.journal.push(entry);
+    if (this.journal.push(entry) > MAX_EVENTS) throw new Error("the task does not end");
     const outputs = this.step(entry);
     for (const output of outputs) this.#effect(output);
     return outputs;
@@ -181,6 +190,30 @@ export class Fleet {
     return this.outputs.flatMap((output) =>
       output.type === "round" && output.record.status !== "running" ? [output.record] : [],
     );
+  }
+
+  /** Rules that the ledger of this run breaks, were it signed and published. */
+  ledgerViolations(): readonly unknown[] {
+    const { plan, digest } = this;
+    const accepted = {
+      kind: "plan-accepted",
+      task: plan.task,
+      planDigest: digest,
+      epsilon: plan.privacy.mechanism === "none" ? null : plan.privacy.epsilon,
+      delta: plan.privacy.delta,
+      participations: plan.participation.maximum,
+      rounds: plan.rounds,
+      catalogueHash: plan.resolved.catalogueHash,
+    } as const;
+    const bodies = this.outputs.flatMap((output) => (output.type === "ledger" ? [output.body] : []));
+    const { publicKey, secretKey } = coordinator;
+    const signer = { publicKey, sign: (message: Uint8Array) => suite.sign(message, secretKey) };
+    const entries: LedgerEntry[] = [];
+    for (const body of [accepted, ...bodies])
+      entries.push(
+        appendEntry({ tail: entries.at(-1), body, time: new Date(this.now).toISOString(), signer }),
+      );
+    return verifyLedger(entries, { verify: suite.verify, publicKey });
   }
 
   #random(length: number): Uint8Array {
@@ -221,6 +254,11 @@ export class Fleet {
     for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);
     const mean = decodeAggregate(sum, { plan: this.plan, sid: output.sid, survivors: output.survivors });
     this.released.push({ round: output.round, sum, expected, mean, survivors });
+    if (this.#options.breaksAt?.includes(output.round)) {
+      const rejection = { code: "model-invalid", field: "update", rule: "broke", fix: "none" } as const;
+      this.submit({ type: "aggregation-failed", round: output.round, rejection });
+      return;
+    }
     this.submit({
       type: "aggregated",
       round: output.round,
@@ -248,7 +286,15 @@ export class Fleet {
 
   participant(index: number, event: ParticipantEvent): void {
     const device = this.devices[index]!;
-    const step = stepParticipant(device.state, event, {
+    const step = stepParticipant(device.state, event, this.context(index));
+    device.state = step.state;
+    for (const output of step.outputs) this.#participantEffect(index, output);
+  }
+
+  /** What a device's machine is given with every event. */
+  context(index: number): { config: ParticipantConfig; env: ParticipantEnvironment } {
+    const device = this.devices[index]!;
+    return {
       config: {
         plan: this.plan,
         planDigest: hexToBytes(this.digest),
@@ -256,16 +302,15 @@ export class Fleet {
         coordinatorKey: coordinator.publicKey,
       },
       env: { suite, random: (length) => this.#random(length), ledger: device.ledger },
-    });
-    device.state = step.state;
-    for (const output of step.outputs) this.#participantEffect(index, output);
+    };
   }
 
   #participantEffect(index: number, output: ParticipantOutput): void {
     const device = this.devices[index]!;
     switch (output.type) {
       case "send":
-        this.#send(device, output.message);
+        this.wire(device.key, output.message);
+        if (this.#options.echo?.(index, output.message)) this.wire(device.key, output.message);
         break;
       case "train":
         this.participant(index, { type: "trained", round: output.round });
@@ -302,12 +347,8 @@ export class Fleet {
     }
   }
 
-  #send(device: Device, message: Parameters<typeof this.wire>[1]): void {
-    this.wire(device.key, message);
-  }
-
   /** What the gateway does with a client's message. */
-  wire(device: string, message: import("@kindred/protocol").ClientMessage): void {
+  wire(device: string, message: ClientMessage): void {
     switch (message.type) {
       case "hello":
         break;

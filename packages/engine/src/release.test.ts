@@ -1,0 +1,110 @@
+import { AesCtrRandom } from "@kindred/privacy";
+import { type Model, type Plan, sha256Bytes } from "@kindred/protocol";
+import { addInto } from "@kindred/secagg";
+import { describe, expect, it } from "vitest";
+import { testPlan, zeroContribution } from "../test/fleet.ts";
+import { type Contribution, encodeContribution } from "./pipeline.ts";
+import { computeRelease, evaluationBlock, lossBound } from "./release.ts";
+import { initialOptimiserState } from "./server-optimiser.ts";
+
+const sid = sha256Bytes("session");
+const server = { optimiser: "fedavg", learningRate: 2, shrinkage: "none" };
+const plan = testPlan({ server, privacy: { mechanism: "none", modulusBits: 28 } });
+const parent: Model = {
+  task: "test",
+  round: 4,
+  parent: "a".repeat(64),
+  weights: Float32Array.from({ length: 25 }, (_, i) => i),
+  centroids: Float32Array.of(1, 0, 0, 1, -1, 0, 0, -1),
+  clusters: 4,
+};
+/** Weights 0–9 and 12–21 are trained; 10, 11 and 22–24 are not. */
+const segments = [
+  { offset: 0, deltaOffset: 0, length: 10 },
+  { offset: 12, deltaOffset: 10, length: 10 },
+];
+
+function release(contributions: readonly Contribution[], of: Plan = plan) {
+  const sum = new Uint32Array(of.resolved.mechanism.paddedLength);
+  contributions.forEach((contribution, i) => {
+    const random = new AesCtrRandom(sha256Bytes(`rounding ${i}`));
+    addInto(sum, encodeContribution(contribution, { plan: of, sid, random }), of.privacy.modulusBits);
+  });
+  const survivors = contributions.length;
+  const optimiser = initialOptimiserState(20);
+  const parentHash = "c".repeat(64);
+  return computeRelease({ plan: of, sid, round: 5, survivors, sum, parent, parentHash, optimiser, segments });
+}
+
+const model = Float64Array.from({ length: 20 }, (_, i) => (i - 10) / 100);
+
+describe("computeRelease", () => {
+  it("adds the server's step to the trained weights and to no others", () => {
+    const { model: next, optimiser } = release([
+      { ...zeroContribution(plan), model },
+      zeroContribution(plan),
+    ]);
+    for (let i = 0; i < 25; i++) {
+      const trained = i < 10 ? model[i]! : i >= 12 && i < 22 ? model[i - 2]! : 0;
+      expect(next.weights[i]).toBeCloseTo(i + trained, 4); // twice the mean of two, one of them zero
+    }
+    expect(next).toMatchObject({ task: "test", round: 5, parent: "c".repeat(64), clusters: 4 });
+    expect(optimiser.steps).toBe(1);
+    expect(parent.weights[1]).toBe(1);
+  });
+
+  it("moves a centroid to the direction of its sum, and leaves those under the floor where they were", () => {
+    const { model: next, suppressed } = release([
+      { ...zeroContribution(plan), counts: [1, 0, 0, 0], sums: [0.6, 0.8, 0, 0, 0, 0, 0, 0] },
+      { ...zeroContribution(plan), counts: [1, 0, 0, 0], sums: [0.8, 0.6, 0, 0, 0, 0, 0, 0] },
+    ]);
+    expect(next.centroids[0]).toBeCloseTo(Math.SQRT1_2, 4);
+    expect(next.centroids[1]).toBeCloseTo(Math.SQRT1_2, 4);
+    expect([...next.centroids.subarray(2)]).toEqual([0, 1, -1, 0, 0, -1]);
+    expect(suppressed).toEqual([1, 2, 3]);
+  });
+
+  it("asks three deviations of noise of a count before it moves a centroid", () => {
+    const noisy = testPlan({
+      server,
+      privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 1, modulusBits: 24 },
+    });
+    const counted = { ...zeroContribution(noisy), counts: [1, 0, 0, 0], sums: [1, 0, 0, 0, 0, 0, 0, 0] };
+    const { suppressed, model: next } = release(new Array(4).fill(counted), noisy);
+    expect(suppressed).toEqual([0, 1, 2, 3]);
+    expect(next.centroids).toEqual(parent.centroids);
+  });
+
+  it("reports the cohort's loss in nats and its silhouette", () => {
+    const evaluation = (loss: number, silhouette: number): Contribution => ({
+      ...zeroContribution(plan),
+      evaluation: evaluationBlock({ loss, silhouette }, 30),
+    });
+    const { loss, silhouette } = release([evaluation(3, 0.5), evaluation(2, 0.3)]);
+    expect(loss).toBeCloseTo(2.5, 3);
+    expect(silhouette).toBeCloseTo(0.4, 3);
+  });
+
+  it("publishes no weight that is not finite", () => {
+    const wild = testPlan({
+      server: { ...server, learningRate: 100 },
+      privacy: { mechanism: "none", modulusBits: 28, blocks: { model: { clip: 1e38, weight: 1 } } },
+    });
+    const contribution = { ...zeroContribution(wild), model: new Float64Array(20).fill(1e38) };
+    expect(() => release([contribution], wild)).toThrow(
+      expect.objectContaining({
+        code: "model-invalid",
+        rejection: expect.objectContaining({ field: "model.weights" }),
+      }),
+    );
+  });
+});
+
+describe("evaluationBlock", () => {
+  it("reports a loss as a share of its bound, a quarter above the loss of a uniform guess, both entries within [−1, 1]", () => {
+    expect(lossBound(100)).toBeCloseTo(1.25 * Math.log(100), 12);
+    expect(evaluationBlock({ loss: lossBound(100) / 2, silhouette: -0.25 }, 100)).toEqual([0.5, -0.25]);
+    expect(evaluationBlock({ loss: 1e9, silhouette: 7 }, 100)).toEqual([1, 1]);
+    expect(evaluationBlock({ loss: -1e9, silhouette: -7 }, 100)).toEqual([-1, -1]);
+  });
+});
