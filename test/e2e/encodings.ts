@@ -1,10 +1,13 @@
 /** What clients encoded and what the coordinator decoded, for tests that replace `pipeline.ts` by `recordedPipeline`. */
 import type * as Pipeline from "../../packages/engine/src/pipeline.ts";
 import { bytesToHex } from "../../packages/protocol/src/index.ts";
+import { ITEMS, stubMark } from "./marks.ts";
+
+const MARKS = Array.from({ length: ITEMS }, (_, index) => stubMark(index));
 
 export interface Encoding {
-  /** First entry of the model delta, by which tests tell devices apart. */
-  readonly mark: number;
+  /** Index of the device, by the delta its person trains. */
+  readonly device: number;
   readonly vector: Uint32Array;
 }
 
@@ -17,10 +20,10 @@ export function recordedPipeline(real: typeof Pipeline): typeof Pipeline {
   return {
     ...real,
     encodeContribution(contribution, options) {
-      const mark = contribution.model[0]!;
+      const device = MARKS.indexOf(contribution.model[0]!);
       const vector = real.encodeContribution(contribution, options);
       const sid = bytesToHex(options.sid);
-      encodings.set(sid, [...(encodings.get(sid) ?? []), { mark, vector: vector.slice() }]);
+      encodings.set(sid, [...(encodings.get(sid) ?? []), { device, vector: vector.slice() }]);
       return vector;
     },
     decodeAggregate(sum, options) {

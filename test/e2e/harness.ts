@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Coordinator, type CoordinatorOptions } from "../../apps/coordinator/src/index.ts";
-import { postgresqlSchema } from "../../apps/coordinator/src/store/test-databases.ts";
+import { initialiseFolder, postgresqlSchema } from "../../apps/coordinator/src/store/test-databases.ts";
 import {
   type ClientOptions,
   type ClientStore,
@@ -28,11 +28,11 @@ import {
   type ServerMessage,
 } from "../../packages/protocol/src/index.ts";
 import { nodeSuite } from "../../packages/secagg/node/index.ts";
+import { ITEMS, itemsOf } from "./marks.ts";
 import { Timeline } from "./timeline.ts";
 
 export const suite = nodeSuite();
 
-export const ITEMS = 40;
 const DIMENSION = 8;
 
 export const catalogue = {
@@ -98,11 +98,14 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Time for clients: pauses and time-outs pass ten times as fast, so that they come back soon. */
+const HASTE = 20;
+const beginning = Date.now();
+
+/** Time for clients passes faster, so that they come back soon after a loss, and forget it soon. */
 const hastyClock: NonNullable<ClientOptions["clock"]> = {
-  now: () => Date.now(),
+  now: () => beginning + HASTE * (Date.now() - beginning),
   setTimer(delay, callback) {
-    const handle = setTimeout(callback, Math.max(0, delay) / 10);
+    const handle = setTimeout(callback, Math.max(0, delay) / HASTE);
     return () => clearTimeout(handle);
   },
 };
@@ -111,6 +114,8 @@ const hastyClock: NonNullable<ClientOptions["clock"]> = {
 export interface Tap {
   hears?(message: ServerMessage, device: Device): boolean;
   sends?(message: ClientMessage, device: Device): boolean;
+  /** Told the answer to each message. */
+  answered?(message: ClientMessage, answer: ServerMessage, device: Device): void;
 }
 
 /** The Socket.IO transport with a tap, and a way to keep the device offline. */
@@ -139,7 +144,10 @@ function tappedTransport(device: () => Device, tap: Tap): TransportFactory {
           connection.close();
         }
         if (gone) throw new Error("the device is away");
-        return connection.request(frame);
+        const answer = await connection.request(frame);
+        const read = decodeServerFrame(answer);
+        if (decoded.ok && read.ok) tap.answered?.(decoded.value, read.value, device());
+        return answer;
       },
     };
   };
@@ -196,8 +204,8 @@ export async function openDevice(index: number, { tap = {}, ...options }: Device
       return bytesToHex(suite.signingKeyPair(identity!).publicKey);
     },
   };
-  for (let i = 0; i < 3; i++)
-    await client.record({ item: `item-${(index + i) % ITEMS}`, action: "view", time: 60_000 * (i + 1) });
+  for (const [i, item] of itemsOf(index).entries())
+    await client.record({ item: `item-${item}`, action: "view", time: 60_000 * (i + 1) });
   await client.consent.grant();
   return device;
 }
@@ -219,9 +227,11 @@ export function onCleanUp(close: () => Promise<unknown>): void {
   cleanups.push(close);
 }
 
-export async function temporaryFolder(): Promise<string> {
+/** A folder for one coordinator, with an embedded database that need not be initialised any more. */
+export async function coordinatorFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "kindred-e2e-"));
   onCleanUp(() => rm(folder, { recursive: true, force: true }));
+  await initialiseFolder(join(folder, "database"));
   return folder;
 }
 
@@ -251,7 +261,7 @@ export interface World {
 /** Starts a coordinator; it is closed after the test. */
 export async function startWorld(options: Partial<CoordinatorOptions> = {}): Promise<World> {
   const outputs = new Timeline<Observed>();
-  const directory = options.directory ?? (await temporaryFolder());
+  const directory = options.directory ?? (await coordinatorFolder());
   const coordinator = await Coordinator.start({
     port: 0,
     reconnectGrace: 150,

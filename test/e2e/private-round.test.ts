@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { hasPostgresql, POSTGRESQL } from "../../apps/coordinator/src/store/test-databases.ts";
-import { stubDelta } from "../../packages/client/test/stub-encoder.ts";
 import { DEFAULT_PRIVACY_FLOORS, planEpsilon, verifyPlan } from "../../packages/engine/src/index.ts";
 import { verifyLedger } from "../../packages/privacy/src/index.ts";
 import {
@@ -18,13 +17,13 @@ import {
   type Device,
   databaseOption,
   downloadLedger,
-  ITEMS,
   planDocument,
   startWorld,
   suite,
   type Tap,
   type World,
 } from "./harness.ts";
+import { stubMark } from "./marks.ts";
 
 vi.mock("../../packages/engine/src/pipeline.ts", async (load) => {
   const { recordedPipeline } = await import("./encodings.ts");
@@ -57,10 +56,6 @@ function checkingFetch(url: string, unrecorded: string[]): typeof fetch {
     return response;
   };
 }
-
-/** The first entry of the delta that person `index` trains. */
-const markOf = (index: number): number =>
-  Math.fround(stubDelta({ items: [0, 1, 2].map((i) => (index + i) % ITEMS) }));
 
 describe.each([
   ["pglite", "the embedded database", false],
@@ -199,12 +194,12 @@ describe.each([
         )?.output;
         if (aggregate?.type !== "aggregate") throw new Error(`round ${round} was not aggregated`);
         const sid = bytesToHex(aggregate.sid);
-        const marks = new Set(counted.map(({ index }) => markOf(index)));
-        expect(marks.size).toBe(record.survivors);
+        const survivors = new Set(counted.map(({ index }) => index));
+        expect(survivors.size).toBe(record.survivors);
         if (lost) expect(counted).not.toContain(vanished.get(round));
         else expect(counted).toContain(vanished.get(round));
         const expected = new Uint32Array(paddedLength);
-        const contributed = encodings.get(sid)!.filter(({ mark }) => marks.has(mark));
+        const contributed = encodings.get(sid)!.filter(({ device }) => survivors.has(device));
         expect(contributed).toHaveLength(record.survivors);
         for (const { vector } of contributed) addInto(expected, vector, bits);
         expect(expected.some((value) => value !== 0)).toBe(true);
@@ -247,7 +242,7 @@ it("aggregates on a regular graph, too, and moves the model by the mean of what 
   const { plan } = parseSignedPlan(JSON.parse(await world.text("/v1/tasks/films/plan")));
   const { length, clip } = plan.resolved.blocks[0]!;
   const mean =
-    Array.from({ length: 8 }, (_, i) => Math.min(markOf(i), clip / Math.sqrt(length))).reduce(
+    Array.from({ length: 8 }, (_, i) => Math.min(stubMark(i), clip / Math.sqrt(length))).reduce(
       (a, b) => a + b,
     ) / 8;
   const moved = Array.from(file.value.weights, (value, i) => value - parent.value.weights[i]!);

@@ -8,6 +8,9 @@ import type { NewJournalEntry } from "../store/journal.ts";
 import type { LedgerRecord } from "../store/ledger.ts";
 import type { Stores } from "../store/stores.ts";
 
+/** Beyond every round that a plan can ask for. */
+const LAST_ROUND = 2 ** 31 - 2;
+
 export interface Commit {
   readonly task: string;
   /** Sequence of the newest journal entry known. */
@@ -61,7 +64,7 @@ export function commitTransitions(database: Database, commit: Commit, key: Coord
     for (const [round, devices] of participations)
       await stores.devices.recordParticipations({ task: commit.task, round, devices, now: commit.now });
     if (commit.status !== undefined) await stores.tasks.setStatus(commit.task, commit.status);
-    const ended = lastEnded(commit.outputs);
+    const ended = commit.status === undefined ? lastEnded(commit.outputs) : LAST_ROUND;
     if (ended !== undefined) await stores.journal.prune(commit.task, ended + 1);
     return sequence;
   });

@@ -36,6 +36,7 @@ export interface Outbox {
 }
 
 type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
+type TimerOutput = Extract<TaskOutput, { type: "timer" }>;
 type ModelOutput = Extract<TaskOutput, { type: "model" }>;
 
 export interface TaskRuntimeOptions {
@@ -304,17 +305,14 @@ export class TaskRuntime {
   }
 
   async #restore(stored: StoredTask): Promise<void> {
-    const { clock, outbox, reconnectGrace, newSum } = this.#options;
+    const { outbox, newSum } = this.#options;
     const { state, lost } = replayTask(stored, this.#options);
     this.#state = state;
     this.#sequence = stored.sequence;
     this.#sum = newSum();
     this.#serving = true;
     for (const vector of this.vectors) await this.#attempt(() => this.#sum.add(vector));
-    // Devices get time to come back, also where a deadline passed while nobody was served.
-    const earliest = clock.now() + reconnectGrace;
-    for (const output of lost)
-      await this.#effect(output.type === "timer" ? { ...output, at: Math.max(output.at, earliest) } : output);
+    for (const output of lost) await this.#effect(output.type === "timer" ? this.#postponed(output) : output);
     if (state.phase.name === "idle")
       this.#later(this.#failures === 0 ? 0 : retryPause(this.#failures), () => {
         void this.submit({ type: "start", pool: [] });
@@ -324,6 +322,13 @@ export class TaskRuntime {
       if (!outbox.connected(device)) this.disconnected(device);
       else if (pending !== undefined) outbox.send(device, pending);
     }
+  }
+
+  /** Devices get time to come back before a deadline, also where it passed while nobody was served. */
+  #postponed(timer: TimerOutput): TimerOutput {
+    if (timer.name === "selection-window") return timer;
+    const { clock, reconnectGrace } = this.#options;
+    return { ...timer, at: Math.max(timer.at, clock.now() + reconnectGrace) };
   }
 
   async #effect(output: TaskOutput): Promise<void> {

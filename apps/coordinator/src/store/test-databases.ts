@@ -1,8 +1,11 @@
 /** Databases for tests: PGlite always, PostgreSQL where `TEST_DATABASE_URL` names one; every test file has its own. */
+import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
 import { type Database, openDatabase } from "./database.ts";
@@ -36,16 +39,15 @@ export const hasPostgresql = url !== undefined;
 /** For `describe.skipIf(!hasPostgresql)`: says in the report why a suite is skipped. */
 export const POSTGRESQL = hasPostgresql ? "PostgreSQL" : "PostgreSQL (skipped: set TEST_DATABASE_URL)";
 
-/** A freshly initialised PGlite, kept between runs: to initialise one takes seconds, to load one a fraction. */
-export async function pgliteImage(): Promise<Blob> {
+/** A freshly initialised PGlite as a tar file, kept between runs: to initialise one takes seconds, to load one a fraction. */
+async function pgliteArchive(): Promise<string> {
   const folder = fileURLToPath(new URL("../../node_modules/.cache/kindred", import.meta.url));
   // The resolved path names PGlite's version.
   const version = createHash("sha256")
     .update(import.meta.resolve("@electric-sql/pglite"))
     .digest("hex");
   const path = join(folder, `pglite-${version.slice(0, 16)}.tar`);
-  const kept = await readFile(path).catch(() => undefined);
-  if (kept !== undefined) return new Blob([new Uint8Array(kept)]);
+  if (existsSync(path)) return path;
   const pglite = await PGlite.create("memory://");
   const image = await pglite.dumpDataDir("none");
   await pglite.close();
@@ -53,7 +55,20 @@ export async function pgliteImage(): Promise<Blob> {
   const temporary = join(folder, randomUUID());
   await writeFile(temporary, new Uint8Array(await image.arrayBuffer()));
   await rename(temporary, path);
-  return image;
+  return path;
+}
+
+/** What `openDatabase` takes as `image`. */
+export async function pgliteImage(): Promise<Blob> {
+  return new Blob([new Uint8Array(await readFile(await pgliteArchive()))]);
+}
+
+/** Puts an initialised, empty PGlite into a folder, where `openDatabase({ directory })` finds it. */
+export async function initialiseFolder(directory: string): Promise<void> {
+  const target = join(directory, "pglite");
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  // Its member names start at the root; tar takes them relative to the target, and says so.
+  await promisify(execFile)("tar", ["-xf", await pgliteArchive(), "-C", target]);
 }
 
 /** An empty, migrated database; `close` removes it. */
