@@ -11,10 +11,13 @@ import { mix32 } from "./random.ts";
 const GROUP_WEIGHTS = { words: 1, characters: 0.35, tags: 1.2 } as const;
 const GROUPS = ["words", "characters", "tags"] as const;
 
+const FNV_PRIME = 0x01000193;
+const FNV_START = 0x811c9dc5;
+
 /** 32-bit FNV-1a over UTF-16 code units, finished with a full avalanche. */
 function hashText(text: string, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  let hash = FNV_START ^ seed;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME);
   return mix32(hash);
 }
 
@@ -42,23 +45,39 @@ export function words(text: string): string[] {
   );
 }
 
-type Count = (group: number, feature: string) => void;
+/** Takes a feature's group (an index of `GROUPS`) and its 32-bit hash. */
+type Count = (group: number, hash: number) => void;
 
-function countFeatures({ title, tags }: Pick<CatalogueItem, "title" | "tags">, count: Count): void {
+function countFeatures(
+  { title, tags }: Pick<CatalogueItem, "title" | "tags">,
+  seed: number,
+  count: Count,
+): void {
+  // A seed of its own keeps each group's features apart.
+  const seeds = GROUPS.map((_, group) => mix32(seed + group));
   const titleWords = words(title);
   titleWords.forEach((word, index) => {
-    count(0, `w ${word}`);
+    count(0, hashText(word, seeds[0]!));
     const next = titleWords[index + 1];
-    if (next !== undefined) count(0, `w ${word} ${next}`);
-    const padded = ` ${word} `;
-    for (let size = 3; size <= 5; size++)
-      for (let start = 0; start + size <= padded.length; start++)
-        count(1, `c ${padded.slice(start, start + size)}`);
+    if (next !== undefined) count(0, hashText(`${word} ${next}`, seeds[0]!));
+    countCharacters(` ${word} `, seeds[1]!, count);
   });
   for (const tag of tags) {
     const tagWords = words(tag);
-    count(2, `t ${tagWords.join(" ")}`);
-    if (tagWords.length > 1) for (const word of tagWords) count(2, `t ${word}`);
+    count(2, hashText(tagWords.join(" "), seeds[2]!));
+    if (tagWords.length > 1) for (const word of tagWords) count(2, hashText(word, seeds[2]!));
+  }
+}
+
+/** Every 3- to 5-gram; the hash of a longer one continues that of the shorter one, so no text is cut out. */
+function countCharacters(text: string, seed: number, count: Count): void {
+  for (let start = 0; start + 3 <= text.length; start++) {
+    let hash = FNV_START ^ seed;
+    const end = Math.min(text.length, start + 5);
+    for (let i = start; i < end; i++) {
+      hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME);
+      if (i >= start + 2) count(1, mix32(hash));
+    }
   }
 }
 
@@ -82,15 +101,9 @@ export function itemFeatures(
   const { dimension, textBuckets, seed } = shape;
   const documentFrequency = new Uint32Array(textBuckets);
   const lastSeen = new Int32Array(textBuckets).fill(-1);
-  const hashes = new Map<string, number>();
   const documents = items.map((item, index) => {
     const groups = GROUPS.map(() => new Map<number, number>());
-    countFeatures(item, (group, feature) => {
-      let hash = hashes.get(feature);
-      if (hash === undefined) {
-        hash = hashText(feature, seed);
-        hashes.set(feature, hash);
-      }
+    countFeatures(item, seed, (group, hash) => {
       const counts = groups[group]!;
       counts.set(hash, (counts.get(hash) ?? 0) + 1);
       const bucket = (hash >>> 1) % textBuckets;

@@ -2,7 +2,7 @@
  * Matrix products for the encoder: a tensor library does the multiplications, plain arrays hold everything else.
  *
  * On the WebAssembly backend only the unbatched product of two plain (not transposed) matrices is fast, every
- * call costs some 20 µs, and the built-in gradient of `matMul` transposes. The encoder therefore computes its gradients by
+ * call has a fixed cost, and the built-in gradient of `matMul` transposes. The encoder therefore computes its gradients by
  * hand, transposes on the host, and hands the library exactly those plain products.
  */
 import type { Tensor2D } from "@tensorflow/tfjs-core";
