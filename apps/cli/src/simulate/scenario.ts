@@ -59,7 +59,7 @@ export function buildScenario(options: SimulateOptions): Scenario {
     population,
     split: leaveLastOut(population),
     catalogue,
-    plan: planFor(options, { clients, cohort }),
+    plan: planFor(options, cohort),
     clients,
     cohort,
   };
@@ -88,33 +88,44 @@ function fromData(folder: string, options: SimulateOptions): Population {
   };
 }
 
-function planFor(
-  options: SimulateOptions,
-  { clients, cohort }: { clients: number; cohort: number },
-): PlanInput {
+/** γ, the share of the cohort that is assumed to collude with the coordinator. */
+const CORRUPTION = 0.05;
+
+/** The largest δ for which a k-regular graph of any size has a threshold. */
+const LARGEST_DROPOUT = 0.42;
+
+/** Survivors a round needs, and the dropout it has to bear: twice what is simulated, and a tenth on top. */
+function margins(cohort: number, dropout: number): { minSurvivors: number; dropout: number } {
+  const borne = Math.min(0.6, 2 * dropout + 0.1);
+  const minSurvivors = Math.max(4, Math.floor(cohort * (1 - borne)));
+  // Whatever the cohort's size turns out to be, a majority has to stay, or shares cannot be put together again.
+  let bearable = Math.min(borne, LARGEST_DROPOUT);
+  for (let n = minSurvivors; n <= cohort; n++) {
+    const majority = Math.ceil((n + Math.floor(CORRUPTION * n)) / 2) + 1;
+    bearable = Math.min(bearable, 1 - majority / n - 1e-9);
+  }
+  return { minSurvivors, dropout: Math.max(0, bearable) };
+}
+
+function planFor(options: SimulateOptions, cohort: number): PlanInput {
   const isSynthetic = options.data === undefined;
   const rounds = options.rounds ?? (isSynthetic ? SYNTHETIC.rounds : REAL.rounds);
-  // Poisson sampling: the cohort of a round is a coin per waiting device, so its size varies with √(n·q·(1 − q)).
-  const samplingRate = Math.min(1, cohort / clients);
-  const spread = Math.sqrt(cohort * (1 - samplingRate));
-  const maximum = Math.min(clients, Math.ceil(cohort + 4 * spread));
-  const smallest = cohort - 3 * spread;
-  const minSurvivors = Math.max(4, Math.floor(smallest * (1 - Math.min(0.6, 2 * options.dropout + 0.1))));
+  const { minSurvivors, dropout } = margins(cohort, options.dropout);
   return parsePlanInput({
     task: isSynthetic ? "demo" : "demo-data",
     title: isSynthetic ? "Synthetic interest groups" : `Interests from ${options.data}`,
     rounds,
     ...(isSynthetic ? SYNTHETIC_LEARNING : { ...REAL_LEARNING, server: realServer(rounds) }),
     cohort: {
-      sampling: "poisson",
-      samplingRate,
+      sampling: "first-come",
+      overSelection: 1,
       selectionWindow: 300,
       minimum: minSurvivors,
-      target: Math.max(minSurvivors, cohort),
-      maximum: Math.max(maximum, cohort),
+      target: cohort,
+      maximum: cohort,
       minSurvivors,
-      corruption: 0.05,
-      dropout: Math.min(0.45, 2 * options.dropout + 0.1),
+      corruption: CORRUPTION,
+      dropout,
     },
     deadlines: { selecting: 300_000 },
     participation: { maximum: rounds, minimumSeparation: 1 },
