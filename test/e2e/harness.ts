@@ -25,6 +25,7 @@ import {
   type ClientMessage,
   decodeClientFrame,
   decodeServerFrame,
+  encodeFrame,
   type ServerMessage,
 } from "../../packages/protocol/src/index.ts";
 import { nodeSuite } from "../../packages/secagg/node/index.ts";
@@ -110,10 +111,15 @@ const hastyClock: NonNullable<ClientOptions["clock"]> = {
   },
 };
 
+/** Sends a message beside the client's own. @returns the coordinator's answer, if it has one */
+export type Say = (message: ClientMessage) => Promise<ServerMessage | undefined>;
+
 /** Decides over a device's traffic; `false` cuts its connection before the message is heard or sent. */
 export interface Tap {
   hears?(message: ServerMessage, device: Device): boolean;
   sends?(message: ClientMessage, device: Device): boolean;
+  /** Runs before a message is sent, and may say something else first. */
+  before?(message: ClientMessage, say: Say, device: Device): Promise<void>;
   /** Told the answer to each message. */
   answered?(message: ClientMessage, answer: ServerMessage, device: Device): void;
 }
@@ -144,6 +150,11 @@ function tappedTransport(device: () => Device, tap: Tap): TransportFactory {
           connection.close();
         }
         if (gone) throw new Error("the device is away");
+        const say: Say = async (message) => {
+          const read = decodeServerFrame(await connection.request(encodeFrame(message)));
+          return read.ok ? read.value : undefined;
+        };
+        if (decoded.ok) await tap.before?.(decoded.value, say, device());
         const answer = await connection.request(frame);
         const read = decodeServerFrame(answer);
         if (decoded.ok && read.ok) tap.answered?.(decoded.value, read.value, device());
