@@ -118,6 +118,8 @@ export class Fleet {
   readonly #timers: { at: number; fire: () => void }[] = [];
   readonly #encoded = new Map<string, Uint32Array>();
   readonly #inputs = new Map<string, Uint32Array>();
+  /** Running sum of each round, as the coordinator keeps it: nothing is added but what the machine says. */
+  readonly #sums = new Map<number, Uint32Array>();
   #draws = 0;
 
   constructor(options: FleetOptions) {
@@ -233,6 +235,13 @@ export class Fleet {
           fire: () => void this.submit({ type: "timer", round: output.round, name: output.name }),
         });
         break;
+      case "accumulate": {
+        const { modulusBits: bits, paddedLength } = this.plan.resolved.mechanism;
+        const sum = this.#sums.get(output.round) ?? new Uint32Array(paddedLength);
+        addInto(sum, this.#inputs.get(output.vector)!, bits);
+        this.#sums.set(output.round, sum);
+        break;
+      }
       case "aggregate":
         this.#queue.push(() => this.#aggregate(output));
         break;
@@ -246,8 +255,7 @@ export class Fleet {
 
   #aggregate(output: Extract<TaskOutput, { type: "aggregate" }>): void {
     const { modulusBits: bits, paddedLength } = this.plan.resolved.mechanism;
-    const sum = new Uint32Array(paddedLength);
-    for (const vector of output.vectors) addInto(sum, this.#inputs.get(vector)!, bits);
+    const sum = this.#sums.get(output.round)!;
     applyMasks(sum, output.job, suite.maskStream);
     const expected = new Uint32Array(paddedLength);
     const survivors = output.vectors.map((vector) => vector.split(":")[1]!);
