@@ -62,10 +62,13 @@ function whatWasLearned({ metrics }: SimulationResult, totals: Totals): string {
 /** What the differential-privacy guarantee comes to, in one paragraph; both epsilons, never the smaller alone. */
 function privacySentence({ epsilon }: SimulationResult): string {
   const spent = `ε = ${formatEpsilon(epsilon.coordinator)} (δ = ${formatDelta(epsilon.delta)})`;
+  const shown = formatEpsilon(epsilon.observer);
   const observer =
     finite(epsilon.observer) === null
       ? ""
-      : ` Against someone who sees only the released models it is ${formatEpsilon(epsilon.observer)}; the larger number is the one to rely on.`;
+      : shown === formatEpsilon(epsilon.coordinator)
+        ? " Against someone who sees only the released models it is the same: nothing is deducted for sampling."
+        : ` Against someone who sees only the released models it is ${shown}; the larger number is the one to rely on.`;
   switch (promiseState(epsilon)) {
     case "no-noise":
       return "Noise was switched off, so this run gives no differential-privacy guarantee.";
