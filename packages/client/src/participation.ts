@@ -235,7 +235,7 @@ export class Participation {
     } else if (rejection.code === "message-unexpected" && message.type !== "ready") {
       // Perhaps a repeated answer that came too late, and the round goes on with the first one.
       void this.#reconcile();
-    } else this.#roundOver(message.round, rejection);
+    } else this.#abandon(message.round, rejection);
   }
 
   /** The round is over for this device; it wipes what it holds and checks in for the next. */

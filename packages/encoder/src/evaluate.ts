@@ -1,6 +1,7 @@
 /** Next-item evaluation: leave-last-out, full ranking over every item the person has not seen. */
 import { KindredError } from "@kindred/protocol";
 import type { InterestEncoder } from "./encoder.ts";
+import { rankOf } from "./ranking.ts";
 import type { Sequence } from "./sequence.ts";
 
 export interface EvaluationUser {
@@ -10,15 +11,6 @@ export interface EvaluationUser {
   readonly target: number;
   /** Items left out of the ranking; the target is ranked even if it is among them. */
   readonly seen: Iterable<number>;
-}
-
-export interface RankingMetrics {
-  /** Hit rate: share of people whose target is among the first ten. */
-  readonly hr10: number;
-  /** Mean of 1 / log2(1 + rank) where the rank is at most ten, else 0. */
-  readonly ndcg10: number;
-  /** Mean reciprocal rank over the full ranking. */
-  readonly mrr: number;
 }
 
 /** People scored at once, which bounds the memory of the score matrix. */
@@ -48,43 +40,10 @@ export function nextItemRanks({
           rule: `must be an item index from 0 to ${encoder.itemCount - 1}`,
           fix: "leave people out whose next item is not in the catalogue",
         });
-      ranks.push(rankOfTarget(scores[index]!, user));
+      const seen = new Set(user.seen);
+      seen.delete(user.target);
+      ranks.push(rankOf({ scores: scores[index]!, target: user.target, seen }));
     });
   }
   return ranks;
-}
-
-/** Rank of the target, from 1, by scores of all items; a tie counts against us. */
-export function rankOfTarget(
-  scores: ArrayLike<number>,
-  { target, seen }: Pick<EvaluationUser, "target" | "seen">,
-): number {
-  const own = scores[target]!;
-  const excluded = new Set(seen).add(target);
-  let rank = 1;
-  for (let item = 0; item < scores.length; item++) if (!(scores[item]! < own)) rank++;
-  for (const item of excluded) if (!(scores[item]! < own)) rank--;
-  return rank;
-}
-
-/** @param ranks from 1 @throws KindredError `option-invalid` when there are none */
-export function rankingMetrics(ranks: readonly number[]): RankingMetrics {
-  if (ranks.length === 0)
-    throw new KindredError({
-      code: "option-invalid",
-      field: "ranks",
-      rule: "must not be empty",
-      fix: "evaluate at least one person",
-    });
-  let hits = 0;
-  let gain = 0;
-  let reciprocal = 0;
-  for (const rank of ranks) {
-    if (rank <= 10) {
-      hits++;
-      gain += 1 / Math.log2(1 + rank);
-    }
-    reciprocal += 1 / rank;
-  }
-  return { hr10: hits / ranks.length, ndcg10: gain / ranks.length, mrr: reciprocal / ranks.length };
 }

@@ -1,7 +1,8 @@
 /** Training with everybody's data in one place: the baseline that federated training is measured against. */
 import { KindredError } from "@kindred/protocol";
 import type { InterestEncoder } from "./encoder.ts";
-import { type EvaluationUser, nextItemRanks, rankingMetrics } from "./evaluate.ts";
+import { type EvaluationUser, nextItemRanks } from "./evaluate.ts";
+import { rankingMetrics } from "./ranking.ts";
 import { checkSequence, type Sequence } from "./sequence.ts";
 import { epochWindows } from "./train-local.ts";
 

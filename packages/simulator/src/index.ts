@@ -21,7 +21,7 @@ export {
   type PopulationItem,
   type PopulationUser,
 } from "./population.ts";
-export { type RankingMetrics, rankHeldOut, rankingMetrics, rankOf, seenItems } from "./ranking.ts";
+export { rankHeldOut, seenItems } from "./ranking.ts";
 export { evaluationUsers, ratingScale, userSequences } from "./sequences.ts";
 export { type HeldOut, type LeaveLastOut, leaveLastOut, type Split, sampleUsers } from "./split.ts";
 export { type SyntheticOptions, syntheticPopulation } from "./synthetic.ts";

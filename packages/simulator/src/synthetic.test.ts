@@ -1,8 +1,9 @@
 import { adjustedRandIndex } from "@kindred/clustering";
+import { rankingMetrics } from "@kindred/encoder";
 import { describe, expect, it } from "vitest";
 import { itemNeighboursBaseline, popularityBaseline } from "./baselines.ts";
 import { itemIndex, kCore } from "./population.ts";
-import { rankHeldOut, rankingMetrics } from "./ranking.ts";
+import { rankHeldOut } from "./ranking.ts";
 import { leaveLastOut } from "./split.ts";
 import { syntheticPopulation } from "./synthetic.ts";
 import { THEMES } from "./synthetic-words.ts";

@@ -15,6 +15,7 @@ import {
   itemFeatures,
   loadBackend,
   nextItemRanks,
+  rankingMetrics,
   seededRandom,
 } from "@kindred/encoder";
 import type { Model } from "@kindred/protocol";
@@ -22,7 +23,6 @@ import {
   evaluationUsers,
   popularityBaseline,
   rankHeldOut,
-  rankingMetrics,
   simulateFederated,
   userSequences,
 } from "@kindred/simulator";

@@ -3,10 +3,11 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { rankingMetrics } from "@kindred/encoder";
 import { describe, expect, it } from "vitest";
 import { itemNeighboursBaseline, popularityBaseline } from "../baselines.ts";
 import { countInteractions, kCore, type Population } from "../population.ts";
-import { rankHeldOut, rankingMetrics, seenItems } from "../ranking.ts";
+import { rankHeldOut, seenItems } from "../ranking.ts";
 import { type LeaveLastOut, leaveLastOut } from "../split.ts";
 import { loadPopulation } from "./load.ts";
 
