@@ -10,6 +10,7 @@ import {
   type ClientStore,
   createClient,
   type EncoderFactory,
+  type InteractionInput,
   type KindredClient,
   memoryStore,
   type ParticipationActivity,
@@ -118,6 +119,8 @@ export type Say = (message: ClientMessage) => Promise<ServerMessage | undefined>
 export interface Tap {
   hears?(message: ServerMessage, device: Device): boolean;
   sends?(message: ClientMessage, device: Device): boolean;
+  /** What the device hears in place of a message. */
+  swaps?(message: ServerMessage, device: Device): ServerMessage;
   /** Runs before a message is sent, and may say something else first. */
   before?(message: ClientMessage, say: Say, device: Device): Promise<void>;
   /** Told the answer to each message. */
@@ -138,7 +141,9 @@ function tappedTransport(device: () => Device, tap: Tap): TransportFactory {
           gone = true;
           // In a turn of its own: the connection may not have been handed over yet.
           setImmediate(() => connection.close());
-        } else events.frame(frame);
+        } else if (decoded.ok && tap.swaps !== undefined)
+          events.frame(encodeFrame(tap.swaps(decoded.value, device())));
+        else events.frame(frame);
       },
     });
     return {
@@ -179,6 +184,8 @@ export interface Device {
 export interface DeviceOptions extends Partial<ClientOptions> {
   readonly url: string;
   readonly tap?: Tap;
+  /** What the person did; three items in a row by default. */
+  readonly interactions?: readonly InteractionInput[];
 }
 
 /** A stub in place of the encoder: person p trains a delta that is theirs alone. */
@@ -189,8 +196,15 @@ export const stubFactory: EncoderFactory = async ({ plan }) =>
     modelLength: plan.resolved.blocks[0]!.length,
   });
 
-/** A device whose person likes three items in a row, from item `index` on; consenting, not yet started. */
-export async function openDevice(index: number, { tap = {}, ...options }: DeviceOptions): Promise<Device> {
+function likes(index: number): InteractionInput[] {
+  return itemsOf(index).map((item, i) => ({ item: `item-${item}`, action: "view", time: 60_000 * (i + 1) }));
+}
+
+/** A device with interactions and consent, not yet started. */
+export async function openDevice(
+  index: number,
+  { tap = {}, interactions = likes(index), ...options }: DeviceOptions,
+): Promise<Device> {
   const store = options.store ?? memoryStore();
   const events = new Timeline<ParticipationActivity>();
   const client: KindredClient = await createClient({
@@ -215,8 +229,7 @@ export async function openDevice(index: number, { tap = {}, ...options }: Device
       return bytesToHex(suite.signingKeyPair(identity!).publicKey);
     },
   };
-  for (const [i, item] of itemsOf(index).entries())
-    await client.record({ item: `item-${item}`, action: "view", time: 60_000 * (i + 1) });
+  for (const interaction of interactions) await client.record(interaction);
   await client.consent.grant();
   return device;
 }
