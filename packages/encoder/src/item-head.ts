@@ -11,7 +11,7 @@ import type { EncoderConstants } from "./transformer.ts";
 import type { EncoderWeights } from "./weights.ts";
 
 /** What one unit of a weight of `item.bias` adds to a score, in nats. */
-export const BIAS_SCALE = 4;
+const BIAS_SCALE = 4;
 
 /** Largest number of logits held at once, 4 bytes each. */
 const LOGITS_AT_ONCE = 1 << 21;

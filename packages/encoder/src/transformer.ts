@@ -18,7 +18,7 @@ import type { EncoderWeights } from "./weights.ts";
  * What one unit of a weight of `item.delta` moves the item vector by. Optimisers such as Adam move every weight at the same
  * pace; an item is seen far more rarely than a layer, so its delta is given the longer stride.
  */
-export const DELTA_SCALE = 3;
+const DELTA_SCALE = 3;
 
 interface LayerCache {
   readonly attentionNorm: Normalised;

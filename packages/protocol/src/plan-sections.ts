@@ -60,7 +60,7 @@ export const trainingSchema = z.strictObject({
 
 export const serverOptimiserSchema = z.strictObject({
   optimiser: z.enum(["fedavg", "fedavgm", "fedadam"]).default("fedadam"),
-  learningRate: positive.max(100).default(0.003),
+  learningRate: positive.max(100).default(0.01),
   /** FedAvgM momentum. */
   momentum: z.number().min(0).max(0.999).default(0.9),
   beta1: z.number().min(0).max(0.999).default(0.9),
