@@ -51,13 +51,10 @@ export async function simulate(
   try {
     const scenario = buildScenario(options);
     for (const line of introduction(scenario, options)) progress.note(line);
-    const run = await runRounds({
-      scenario,
-      options,
-      progress,
-      directory: work,
-      databaseUrl: env["DATABASE_URL"],
-    });
+    const databaseUrl = ownSchema(env["DATABASE_URL"], started);
+    if (databaseUrl !== undefined)
+      progress.note(`PostgreSQL, schema ${new URL(databaseUrl).searchParams.get("schema")}`);
+    const run = await runRounds({ scenario, options, progress, directory: work, databaseUrl });
     const result = await measure({ scenario, options, progress, run, started });
     await writeFiles({ options, result, run });
     progress.done();
@@ -73,13 +70,25 @@ export async function simulate(
   }
 }
 
+/**
+ * A simulation has a coordinator key of its own, and so a ledger of its own: in a shared PostgreSQL it takes a schema of
+ * its own, unless the URL names one.
+ */
+function ownSchema(databaseUrl: string | undefined, started: number): string | undefined {
+  if (databaseUrl === undefined || databaseUrl === "" || !URL.canParse(databaseUrl))
+    return databaseUrl || undefined;
+  const url = new URL(databaseUrl);
+  if (!url.searchParams.has("schema")) url.searchParams.set("schema", `kindred_demo_${started.toString(36)}`);
+  return url.toString();
+}
+
 function introduction({ population, plan, clients, cohort }: Scenario, options: SimulateOptions): string[] {
   const privacy = options.privacy
     ? `ε = ${options.epsilon}, δ = ${plan.privacy.delta}`
     : "no noise (secure aggregation only)";
   return [
     `${population.name}: ${clients} people, ${population.items.length} items`,
-    `${plan.rounds} rounds, cohorts of about ${cohort}, ${privacy}, dropout ${options.dropout}`,
+    `${plan.rounds} rounds, cohorts of ${cohort}, ${privacy}, dropout ${options.dropout}`,
   ];
 }
 
@@ -121,6 +130,7 @@ async function runRounds({ scenario, options, progress, directory, databaseUrl }
     finish: () => finish(),
     last: undefined,
     live: false,
+    shown: 0,
   };
   const coordinator = await Coordinator.start({
     directory,
@@ -130,13 +140,12 @@ async function runRounds({ scenario, options, progress, directory, databaseUrl }
     observe: (_, output) => showOutput(output, show),
   });
   try {
-    const task =
-      databaseUrl === undefined ? scenario.plan.task : `${scenario.plan.task}-${Date.now().toString(36)}`;
-    const plan = { ...scenario.plan, task };
+    const { plan } = scenario;
+    const { task } = plan;
     const signed = await coordinator.createTask({ plan, catalogue: scenario.catalogue });
     const fleet = await ClientFleet.start({
       url: coordinator.url,
-      scenario: { ...scenario, plan },
+      scenario,
       options,
       threads: Math.max(1, Math.min(availableParallelism(), Math.ceil(scenario.clients / 8))),
       refused: ({ code, rule }) =>
@@ -168,6 +177,8 @@ interface ShowContext {
   /** The phase that began last, shown once the clients are there. */
   last: PhaseOutput | undefined;
   live: boolean;
+  /** The round on display. */
+  shown: number;
 }
 
 type PhaseOutput = Extract<TaskOutput, { type: "phase" }>;
@@ -185,7 +196,8 @@ function showOutput(output: TaskOutput, context: ShowContext): void {
 }
 
 function showPhase({ round, phase, clients, dropped }: PhaseOutput, { progress, rounds }: ShowContext): void {
-  if (phase === "selecting") progress.round({ round, rounds });
+  if (round !== context.shown) progress.round({ round, rounds });
+  context.shown = round;
   progress.phase({ round, phase: phase as Phase, clientsIn: clients, dropped });
 }
 

@@ -12,7 +12,7 @@ export function verdict({ metrics, rounds, noise, epsilon, cohort }: SimulationR
   ];
   if (noise !== null && noise.signalToNoise < 1)
     sentences.push(
-      `With about ${cohort} people a round and ε = ${epsilon.promised?.toFixed(2)}, the noise on the mean update is ${(1 / noise.signalToNoise).toFixed(noise.signalToNoise > 0.1 ? 1 : 0)} times as large as what the first cohort learned: a population this small cannot train this many weights privately.`,
+      `With ${cohort} people a round and ε = ${epsilon.promised?.toFixed(2)}, the noise on the mean update is ${(1 / noise.signalToNoise).toFixed(noise.signalToNoise > 0.1 ? 1 : 0)} times as large as what the first cohort learned: a population this small cannot train this many weights privately.`,
     );
   if (noiseCohort !== undefined)
     sentences.push(
