@@ -195,7 +195,8 @@ function showOutput(output: TaskOutput, context: ShowContext): void {
   context.progress.roundDone({ ...roundOutcome(record), epsilon: record.epsilon.coordinator });
 }
 
-function showPhase({ round, phase, clients, dropped }: PhaseOutput, { progress, rounds }: ShowContext): void {
+function showPhase({ round, phase, clients, dropped }: PhaseOutput, context: ShowContext): void {
+  const { progress, rounds } = context;
   if (round !== context.shown) progress.round({ round, rounds });
   context.shown = round;
   progress.phase({ round, phase: phase as Phase, clientsIn: clients, dropped });
