@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { ClientOptions } from "../../packages/client/src/index.ts";
 import {
   bytesToHex,
+  type ClientMessage,
   type Plan,
   planSigningText,
   type ServerMessage,
@@ -18,6 +19,7 @@ import {
   planDocument,
   startWorld,
   suite,
+  type Tap,
   TRIAL_FLOORS,
   type World,
 } from "./harness.ts";
@@ -145,10 +147,18 @@ describe("a coordinator that is not the same to everyone", () => {
   async function deceive(
     swap: (message: ServerMessage, world: World) => ServerMessage,
     changes: Partial<ClientOptions> = {},
+    overhear: (message: ClientMessage) => void = () => undefined,
   ): Promise<{ world: World; victim: Device }> {
     const world = await startWorld();
     await world.coordinator.createTask({ plan: planDocument(), catalogue });
-    const [victim] = await world.join(1, { ...changes, tap: { swaps: (message) => swap(message, world) } });
+    const tap: Tap = {
+      swaps: (message) => swap(message, world),
+      sends: (message) => {
+        overhear(message);
+        return true;
+      },
+    };
+    const [victim] = await world.join(1, { ...changes, tap });
     await world.join(5);
     return { world, victim: victim! };
   }
@@ -197,10 +207,21 @@ describe("a coordinator that is not the same to everyone", () => {
   });
 
   it("hides a member from one device: its signature does not fit, it leaves, the others go on without waiting", async () => {
-    const { world, victim } = await deceive((message) =>
-      message.type === "survivors" && message.round === 1
-        ? { ...message, indices: message.indices.slice(1) }
-        : message,
+    let others: number[] = [];
+    let own = "";
+    const { world, victim } = await deceive(
+      (message) => {
+        if (!("round" in message) || message.round !== 1) return message;
+        if (message.type === "roster")
+          others = message.entries.flatMap(({ device }, i) => (bytesToHex(device) === own ? [] : [i]));
+        return message.type === "survivors"
+          ? { ...message, indices: message.indices.filter((index) => index !== others[0]) }
+          : message;
+      },
+      {},
+      (message) => {
+        if (message.type === "advertise") own = bytesToHex(message.advertisement.device);
+      },
     );
     expect(await victim.events.until(({ type }) => type === "round-failed")).toMatchObject({
       round: 1,

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Coordinator } from "../../apps/coordinator/src/index.ts";
 import { openDatabase } from "../../apps/coordinator/src/store/database.ts";
+import { hasPostgresql } from "../../apps/coordinator/src/store/test-databases.ts";
 import { encoderLayout, trainableLayout } from "../../packages/encoder/src/layout.ts";
 import { computeRelease, initialOptimiserState, type TaskOutput } from "../../packages/engine/src/index.ts";
 import { type LedgerEntry, verifyLedger } from "../../packages/privacy/src/index.ts";
@@ -26,6 +27,7 @@ import {
   cleanUp,
   coordinatorFolder,
   type Device,
+  databaseOption,
   downloadLedger,
   freePort,
   onCleanUp,
@@ -164,7 +166,14 @@ describe("a coordinator that is stopped", () => {
   const rounds = 3;
 
   it("goes on with the round where it was, whatever the phase", async () => {
-    const options = { directory: await coordinatorFolder(), port: await freePort(), reconnectGrace: 8_000 };
+    // The other test has the embedded database.
+    const own = databaseOption(hasPostgresql ? "postgresql" : "pglite");
+    const options = {
+      directory: await coordinatorFolder(),
+      port: await freePort(),
+      reconnectGrace: 8_000,
+      ...own,
+    };
     const outputs = new Timeline<TaskOutput>();
     const start = (): Promise<Coordinator> =>
       Coordinator.start({ ...options, observe: (_, output) => outputs.push(output) });
@@ -207,7 +216,11 @@ describe("a coordinator that is stopped", () => {
     }
 
     await coordinator.close();
-    const database = await openDatabase({ directory: join(options.directory, "database") });
+    const database = await openDatabase(
+      own.databaseUrl === undefined
+        ? { directory: join(options.directory, "database") }
+        : { url: own.databaseUrl },
+    );
     try {
       const stored = await database.tx("read", async ({ devices, journal, tasks }) => ({
         participations: await devices.participations("films"),

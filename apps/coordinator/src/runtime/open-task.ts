@@ -41,7 +41,7 @@ export function readTask(database: Database, task: string): Promise<StoredTask> 
       round,
       modelHash: model.hash,
       released: released.length,
-      poisson: released.every((row) => row.statistics["poisson"] === true),
+      poisson: ended.every((row) => row.statistics["poisson"] === true),
       spent: budget.tasks.get(task)?.spent ?? { coordinator: 0, observer: 0 },
       participations,
     };

@@ -275,7 +275,6 @@ export class TaskRuntime {
     const { event, resolve } = letter;
     this.#log(error, `an event could not be stepped: ${event.type}`);
     const rejection = unservedRejection();
-    resolve(rejection);
     const { round } = this.#state;
     if ("device" in event) {
       if (this.#barred.round !== round) this.#barred = { round, devices: new Set() };
@@ -283,6 +282,7 @@ export class TaskRuntime {
     }
     if (event.type === "start") this.#failures++;
     await this.#recover();
+    resolve(rejection);
     if ("round" in event && !("device" in event))
       void this.submit({ type: "abandon", round: event.round, rejection });
   }
