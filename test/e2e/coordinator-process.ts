@@ -1,9 +1,14 @@
-/** A coordinator in a process of its own, which tests kill: says in JSON lines where it listens and what happens. */
+/**
+ * A coordinator in a process of its own, which tests kill: starts once it is told its options in a line of JSON, and
+ * says in such lines where it listens and what happens.
+ */
+import { once } from "node:events";
 import { writeSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { Coordinator, type CoordinatorOptions } from "../../apps/coordinator/src/index.ts";
 import type { TaskOutput } from "../../packages/engine/src/index.ts";
 
-/** What the process is told as its only argument, in JSON. */
+/** What the process is told. */
 export interface ProcessOptions
   extends Pick<CoordinatorOptions, "directory" | "databaseUrl" | "port" | "reconnectGrace"> {
   /** Documents of a task to create once it listens. */
@@ -19,7 +24,8 @@ const say = (report: ProcessReport): void => {
   writeSync(1, `${JSON.stringify(report)}\n`);
 };
 
-const { task, ...options } = JSON.parse(process.argv[2] ?? "{}") as ProcessOptions;
+const [line] = (await once(createInterface({ input: process.stdin }), "line")) as [string];
+const { task, ...options } = JSON.parse(line) as ProcessOptions;
 const coordinator = await Coordinator.start({
   ...options,
   observe: (_, output) => {

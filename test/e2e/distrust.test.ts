@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ClientOptions } from "../../packages/client/src/index.ts";
+import type { RoundRecord } from "../../packages/engine/src/index.ts";
 import {
   bytesToHex,
   type ClientMessage,
@@ -24,7 +25,20 @@ import {
   type World,
 } from "./harness.ts";
 
-afterEach(cleanUp);
+/** One coordinator for all tests, and a task for each. */
+let world: World;
+let tasks = 0;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(cleanUp);
+
+async function newTask(changes: Parameters<typeof planDocument>[0] = {}): Promise<string> {
+  const task = `films-${++tasks}`;
+  await world.coordinator.createTask({ plan: planDocument({ ...changes, task }), catalogue });
+  return task;
+}
 
 /** A fetch whose answers of a path are replaced. */
 function alteredFetch(path: RegExp, alter: (body: Uint8Array) => Uint8Array): typeof fetch {
@@ -46,13 +60,14 @@ function signedByImpostor(plan: Plan): SignedPlan {
 describe("a plan that the device does not accept", () => {
   /** What a device says to a plan that was changed on its way, and how often it connected. */
   async function refusalOf(
-    world: World,
+    task: string,
     alter: (signed: SignedPlan) => SignedPlan,
     changes: Partial<ClientOptions> = {},
   ) {
     let connections = 0;
     const device = await openDevice(0, {
       url: world.url,
+      task,
       fetch: alteredFetch(/\/plan$/, (body) =>
         utf8ToBytes(JSON.stringify(alter(JSON.parse(new TextDecoder().decode(body)) as SignedPlan))),
       ),
@@ -68,22 +83,21 @@ describe("a plan that the device does not accept", () => {
     expect(phase).toBe("stopped");
     expect(device.client.traffic().sent).toBe(0);
     expect(connections).toBe(0);
-    expect(world.coordinator.connectedDevices("films")).toBe(0);
+    expect(world.coordinator.connectedDevices(task)).toBe(0);
     return reason;
   }
 
   it("is refused with a reason, and nothing is sent", async () => {
-    const world = await startWorld();
     const privacy = { mechanism: "distributed-discrete-gaussian", epsilon: 8, modulusBits: 24 };
-    await world.coordinator.createTask({ plan: planDocument({ privacy }), catalogue });
+    const task = await newTask({ privacy });
     const floors = { maximumEpsilon: 8, minimumSurvivors: 4 };
-    const forged = await refusalOf(world, (signed) => ({ ...signed, signature: "0".repeat(128) }), {
+    const forged = await refusalOf(task, (signed) => ({ ...signed, signature: "0".repeat(128) }), {
       floors,
     });
     expect(forged).toMatchObject({ code: "signature-invalid", field: "signedPlan.signature" });
 
     const edited = await refusalOf(
-      world,
+      task,
       ({ plan, signature }) => ({ plan: { ...plan, rounds: 3 }, signature }),
       {
         floors,
@@ -92,12 +106,12 @@ describe("a plan that the device does not accept", () => {
     expect(edited).toMatchObject({ code: "signature-invalid" });
 
     const pinned = { ...floors, coordinatorKey: world.coordinator.publicKey };
-    const impostors = await refusalOf(world, ({ plan }) => signedByImpostor(plan), { floors: pinned });
+    const impostors = await refusalOf(task, ({ plan }) => signedByImpostor(plan), { floors: pinned });
     expect(impostors).toMatchObject({ code: "signature-invalid", field: "plan.resolved.coordinatorKey" });
 
     // Signed well, but with half of the noise that the promise takes.
     const weakened = await refusalOf(
-      world,
+      task,
       ({ plan }) => {
         const { mechanism } = plan.resolved;
         const quiet = {
@@ -112,29 +126,28 @@ describe("a plan that the device does not accept", () => {
     expect(weakened).toMatchObject({ code: "plan-invalid", field: "plan.resolved.mechanism" });
 
     const unchanged = (signed: SignedPlan) => signed;
-    expect(await refusalOf(world, unchanged, { floors: { ...floors, maximumEpsilon: 7.9 } })).toMatchObject({
+    expect(await refusalOf(task, unchanged, { floors: { ...floors, maximumEpsilon: 7.9 } })).toMatchObject({
       code: "privacy-floor",
       field: "plan.privacy.epsilon",
     });
-    expect(await refusalOf(world, unchanged, { floors: { ...floors, minimumSurvivors: 5 } })).toMatchObject({
+    expect(await refusalOf(task, unchanged, { floors: { ...floors, minimumSurvivors: 5 } })).toMatchObject({
       code: "privacy-floor",
       field: "plan.cohort.minSurvivors",
     });
-    expect(await refusalOf(world, unchanged, { floors: { ...floors, maximumDelta: 1e-7 } })).toMatchObject({
+    expect(await refusalOf(task, unchanged, { floors: { ...floors, maximumDelta: 1e-7 } })).toMatchObject({
       code: "privacy-floor",
       field: "plan.privacy.delta",
     });
   });
 
   it("is refused by the default floors where noise is off or few survive", async () => {
-    const world = await startWorld();
-    await world.coordinator.createTask({ plan: planDocument(), catalogue });
-    expect(await refusalOf(world, (signed) => signed, { floors: {} })).toMatchObject({
+    const task = await newTask();
+    expect(await refusalOf(task, (signed) => signed, { floors: {} })).toMatchObject({
       code: "privacy-floor",
       field: "plan.cohort.minSurvivors",
     });
     const manyButSilent = { ...TRIAL_FLOORS, maximumEpsilon: 1e9 };
-    expect(await refusalOf(world, (signed) => signed, { floors: manyButSilent })).toMatchObject({
+    expect(await refusalOf(task, (signed) => signed, { floors: manyButSilent })).toMatchObject({
       code: "privacy-floor",
       field: "plan.privacy.epsilon",
       rule: expect.stringContaining("noise is off"),
@@ -145,22 +158,21 @@ describe("a plan that the device does not accept", () => {
 describe("a coordinator that is not the same to everyone", () => {
   /** Runs two rounds in which the first device hears what `swap` says; the others hear the truth. */
   async function deceive(
-    swap: (message: ServerMessage, world: World) => ServerMessage,
+    swap: (message: ServerMessage) => ServerMessage,
     changes: Partial<ClientOptions> = {},
     overhear: (message: ClientMessage) => void = () => undefined,
-  ): Promise<{ world: World; victim: Device }> {
-    const world = await startWorld();
-    await world.coordinator.createTask({ plan: planDocument(), catalogue });
+  ): Promise<{ round: (number: number) => Promise<RoundRecord>; victim: Device }> {
+    const task = await newTask();
     const tap: Tap = {
-      swaps: (message) => swap(message, world),
+      swaps: swap,
       sends: (message) => {
         overhear(message);
         return true;
       },
     };
-    const [victim] = await world.join(1, { ...changes, tap });
-    await world.join(5);
-    return { world, victim: victim! };
+    const [victim] = await world.join(1, { ...changes, task, tap });
+    await world.join(5, { task });
+    return { round: (number) => world.round(number, task), victim: victim! };
   }
 
   async function refusalOf(victim: Device) {
@@ -171,14 +183,14 @@ describe("a coordinator that is not the same to everyone", () => {
 
   it("names another plan: the device leaves the round, which the others finish", async () => {
     const other = new Uint8Array(32).fill(7);
-    const { world, victim } = await deceive((message) =>
+    const { round, victim } = await deceive((message) =>
       message.type === "selected" ? { ...message, planDigest: other } : message,
     );
     expect(await refusalOf(victim)).toMatchObject({
       round: 1,
       rejection: { code: "plan-invalid", field: "selected.planDigest" },
     });
-    expect(await world.round(1)).toMatchObject({ status: "published", survivors: 5 });
+    expect(await round(1)).toMatchObject({ status: "published", survivors: 5 });
     expect(victim.client.privacy().entries).toEqual([]);
   });
 
@@ -194,14 +206,14 @@ describe("a coordinator that is not the same to everyone", () => {
 
   it("gives one device an older model: the session is another one, and the device refuses its roster", async () => {
     let first: Uint8Array | undefined;
-    const { world, victim } = await deceive((message) => {
+    const { round, victim } = await deceive((message) => {
       if (message.type !== "selected") return message;
       first ??= message.modelHash;
       return { ...message, modelHash: first };
     });
-    expect(await world.round(1)).toMatchObject({ status: "published", survivors: 6 });
+    expect(await round(1)).toMatchObject({ status: "published", survivors: 6 });
     expect(await refusalOf(victim)).toMatchObject({ round: 2, rejection: { code: "signature-invalid" } });
-    expect(await world.round(2)).toMatchObject({ status: "published", cohort: 6, survivors: 5 });
+    expect(await round(2)).toMatchObject({ status: "published", cohort: 6, survivors: 5 });
     // Its vector never left: the ledger of the device has the first round only.
     expect(victim.client.privacy().entries.map(({ round }) => round)).toEqual([1]);
   });
@@ -209,7 +221,7 @@ describe("a coordinator that is not the same to everyone", () => {
   it("hides a member from one device: its signature does not fit, it leaves, the others go on without waiting", async () => {
     let others: number[] = [];
     let own = "";
-    const { world, victim } = await deceive(
+    const { round, victim } = await deceive(
       (message) => {
         if (!("round" in message) || message.round !== 1) return message;
         if (message.type === "roster")
@@ -228,7 +240,7 @@ describe("a coordinator that is not the same to everyone", () => {
       rejection: { code: "signature-invalid" },
     });
     // Its vector was in the sum already; that it does not unmask is covered by the others.
-    const { times, ...record } = await world.round(1);
+    const { times, ...record } = await round(1);
     expect(record).toMatchObject({ status: "published", cohort: 6, survivors: 6 });
     expect(times.finished! - times.consistency!).toBeLessThan(30_000);
   });
@@ -240,11 +252,11 @@ describe("a coordinator that is not the same to everyone", () => {
       return copy;
     };
     const first = { seen: 0 };
-    const { world, victim } = await deceive((message) => message, {
+    const { round, victim } = await deceive((message) => message, {
       // The initial model is taken as it is; later ones are damaged.
       fetch: alteredFetch(/\/v1\/blobs\//, (file) => (++first.seen > 2 ? damage(file) : file)),
     });
     expect(await refusalOf(victim)).toMatchObject({ round: 2, rejection: { code: "model-invalid" } });
-    expect(await world.round(2)).toMatchObject({ status: "published", survivors: 5 });
+    expect(await round(2)).toMatchObject({ status: "published", survivors: 5 });
   });
 });

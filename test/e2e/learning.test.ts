@@ -7,7 +7,7 @@ afterEach(cleanUp);
 
 it("trains the real encoder on devices: the loss falls from round to round, and what is recommended changes", async () => {
   const people = 8;
-  const rounds = 5;
+  const rounds = 4;
   const population = syntheticPopulation({ users: people, items: 48, groups: 2, seed: 5, eventsPerUser: 16 });
   const world = await startWorld();
   await world.coordinator.createTask({

@@ -40,6 +40,8 @@ class World {
   /** Failures of the next commits and loads. */
   failing = { commits: 0, loads: 0 };
   loads = 0;
+  /** Commits wait for this. */
+  gate: Promise<void> = Promise.resolve();
   /** Runs before the suite verifies a signature of this device. */
   verifying: (publicKey: string) => void = () => undefined;
   signing: () => void = () => undefined;
@@ -90,6 +92,7 @@ class World {
         };
       },
       commit: async ({ after, entries }) => {
+        await this.gate;
         if (this.failing.commits-- > 0) throw new Error("the database is away");
         expect(after).toBe(this.journal.length);
         for (const entry of entries) this.journal.push({ ...entry, sequence: this.journal.length + 1 });
@@ -231,6 +234,38 @@ describe("an event that breaks the machine", () => {
     expect(runtime.state.phase).toMatchObject({ name: "selecting", round: 2 });
     await runtime.stop();
     expect(world.clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("a commit", () => {
+  it("comes before every acknowledgement, message and timer of its transitions", async () => {
+    const world = new World();
+    const runtime = await world.toEnrolling();
+    let open = (): void => undefined;
+    world.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const before = {
+      sent: world.sent.length,
+      outputs: world.outputs.length,
+      timers: world.clock.pendingTimers,
+    };
+    const answers: unknown[] = [];
+    const all = Promise.all(
+      world.devices.map(async (device) => answers.push(await world.advertise(runtime, device))),
+    );
+    await world.clock.settle();
+    expect(runtime.state.phase).toMatchObject({ stage: "sharing" });
+    expect(answers).toEqual([]);
+    const now = { sent: world.sent.length, outputs: world.outputs.length, timers: world.clock.pendingTimers };
+    expect(now).toEqual(before);
+    open();
+    await all;
+    expect(answers).toHaveLength(6);
+    expect(world.sent.slice(before.sent).map(({ message }) => message.type)).toEqual(
+      world.devices.map(() => "roster"),
+    );
+    await runtime.stop();
   });
 });
 
