@@ -30,9 +30,6 @@ import type { Quality, SimulationResult } from "../report/simulation-result.ts";
 import { principalPlane } from "./principal-plane.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** Centralised training: epochs at the most, and epochs without a better validation score before it stops. */
-const CENTRALISED = { epochs: 60, patience: 6, batchSize: 16, learningRate: 0.003 };
-
 export class QualityMeter {
   readonly #scenario: Scenario;
   readonly #backend: Backend;
@@ -92,15 +89,15 @@ export class QualityMeter {
 
   /** The same encoder trained on everybody's data in one place, stopped by the second-last items. */
   async centralised(progress: (fraction: number) => void): Promise<Quality> {
-    const { plan, split } = this.#scenario;
+    const { plan, split, centralised } = this.#scenario;
     const encoder = this.#newEncoder();
     try {
       await encoder.trainCentralised({
-        ...CENTRALISED,
+        ...centralised,
         optimiser: "adam",
         sequences: this.#sequences.filter(({ items }) => items.length >= 2),
         validation: evaluationUsers(split.validation),
-        onEpoch: ({ epoch }) => progress(epoch / CENTRALISED.epochs),
+        onEpoch: ({ epoch }) => progress(epoch / centralised.epochs),
         random: seededRandom(plan.encoder.seed),
       });
       return this.#rank(encoder);

@@ -33,7 +33,23 @@ export interface Scenario {
   readonly plan: PlanInput;
   readonly clients: number;
   readonly cohort: number;
+  /** How the same encoder is trained centrally; it stops after `patience` epochs without a better validation score. */
+  readonly centralised: CentralisedSettings;
 }
+
+interface CentralisedSettings {
+  readonly epochs: number;
+  readonly patience: number;
+  /** Windows per step. */
+  readonly batchSize: number;
+  /** Of Adam. */
+  readonly learningRate: number;
+}
+
+const CENTRALISED: Readonly<Record<"synthetic" | "real", CentralisedSettings>> = {
+  synthetic: { epochs: 60, patience: 6, batchSize: 16, learningRate: 0.003 },
+  real: { epochs: 40, patience: 4, batchSize: 32, learningRate: 0.002 },
+};
 
 /**
  * Builds the scenario.
@@ -62,6 +78,7 @@ export function buildScenario(options: SimulateOptions): Scenario {
     plan: planFor(options, cohort),
     clients,
     cohort,
+    centralised: CENTRALISED[options.data === undefined ? "synthetic" : "real"],
   };
 }
 
