@@ -189,7 +189,7 @@ export interface DeviceOptions extends Partial<ClientOptions> {
 }
 
 /** A stub in place of the encoder: person p trains a delta that is theirs alone. */
-export const stubFactory: EncoderFactory = async ({ plan }) =>
+const stubFactory: EncoderFactory = async ({ plan }) =>
   stubEncoder({
     items: plan.resolved.itemCount,
     dimension: plan.encoder.dimension,
@@ -330,11 +330,7 @@ export async function startWorld(options: Partial<CoordinatorOptions> = {}): Pro
   };
 }
 
-export async function roundEnds(
-  outputs: Timeline<Observed>,
-  number: number,
-  task: string,
-): Promise<RoundRecord> {
+async function roundEnds(outputs: Timeline<Observed>, number: number, task: string): Promise<RoundRecord> {
   const { output } = await outputs.until(
     (entry) =>
       entry.task === task &&

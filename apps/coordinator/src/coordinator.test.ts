@@ -2,7 +2,10 @@ import { mkdtemp, rm, utimes } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type KindredError, sha256Hex } from "@kindred/protocol";
+import type { TaskOutput } from "@kindred/engine";
+import { type LedgerEntry, verifyLedger } from "@kindred/privacy";
+import { hexToBytes, type KindredError, sha256Hex } from "@kindred/protocol";
+import { nodeSuite } from "@kindred/secagg/node";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RawDevice } from "../test/raw-device.ts";
@@ -170,6 +173,48 @@ describe("starting", () => {
     await database.close();
     await start({ clock: { ...systemClock, now: () => Date.now() + 2 * hour } });
     expect(await Promise.all([young, state].map((hash) => spool.has(hash)))).toEqual([false, true]);
+  });
+});
+
+describe("a restart between rounds that fail", () => {
+  it("starts every round once, and leaves a ledger that verifies", async () => {
+    const outputs: TaskOutput[] = [];
+    let wake = (): void => undefined;
+    const until = async (wanted: () => boolean): Promise<void> => {
+      while (!wanted())
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    };
+    const observe = (_: string, output: TaskOutput): void => {
+      outputs.push(output);
+      wake();
+    };
+    const failed = (): number =>
+      outputs.filter((output) => output.type === "round" && output.record.status === "failed").length;
+    const options = { observe, reconnectGrace: 100 };
+    let coordinator = await start(options);
+    // Nobody comes, so every round fails at its first deadline.
+    const document = { ...plan("films"), rounds: 6, deadlines: { selecting: 100 } };
+    const cohort = { ...document.cohort, selectionWindow: 100 };
+    await coordinator.createTask({ plan: { ...document, cohort }, catalogue });
+    for (const count of [2, 4]) {
+      await until(() => failed() >= count);
+      await coordinator.close();
+      coordinator = await start(options);
+    }
+    await until(() => outputs.some(({ type }) => type === "finished"));
+    const text = await (await fetch(`${coordinator.url}/v1/ledger`)).text();
+    const entries = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as LedgerEntry);
+    const verify = nodeSuite().verify;
+    expect(verifyLedger(entries, { verify, publicKey: hexToBytes(coordinator.publicKey) })).toEqual([]);
+    const started = entries.flatMap(({ body }) => (body.kind === "round-started" ? [body.round] : []));
+    expect(started).toEqual([1, 2, 3, 4, 5, 6]);
+    const status = (await (await fetch(`${coordinator.url}/v1/tasks/films`)).json()) as { status: string };
+    expect(status.status).toBe("finished");
   });
 });
 
