@@ -180,7 +180,7 @@ const REAL_LEARNING = {
 function realServer(rounds: number): object {
   return {
     optimiser: "fedadam",
-    learningRate: 0.01,
+    learningRate: 0.02,
     warmupRounds: Math.min(5, Math.floor(rounds / 5)),
     schedule: "cosine",
   };
