@@ -44,7 +44,7 @@ export async function simulate(
     await writeFiles({ options, result, run });
     progress.done();
     stdout.write(
-      `\n${renderSummary(result, { columns: stdout.columns ?? 80, color: stdout.isTTY === true && env["NO_COLOR"] === undefined })}`,
+      `\n${renderSummary(result, { columns: stdout.columns || 80, color: stdout.isTTY === true && env["NO_COLOR"] === undefined })}`,
     );
     stdout.write(`\nReport: ${join(options.out, "report.html")}\n`);
     return result;

@@ -89,10 +89,10 @@ export function createProgress(options: ProgressOptions): Progress {
   let rounds = 0;
   let lastTask: string | null = null;
 
-  // One column stays free: a line that fills the last one would wrap on some terminals. In plain output nothing is
+  // A terminal that does not know its width says 0. One column stays free: a line that fills the last one would wrap on some terminals. In plain output nothing is
   // rewritten, so that a long line does no harm.
   const style = (): LineStyle => ({
-    columns: rich ? Math.max(1, (options.columns ?? stream.columns ?? 80) - 1) : Number.MAX_SAFE_INTEGER,
+    columns: rich ? Math.max(1, (options.columns || stream.columns || 80) - 1) : Number.MAX_SAFE_INTEGER,
     color: rich,
   });
 
