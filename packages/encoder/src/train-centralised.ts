@@ -21,6 +21,8 @@ export interface CentralisedOptions {
   /** Epochs without a better validation score before stopping; 5 by default. */
   readonly patience?: number;
   readonly onEpoch?: (report: EpochReport) => void;
+  /** After every step: epochs begun before, and the share of the present one that is done. Awaited, so that a host can breathe. */
+  readonly onStep?: (at: { epochs: number; fraction: number }) => void | Promise<void>;
   readonly random: () => number;
 }
 
@@ -76,6 +78,8 @@ export async function trainCentrally(
         for (let i = 0; i < weights.length; i++) weights[i]! *= 1 - learningRate * weightDecay;
       adam.step(weights, result.gradient);
       encoder.setWeights(weights);
+      const fraction = Math.min(1, (at + batchSize) / windows.length);
+      await options.onStep?.({ epochs: epoch - 1, fraction });
     }
     const report: EpochReport = validation
       ? {
@@ -89,8 +93,6 @@ export async function trainCentrally(
     const ndcg10 = report.ndcg10 ?? epoch;
     if (ndcg10 > best.ndcg10) best = { epoch, ndcg10, weights: weights.slice() };
     else if (epoch - best.epoch >= patience) break;
-    // Lets timers and messages of the host run between epochs.
-    await Promise.resolve();
   }
   encoder.setWeights(best.weights);
   return { epochs: reports, bestEpoch: best.epoch };

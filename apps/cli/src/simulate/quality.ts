@@ -97,7 +97,10 @@ export class QualityMeter {
         optimiser: "adam",
         sequences: this.#sequences.filter(({ items }) => items.length >= 2),
         validation: evaluationUsers(split.validation),
-        onEpoch: ({ epoch }) => progress(epoch / centralised.epochs),
+        onStep: async ({ epochs, fraction }) => {
+          progress((epochs + fraction) / centralised.epochs);
+          await new Promise((resolve) => setImmediate(resolve));
+        },
         random: seededRandom(plan.encoder.seed),
       });
       return this.#rank(encoder);

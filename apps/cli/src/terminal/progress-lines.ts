@@ -134,6 +134,19 @@ export function taskLine(
   return withBar([{ text: pad(name, Math.min(32, room)) }, { text: clock, look: "dim" }], fraction, style);
 }
 
+/** `training centralised baseline  00:12   31 %`: how far a task is where nothing is rewritten. */
+export function taskStandLine({
+  label,
+  fraction,
+  elapsedMs,
+}: {
+  label: string;
+  fraction: number;
+  elapsedMs: number;
+}): string {
+  return `${pad(printable(label), 32)}  ${formatClock(elapsedMs)}  ${Math.floor(clamp(fraction) * 100)} %`;
+}
+
 /** `training centralised baseline  done in 00:12` */
 export function taskDoneLine(
   { label, elapsedMs, finished }: { label: string; elapsedMs: number; finished: boolean },

@@ -194,6 +194,21 @@ describe("createProgress on a terminal", () => {
 });
 
 describe("createProgress without a terminal", () => {
+  it("says of a long task every minute how far it is", () => {
+    const { progress, clock, output } = setUp({ isTTY: false });
+    for (let second = 0; second <= 150; second += 10) {
+      progress.task("training baseline", second / 200);
+      clock.ms += 10_000;
+    }
+    progress.task("training baseline", 1);
+    expect(output().trimEnd().split("\n")).toEqual([
+      "training baseline …",
+      "training baseline                 01:00  30 %",
+      "training baseline                 02:00  60 %",
+      "training baseline                 02:40  done",
+    ]);
+  });
+
   it.each([
     ["a pipe", { isTTY: false }],
     ["NO_COLOR", { env: { NO_COLOR: "1" } }],

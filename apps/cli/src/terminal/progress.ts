@@ -1,6 +1,7 @@
 /**
  * Progress of a simulation in a terminal. On a terminal one line is rewritten in place; elsewhere (a pipe, CI,
- * `NO_COLOR`) every round and every task ends in one plain line, and nothing is ever rewritten.
+ * `NO_COLOR`) every round and every task ends in one plain line, a task says every minute how far it is, and nothing is
+ * ever rewritten.
  */
 
 import type { Phase } from "../report/simulation-result.ts";
@@ -13,6 +14,7 @@ import {
   roundFraction,
   taskDoneLine,
   taskLine,
+  taskStandLine,
 } from "./progress-lines.ts";
 import { isRich, printable, truncate } from "./text.ts";
 
@@ -73,8 +75,13 @@ interface TaskState {
   kind: "task";
   label: string;
   started: number;
+  /** When it was last spoken of in plain output. */
+  said: number;
   fraction: number;
 }
+
+/** A plain display says how far a long task is this often, in milliseconds. */
+const PLAIN_TASK_MS = 60_000;
 
 /** What a phase is expected to take before it was seen once, in milliseconds. */
 const FIRST_GUESS_MS = 3000;
@@ -195,7 +202,7 @@ export function createProgress(options: ProgressOptions): Progress {
       if (live?.kind !== "task" || live.label !== label) {
         interrupt();
         lastTask = null;
-        live = { kind: "task", label, started: now(), fraction: 0 };
+        live = { kind: "task", label, started: now(), said: now(), fraction: 0 };
         if (!rich) line(`${printable(label)} …`);
       }
       const state = live;
@@ -204,6 +211,9 @@ export function createProgress(options: ProgressOptions): Progress {
         live = null;
         lastTask = label;
         line(taskDoneLine({ label, elapsedMs: now() - state.started, finished: true }, style()));
+      } else if (!rich && now() - state.said >= PLAIN_TASK_MS) {
+        state.said = now();
+        line(taskStandLine({ ...state, elapsedMs: now() - state.started }));
       } else {
         draw();
       }
