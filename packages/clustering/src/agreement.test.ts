@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { adjustedMutualInformation, adjustedRandIndex } from "./agreement.ts";
+import {
+  adjustedMutualInformation,
+  adjustedRandIndex,
+  fowlkesMallowsIndex,
+  purity,
+  vMeasure,
+} from "./agreement.ts";
 
 interface Case {
   readonly name: string;
@@ -9,6 +15,11 @@ interface Case {
   readonly b: number[];
   readonly ari: number;
   readonly ami: number;
+  readonly fmi: number;
+  readonly homogeneity: number;
+  readonly completeness: number;
+  readonly vMeasure: number;
+  readonly purity: number;
 }
 
 const vectors = JSON.parse(
@@ -16,9 +27,15 @@ const vectors = JSON.parse(
 ) as { readonly generator: string; readonly cases: readonly Case[] };
 
 describe(`agreement of labellings (${vectors.generator})`, () => {
-  it.each(vectors.cases)("$name", ({ a, b, ari, ami }) => {
-    expect(adjustedRandIndex(a, b)).toBeCloseTo(ari, 12);
-    expect(adjustedMutualInformation(a, b)).toBeCloseTo(ami, 10);
+  it.each(vectors.cases)("$name", ({ a, b, ...expected }) => {
+    expect(adjustedRandIndex(a, b)).toBeCloseTo(expected.ari, 12);
+    expect(adjustedMutualInformation(a, b)).toBeCloseTo(expected.ami, 10);
+    expect(fowlkesMallowsIndex(a, b)).toBeCloseTo(expected.fmi, 12);
+    expect(purity(a, b)).toBeCloseTo(expected.purity, 12);
+    const measured = vMeasure(a, b);
+    expect(measured.homogeneity).toBeCloseTo(expected.homogeneity, 10);
+    expect(measured.completeness).toBeCloseTo(expected.completeness, 10);
+    expect(measured.vMeasure).toBeCloseTo(expected.vMeasure, 10);
   });
 
   it("is symmetric, at most 1, and blind to the names of the labels", () => {
@@ -41,6 +58,9 @@ describe(`agreement of labellings (${vectors.generator})`, () => {
 
   it("refuses labellings of different or no points", () => {
     expect(() => adjustedRandIndex([1, 2], [1])).toThrow("2 labels do not fit 1 labels");
-    expect(() => adjustedMutualInformation([], [])).toThrow("no labels");
+    for (const measure of [adjustedMutualInformation, fowlkesMallowsIndex, purity, vMeasure]) {
+      expect(() => measure([], [])).toThrow("no labels");
+      expect(() => measure([1], [1, 2])).toThrow(RangeError);
+    }
   });
 });

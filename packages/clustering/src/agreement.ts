@@ -42,10 +42,7 @@ export function adjustedMutualInformation(a: ArrayLike<number>, b: ArrayLike<num
   const trivial =
     rowTotals.length === columnTotals.length && (rowTotals.length === 1 || rowTotals.length === n);
   if (trivial) return 1;
-  let information = 0;
-  for (const { row, column, count } of table.cells) {
-    information += (count / n) * Math.log((n * count) / (rowTotals[row]! * columnTotals[column]!));
-  }
+  const information = mutualInformation(table);
   const expected = expectedInformation(table);
   const meanEntropy = (entropy(rowTotals, n) + entropy(columnTotals, n)) / 2;
   const range = meanEntropy - expected;
@@ -54,8 +51,80 @@ export function adjustedMutualInformation(a: ArrayLike<number>, b: ArrayLike<num
   return (information - expected) / divisor;
 }
 
+/**
+ * The Fowlkes–Mallows index ("A method for comparing two hierarchical clusterings", JASA 78, 1983): the geometric mean
+ * of the pairwise precision and recall. 1 for equal partitions; 0 when no pair is together in both (so also when a
+ * partition is all singletons, even against itself). Symmetric.
+ *
+ * @param a labels of n ≥ 1 points, any integers
+ * @param b labels of the same points
+ * @throws {RangeError} when the lengths differ or are 0
+ */
+export function fowlkesMallowsIndex(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const { cells, rowTotals, columnTotals } = contingency(a, b);
+  const together = cells.reduce((sum, { count }) => sum + pairs(count), 0);
+  if (together === 0) return 0;
+  const inA = rowTotals.reduce((sum, count) => sum + pairs(count), 0);
+  const inB = columnTotals.reduce((sum, count) => sum + pairs(count), 0);
+  return Math.sqrt(together / inA) * Math.sqrt(together / inB);
+}
+
+/** Conditional-entropy measures of a labelling against the truth, each in [0, 1]. */
+export interface VMeasure {
+  /** 1 when every cluster holds points of one class only. */
+  readonly homogeneity: number;
+  /** 1 when all points of a class are in one cluster. */
+  readonly completeness: number;
+  /** Their harmonic mean; symmetric in the two labellings. */
+  readonly vMeasure: number;
+}
+
+/**
+ * Homogeneity, completeness and V-measure with β = 1 (Rosenberg & Hirschberg, "V-measure: a conditional entropy-based
+ * external cluster evaluation measure", EMNLP 2007). Not adjusted for chance: many small clusters score high.
+ *
+ * @param classes the truth for n ≥ 1 points, any integers
+ * @param clusters labels of the same points
+ * @throws {RangeError} when the lengths differ or are 0
+ */
+export function vMeasure(classes: ArrayLike<number>, clusters: ArrayLike<number>): VMeasure {
+  const table = contingency(classes, clusters);
+  const information = mutualInformation(table);
+  const classEntropy = entropy(table.rowTotals, table.n);
+  const clusterEntropy = entropy(table.columnTotals, table.n);
+  const homogeneity = classEntropy === 0 ? 1 : information / classEntropy;
+  const completeness = clusterEntropy === 0 ? 1 : information / clusterEntropy;
+  const sum = homogeneity + completeness;
+  return { homogeneity, completeness, vMeasure: sum === 0 ? 0 : (2 * homogeneity * completeness) / sum };
+}
+
+/**
+ * Purity (Zhao & Karypis, "Criterion functions for document clustering", 2001): the share of points that are in the
+ * most frequent class of their cluster, in (0, 1]. Not symmetric, and 1 for singletons.
+ *
+ * @param classes the truth for n ≥ 1 points, any integers
+ * @param clusters labels of the same points
+ * @throws {RangeError} when the lengths differ or are 0
+ */
+export function purity(classes: ArrayLike<number>, clusters: ArrayLike<number>): number {
+  const { n, cells, columnTotals } = contingency(classes, clusters);
+  const largest = new Array<number>(columnTotals.length).fill(0);
+  for (const { column, count } of cells) largest[column] = Math.max(largest[column]!, count);
+  return largest.reduce((sum, count) => sum + count, 0) / n;
+}
+
 function pairs(count: number): number {
   return (count * (count - 1)) / 2;
+}
+
+/** Mutual information in nats. */
+function mutualInformation({ n, cells, rowTotals, columnTotals }: Contingency): number {
+  let information = 0;
+  for (const { row, column, count } of cells) {
+    information += (count / n) * Math.log((n * count) / (rowTotals[row]! * columnTotals[column]!));
+  }
+  // Independent labellings sum to zero up to rounding, which may fall on the wrong side.
+  return Math.max(0, information);
 }
 
 function entropy(totals: readonly number[], n: number): number {

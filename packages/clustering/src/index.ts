@@ -1,7 +1,15 @@
 /** Federated spherical k-means: sufficient statistics, seeding, the centralised reference and its metrics. */
 
-export { adjustedMutualInformation, adjustedRandIndex } from "./agreement.ts";
+export {
+  adjustedMutualInformation,
+  adjustedRandIndex,
+  fowlkesMallowsIndex,
+  purity,
+  type VMeasure,
+  vMeasure,
+} from "./agreement.ts";
 export { type Assignment, assign, meanSimplifiedSilhouette, simplifiedSilhouette } from "./assign.ts";
+export type { Metric } from "./geometry.ts";
 export { type LloydResult, lloyd } from "./lloyd.ts";
 export { type Matrix, matrixFromRows, normaliseRows, rowOf, type Vector } from "./matrix.ts";
 export { type PublicRandom, publicRandom } from "./random.ts";
@@ -12,3 +20,11 @@ export {
   type SufficientStatistics,
   sufficientStatistics,
 } from "./statistics.ts";
+export {
+  calinskiHarabasz,
+  daviesBouldin,
+  type Spread,
+  silhouettes,
+  simplifiedSilhouettes,
+  withinClusterSpread,
+} from "./validity.ts";

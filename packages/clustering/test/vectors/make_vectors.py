@@ -1,0 +1,109 @@
+"""Makes the vectors beside it: python make_vectors.py (scikit-learn, scipy and numpy as named in the files).
+
+Points are rounded to float32 before anything is computed, so that TypeScript reads exactly the same numbers.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import scipy
+import sklearn
+from sklearn import metrics
+from sklearn.metrics import pairwise_distances
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.preprocessing import normalize
+
+HERE = pathlib.Path(__file__).parent
+GENERATOR = f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, numpy {np.__version__}"
+
+
+def write(name, description, cases):
+    body = {"description": description, "generator": GENERATOR, "cases": cases}
+    (HERE / name).write_text(json.dumps(body, indent=1) + "\n")
+
+
+def float32(points):
+    return np.asarray(points, dtype=np.float32).astype(np.float64)
+
+
+def blobs(seed, n, k, d, spread=0.4):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, k, n)
+    centres = rng.normal(size=(k, d))
+    return float32(centres[labels] + spread * rng.normal(size=(n, d))), labels
+
+
+def agreement():
+    """Adds the other measures to the labellings that are already in the file."""
+    cases = json.loads((HERE / "metrics.json").read_text())["cases"]
+    for case in cases:
+        a, b = case["a"], case["b"]
+        homogeneity, completeness, v = metrics.homogeneity_completeness_v_measure(a, b)
+        case.update(
+            ari=metrics.adjusted_rand_score(a, b),
+            ami=metrics.adjusted_mutual_info_score(a, b),
+            fmi=metrics.fowlkes_mallows_score(a, b),
+            homogeneity=homogeneity,
+            completeness=completeness,
+            vMeasure=v,
+            purity=float(contingency_matrix(a, b).max(axis=0).sum() / len(a)),
+        )
+    write("metrics.json", "Agreement of two labellings; a is the truth where a measure is not symmetric", cases)
+
+
+def centroid_distances(points, labels, metric):
+    rows = normalize(points) if metric == "cosine" else points
+    distinct = np.unique(labels)
+    centroids = np.stack([rows[labels == label].mean(axis=0) for label in distinct])
+    return pairwise_distances(points, centroids, metric=metric), np.searchsorted(distinct, labels)
+
+
+def simplified_silhouettes(points, labels, metric):
+    distances, own = centroid_distances(points, labels, metric)
+    sizes = np.bincount(own)
+    a = distances[np.arange(len(own)), own]
+    distances[np.arange(len(own)), own] = np.inf
+    b = distances.min(axis=1)
+    with np.errstate(invalid="ignore"):
+        values = np.nan_to_num((b - a) / np.maximum(a, b))
+    values[sizes[own] == 1] = 0
+    return values
+
+
+def internal():
+    rng = np.random.default_rng(7)
+    random_points, _ = blobs(5, 40, 1, 3, 1.0)
+    repeated = float32(np.repeat(rng.normal(size=(4, 3)), [3, 2, 4, 1], axis=0))
+    named = {
+        "separate": blobs(1, 60, 4, 5),
+        "overlapping": blobs(2, 50, 3, 2, 2.0),
+        "random labels": (random_points, rng.integers(0, 5, 40)),
+        "singletons": (blobs(3, 9, 2, 3)[0], np.array([0, 0, 1, 2, 2, 3, 4, 4, -1])),
+        "repeated points, each its own cluster": (repeated, np.repeat([4, 1, 2, 7], [3, 2, 4, 1])),
+        "repeated points across clusters": (repeated, np.array([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])),
+        "a point at the origin": (float32([[0, 0], [1, 0], [1, 0.2], [-1, 0.1], [-1, 0]]), np.array([0, 0, 0, 1, 1])),
+    }
+    cases = []
+    for name, (points, labels) in named.items():
+        case = {"name": name, "points": points.tolist(), "labels": labels.tolist()}
+        case["daviesBouldin"] = float(metrics.davies_bouldin_score(points, labels))
+        case["calinskiHarabasz"] = float(metrics.calinski_harabasz_score(points, labels))
+        for metric in ("cosine", "euclidean"):
+            distances, own = centroid_distances(points, labels, metric)
+            to_own = distances[np.arange(len(own)), own]
+            case[metric] = {
+                "silhouettes": metrics.silhouette_samples(points, labels, metric=metric).tolist(),
+                "simplified": simplified_silhouettes(points, labels, metric).tolist(),
+                "distances": [float(to_own[own == c].mean()) for c in range(own.max() + 1)],
+                "variances": [float((to_own[own == c] ** 2).mean()) for c in range(own.max() + 1)],
+                "distance": float(to_own.mean()),
+                "variance": float((to_own**2).mean()),
+            }
+        cases.append(case)
+    write("validity.json", "Internal metrics of labelled points", cases)
+
+
+if __name__ == "__main__":
+    agreement()
+    internal()
