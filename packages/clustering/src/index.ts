@@ -9,6 +9,26 @@ export {
   vMeasure,
 } from "./agreement.ts";
 export { type Assignment, assign, meanSimplifiedSilhouette, simplifiedSilhouette } from "./assign.ts";
+export {
+  agglomerate,
+  clusterLayers,
+  cutByCount,
+  cutByHeight,
+  type Dendrogram,
+  type Gap,
+  type Layer,
+  type Linkage,
+  largestGap,
+  type Merge,
+} from "./dendrogram.ts";
+export {
+  coreDistances,
+  type DensityClusters,
+  type DensityOptions,
+  dbscan,
+  kneeRadius,
+  OUTLIER,
+} from "./density.ts";
 export type { Metric } from "./geometry.ts";
 export { type LloydResult, lloyd } from "./lloyd.ts";
 export { type Matrix, matrixFromRows, normaliseRows, rowOf, type Vector } from "./matrix.ts";

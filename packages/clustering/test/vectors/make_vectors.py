@@ -9,7 +9,10 @@ import pathlib
 import numpy as np
 import scipy
 import sklearn
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
 from sklearn import metrics
+from sklearn.cluster import DBSCAN, AgglomerativeClustering
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.preprocessing import normalize
@@ -104,6 +107,89 @@ def internal():
     write("validity.json", "Internal metrics of labelled points", cases)
 
 
+def agglomerative():
+    cases = []
+    for seed, (n, k, d) in enumerate([(2, 1, 3), (12, 3, 4), (40, 5, 8), (60, 4, 2)]):
+        points, _ = blobs(20 + seed, n, k, d)
+        weights = np.random.default_rng(seed).integers(1, 6, n)
+        for name in ("ward", "average", "complete"):
+            def tree(rows):
+                rows = normalize(rows)
+                return linkage(rows, "ward") if name == "ward" else linkage(pdist(rows, "cosine"), name)
+
+            whole = tree(points)
+            # Copies merge at height zero first; the last n - 1 merges are those of the weighted points.
+            weighted = tree(np.repeat(points, weights, axis=0))[-(n - 1) :]
+            cut = max(2, n // 4)
+            model = AgglomerativeClustering(
+                cut, linkage=name, metric="euclidean" if name == "ward" else "cosine"
+            ).fit(normalize(points))
+            cases.append(
+                {
+                    "name": f"{name}, {n} points",
+                    "linkage": name,
+                    "points": points.tolist(),
+                    "weights": weights.tolist(),
+                    "merges": whole.tolist(),
+                    "weightedHeights": weighted[:, 2].tolist(),
+                    "weightedSizes": weighted[:, 3].tolist(),
+                    "count": cut,
+                    "labelsByCount": model.labels_.tolist(),
+                    "height": float(np.median(whole[:, 2])),
+                    "labelsByHeight": fcluster(whole, np.median(whole[:, 2]), "distance").tolist(),
+                }
+            )
+    write("dendrogram.json", "Agglomerative trees (left, right, height, leaves), and the same with whole weights", cases)
+
+
+def knee_radius(distances, weights, least):
+    """Distance at which the weight within it reaches the least, and the knee of the sorted curve."""
+    core = np.full(len(weights), np.inf)
+    for i, row in enumerate(distances):
+        for radius in np.sort(row):
+            if weights[row <= radius].sum() >= least:
+                core[i] = radius
+                break
+    curve = np.sort(core[np.isfinite(core)])[::-1]
+    x = np.linspace(0, 1, len(curve))
+    y = (curve - curve[-1]) / (curve[0] - curve[-1])
+    return core, float(curve[np.argmax(1 - x - y)])
+
+
+def density():
+    cases = []
+    for seed, (n, k, d, spread) in enumerate([(80, 4, 3, 0.15), (80, 3, 2, 0.5), (60, 5, 8, 0.3), (30, 1, 2, 2.0)]):
+        points, _ = blobs(40 + seed, n, k, d, spread)
+        rng = np.random.default_rng(seed)
+        # Noisy counts of small clusters may fall below zero.
+        weights = np.round(rng.gamma(1.0, 20.0, n) + 4 * rng.normal(size=n), 3)
+        for metric in ("cosine", "euclidean"):
+            distances = pairwise_distances(points, metric=metric)
+            np.fill_diagonal(distances, 0)
+            for sample_weight, least in ((np.ones(n), 4), (weights, 60)):
+                core, radius = knee_radius(distances, sample_weight, least)
+                # Between two distances, so that rounding cannot move a point over the border.
+                eps = float(np.nextafter(radius, 2) + 1e-9)
+                model = DBSCAN(eps=eps, min_samples=least, metric=metric).fit(points, sample_weight=sample_weight)
+                cases.append(
+                    {
+                        "name": f"{n} points, {metric}, least weight {least}",
+                        "metric": metric,
+                        "points": points.tolist(),
+                        "weights": sample_weight.tolist(),
+                        "minWeight": least,
+                        "coreDistances": [value if np.isfinite(value) else None for value in core.tolist()],
+                        "knee": radius,
+                        "radius": eps,
+                        "labels": model.labels_.tolist(),
+                        "core": model.core_sample_indices_.tolist(),
+                    }
+                )
+    write("density.json", "DBSCAN with sample weights, and the radius at the knee of the core distances", cases)
+
+
 if __name__ == "__main__":
     agreement()
     internal()
+    agglomerative()
+    density()
