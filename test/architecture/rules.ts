@@ -21,7 +21,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   clustering: [],
   privacy: ["protocol"],
-  secagg: ["protocol"],
+  secagg: ["protocol", "privacy"],
   encoder: ["protocol"],
   engine: ["protocol", "privacy", "clustering", "secagg"],
   client: ["protocol", "privacy", "clustering", "secagg", "encoder", "engine"],
@@ -202,10 +202,10 @@ export function mathRandom(workspace: Workspace): Violation[] {
     .map(({ path }) => `${path}: uses Math.random`);
 }
 
-/** Third-party and workspace packages that a file names. */
+/** Third-party and workspace packages that a file names; `#x` is a subpath import of its own package. */
 function packagesOf(file: SourceFile): { name: string; typeOnly: boolean }[] {
   return file.imports
-    .filter(({ specifier }) => !specifier.startsWith(".") && !isBuiltin(specifier))
+    .filter(({ specifier }) => !/^[.#]/.test(specifier) && !isBuiltin(specifier))
     .map(({ specifier, typeOnly }) => ({ name: splitSpecifier(specifier).name, typeOnly }));
 }
 

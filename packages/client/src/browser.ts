@@ -1,8 +1,7 @@
 /** The SDK in a browser: IndexedDB for storage, portable cryptography, the best tensor backend that loads. */
 import { loadBackend } from "@kindred/encoder";
 import type { ParticipationEntry } from "@kindred/engine";
-import { AesCtrRandom } from "@kindred/privacy";
-import { tweetnaclSuite } from "@kindred/secagg";
+import { webSuite } from "@kindred/secagg/web";
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
 import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
@@ -87,18 +86,7 @@ export function browserStore(name = "kindred"): ClientStore {
 /** What every browser brings, without WebCrypto's asynchronous calls: the portable suite and secure randomness. */
 export function browserDefaults(): Pick<ClientOptions, "suite" | "random"> {
   return {
-    suite: tweetnaclSuite({
-      maskStream(key) {
-        const stream = new AesCtrRandom(key);
-        return {
-          next(length) {
-            const bytes = new Uint8Array(length);
-            stream.fill(bytes);
-            return bytes;
-          },
-        };
-      },
-    }),
+    suite: webSuite(),
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
   };
 }

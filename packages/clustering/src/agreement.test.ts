@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import vectors from "../test/vectors/metrics.json" with { type: "json" };
 import {
   adjustedMutualInformation,
   adjustedRandIndex,
@@ -8,23 +8,6 @@ import {
   purity,
   vMeasure,
 } from "./agreement.ts";
-
-interface Case {
-  readonly name: string;
-  readonly a: number[];
-  readonly b: number[];
-  readonly ari: number;
-  readonly ami: number;
-  readonly fmi: number;
-  readonly homogeneity: number;
-  readonly completeness: number;
-  readonly vMeasure: number;
-  readonly purity: number;
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../test/vectors/metrics.json", import.meta.url), "utf8"),
-) as { readonly generator: string; readonly cases: readonly Case[] };
 
 describe(`agreement of labellings (${vectors.generator})`, () => {
   it.each(vectors.cases)("$name", ({ a, b, ...expected }) => {

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import json from "../test/vectors/dendrogram.json" with { type: "json" };
 import { adjustedRandIndex } from "./agreement.ts";
 import {
   agglomerate,
@@ -26,9 +26,7 @@ interface Case {
   readonly labelsByHeight: number[];
 }
 
-const vectors = JSON.parse(
-  readFileSync(new URL("../test/vectors/dendrogram.json", import.meta.url), "utf8"),
-) as { readonly generator: string; readonly cases: readonly Case[] };
+const vectors = json as unknown as { readonly generator: string; readonly cases: readonly Case[] };
 
 /** `groups` groups of `each` directions at angles that differ between groups by far more than within. */
 function fans(groups: number, each: number): Matrix {

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import json from "../test/vectors/density.json" with { type: "json" };
 import { coreDistances, dbscan, kneeRadius, OUTLIER } from "./density.ts";
 import type { Metric } from "./geometry.ts";
 import { matrixFromRows } from "./matrix.ts";
@@ -17,9 +17,7 @@ interface Case {
   readonly core: number[];
 }
 
-const vectors = JSON.parse(
-  readFileSync(new URL("../test/vectors/density.json", import.meta.url), "utf8"),
-) as { readonly generator: string; readonly cases: readonly Case[] };
+const vectors = json as unknown as { readonly generator: string; readonly cases: readonly Case[] };
 
 describe(`density clustering (${vectors.generator})`, () => {
   it.each(vectors.cases)("$name", ({ metric, weights, minWeight, radius, ...expected }) => {

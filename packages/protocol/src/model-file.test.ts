@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sampleModel } from "../test/samples.ts";
+import { concatBytes } from "./canonical.ts";
 import { decodeModel, encodeModel, modelHash } from "./model-file.ts";
 
 describe("model file", () => {
@@ -13,7 +14,7 @@ describe("model file", () => {
   });
 
   it("is read from anywhere in a larger buffer", () => {
-    const larger = Buffer.concat([Buffer.alloc(3), file, Buffer.alloc(2)]);
+    const larger = concatBytes(new Uint8Array(3), file, new Uint8Array(2));
     expect(decodeModel(larger.subarray(3, 3 + file.length), hash)).toEqual({ ok: true, value: sampleModel });
   });
 

@@ -1,6 +1,6 @@
-import { inspect } from "node:util";
 import { type Advertisement, advertisementSigningBytes, hexToBytes, sha256Bytes } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
+import { show } from "#platform";
 import { binding, Cohort, randomFrom, suite } from "../test/cohort.ts";
 import primitives from "../test/vectors/primitives.json" with { type: "json" };
 import { type ClientEvent, startClient, stepClient } from "./client.ts";
@@ -382,9 +382,7 @@ describe("secrets", () => {
     const states = [...cohort.states, state];
     cohort.mask();
     states.push(...cohort.states);
-    const text = states
-      .map((s) => JSON.stringify(s, bytesAsText) + inspect(s, { depth: 12, maxArrayLength: 999 }))
-      .join();
+    const text = states.map((s) => JSON.stringify(s, bytesAsText) + show(s)).join();
     expect(secrets.length).toBeGreaterThan(3);
     expect(text).toContain("[secret]");
     for (const secret of secrets)

@@ -1,6 +1,6 @@
 import { bytesToHex, equalBytes, hexToBytes } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
-import { nodeMaskStream, nodeSuite } from "../node/index.ts";
+import { platformMaskStream, platformSuite } from "#platform";
 import { randomFrom } from "../test/cohort.ts";
 import keyVectors from "../test/vectors/keys.json" with { type: "json" };
 import maskVectors from "../test/vectors/masks.json" with { type: "json" };
@@ -8,8 +8,8 @@ import vectors from "../test/vectors/primitives.json" with { type: "json" };
 import { tweetnaclSuite } from "./crypto.ts";
 import { BOX_NONCE, graphSeed, pairwiseMaskKey, seedCommitment, selfMaskKey, shareKey } from "./keys.ts";
 
-const portable = tweetnaclSuite({ maskStream: nodeMaskStream });
-const native = nodeSuite();
+const portable = tweetnaclSuite({ maskStream: platformMaskStream });
+const native = platformSuite();
 
 /** L, order of the Ed25519 base point. */
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;

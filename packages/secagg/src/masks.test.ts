@@ -1,7 +1,6 @@
-import { inspect } from "node:util";
 import { bytesToHex, hexToBytes, sha256Hex } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
-import { nodeMaskStream } from "../node/index.ts";
+import { platformMaskStream, show } from "#platform";
 import { randomFrom } from "../test/cohort.ts";
 import vectors from "../test/vectors/masks.json" with { type: "json" };
 import { addInto, applyMasks, type MaskJob, maskJob, wipeMasks } from "./masks.ts";
@@ -11,7 +10,7 @@ function maskExactly(vector: readonly number[], job: MaskJob): number[] {
   return job.terms.reduce(
     (entries, { key, sign }) => {
       const width = Math.ceil(job.bits / 8);
-      const stream = nodeMaskStream(key).next(width * job.length);
+      const stream = platformMaskStream(key).next(width * job.length);
       return entries.map((entry, i) => {
         const bytes = [...stream.subarray(width * i, width * (i + 1))];
         const mask = bytes.reduceRight((value, byte) => 256n * value + BigInt(byte), 0n);
@@ -37,14 +36,14 @@ test.each(vectors.jobs)("vector: $bits bits", ({ bits, vector, terms, masked }) 
     length: vector.length,
     terms: terms.map(({ key, sign }) => ({ key: hexToBytes(key), sign: sign as 1 | -1 })),
   };
-  applyMasks(entries, job, nodeMaskStream);
+  applyMasks(entries, job, platformMaskStream);
   expect([...entries]).toEqual(masked);
 });
 
 test("vector: a mask longer than a block", () => {
   const { bits, length, key, sha256 } = vectors.longJob;
   const entries = new Uint32Array(length);
-  applyMasks(entries, { bits, length, terms: [{ key: hexToBytes(key), sign: 1 }] }, nodeMaskStream);
+  applyMasks(entries, { bits, length, terms: [{ key: hexToBytes(key), sign: 1 }] }, platformMaskStream);
   expect(sha256Hex(new Uint8Array(entries.buffer))).toBe(sha256);
 });
 
@@ -56,12 +55,12 @@ test.each(Array.from({ length: 32 }, (_, i) => i + 1))(
       const job: MaskJob = { bits, length, terms: keys.map((key, i) => ({ key, sign: i === 1 ? -1 : 1 })) };
       const expected = length < 100 || bits % 8 === 4 ? maskExactly([...vector], job) : undefined;
       const masked = vector.slice();
-      applyMasks(masked, job, nodeMaskStream);
+      applyMasks(masked, job, platformMaskStream);
       if (expected) expect(expected.every((entry, i) => entry === masked[i])).toBe(true);
       expect(masked.every((entry) => entry < 2 ** bits)).toBe(true);
       // The opposite job takes the masks off again.
       const opposite = { ...job, terms: job.terms.map(({ key, sign }) => ({ key, sign: -sign as 1 | -1 })) };
-      applyMasks(masked, opposite, nodeMaskStream);
+      applyMasks(masked, opposite, platformMaskStream);
       expect(masked.every((entry, i) => entry === vector[i])).toBe(true);
     }
   },
@@ -70,10 +69,10 @@ test.each(Array.from({ length: 32 }, (_, i) => i + 1))(
 test("a view into a larger buffer and a stream that starts at an odd byte are handled alike", () => {
   const job: MaskJob = { bits: 20, length: 100, terms: [{ key: keys[0]!, sign: 1 }] };
   const plain = new Uint32Array(100);
-  applyMasks(plain, job, nodeMaskStream);
+  applyMasks(plain, job, platformMaskStream);
   const view = new Uint32Array(200).subarray(50, 150);
   applyMasks(view, job, (key) => {
-    const stream = nodeMaskStream(key);
+    const stream = platformMaskStream(key);
     return {
       next(length) {
         const padded = new Uint8Array(length + 1);
@@ -88,7 +87,7 @@ test("a view into a larger buffer and a stream that starts at an odd byte are ha
 test("masks cover every residue evenly", () => {
   const length = 256 * 400;
   const entries = new Uint32Array(length);
-  applyMasks(entries, { bits: 8, length, terms: [{ key: keys[2]!, sign: 1 }] }, nodeMaskStream);
+  applyMasks(entries, { bits: 8, length, terms: [{ key: keys[2]!, sign: 1 }] }, platformMaskStream);
   const counts = new Array<number>(256).fill(0);
   for (const entry of entries) counts[entry]!++;
   const chiSquare = counts.reduce((sum, count) => sum + (count - 400) ** 2 / 400, 0);
@@ -114,15 +113,15 @@ describe("addInto", () => {
 
 test("a job of another length is refused", () => {
   const job = { bits: 8, length: 3, terms: [] };
-  expect(() => applyMasks(new Uint32Array(2), job, nodeMaskStream)).toThrow(RangeError);
+  expect(() => applyMasks(new Uint32Array(2), job, platformMaskStream)).toThrow(RangeError);
 });
 
 test("a job hides its keys, survives a structured clone, and can be wiped", () => {
   const key = randomFrom("hidden")(32);
   const job = maskJob({ bits: 8, length: 3, terms: [{ key, sign: 1 }] });
   expect(JSON.stringify(job)).toBe('{"bits":8,"length":3,"terms":"[1 secret]"}');
-  expect(inspect(job, { depth: 9 })).not.toContain(String(key[0]! * 256 + key[1]!));
-  expect(inspect({ job }, { depth: 9 })).toContain("[1 secret]");
+  expect(show(job)).not.toContain(String(key[0]! * 256 + key[1]!));
+  expect(show({ job })).toContain("[1 secret]");
   const clone = structuredClone(job);
   expect(bytesToHex(clone.terms[0]!.key)).toBe(bytesToHex(key));
   wipeMasks(job);

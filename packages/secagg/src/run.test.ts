@@ -1,7 +1,7 @@
 import { bytesToHex, ERROR_CODES, type ErrorCode, utf8ToBytes } from "@kindred/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nodeMaskStream } from "../node/index.ts";
+import { platformMaskStream } from "#platform";
 import { randomFrom, suite } from "../test/cohort.ts";
 import vectors from "../test/vectors/transcripts.json" with { type: "json" };
 import { tweetnaclSuite } from "./crypto.ts";
@@ -107,7 +107,7 @@ describe("transcripts", () => {
 
   test("the portable suite plays the first one alike", () => {
     const { options, expected } = vectors.rounds[0]!;
-    expect(replay(options as Vector, tweetnaclSuite({ maskStream: nodeMaskStream }))).toEqual(expected);
+    expect(replay(options as Vector, tweetnaclSuite({ maskStream: platformMaskStream }))).toEqual(expected);
   });
 });
 

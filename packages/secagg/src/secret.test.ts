@@ -1,14 +1,10 @@
-import { inspect } from "node:util";
 import { expect, test } from "vitest";
+import { show } from "#platform";
 import { Secret } from "./secret.ts";
 
 test("a secret shows itself neither in JSON, nor in inspect, nor as text", () => {
   const secret = new Secret(Uint8Array.of(201, 202, 203));
-  for (const text of [
-    JSON.stringify({ secret }),
-    inspect({ secret }, { showHidden: true, depth: 9 }),
-    `${secret}`,
-  ]) {
+  for (const text of [JSON.stringify({ secret }), show({ secret }), `${secret}`]) {
     expect(text).toContain("[secret]");
     expect(text).not.toContain("202");
   }

@@ -12,14 +12,14 @@ import {
   sessionId,
   sha256Bytes,
 } from "@kindred/protocol";
-import { nodeSuite } from "../node/index.ts";
+import { platformSuite } from "#platform";
 import { type ClientEvent, type ClientOutput, startClient, stepClient } from "../src/client.ts";
 import type { ClientState } from "../src/client-state.ts";
 import type { CryptoSuite } from "../src/crypto.ts";
 import type { RoundBinding } from "../src/session.ts";
 
-/** The native suite, remembering what it has computed: the seeds of tests repeat, and so do their keys. */
-export const suite: CryptoSuite = memoised(nodeSuite());
+/** The platform's suite, remembering what it has computed: the seeds of tests repeat, and so do their keys. */
+export const suite: CryptoSuite = memoised(platformSuite());
 
 /** Deterministic bytes that differ from label to label and from call to call. */
 export function randomFrom(label: string): (length: number) => Uint8Array {
