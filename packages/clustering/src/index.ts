@@ -32,8 +32,18 @@ export {
 export type { Metric } from "./geometry.ts";
 export { type LloydResult, lloyd } from "./lloyd.ts";
 export { type Matrix, matrixFromRows, normaliseRows, rowOf, type Vector } from "./matrix.ts";
+export {
+  type ClusterChange,
+  clusterMicroRelease,
+  microClusterCount,
+  type PublicationRules,
+  type ReleasedCluster,
+  type ReleasedClusters,
+  refineClusters,
+} from "./micro-clusters.ts";
 export { type PublicRandom, publicRandom } from "./random.ts";
 export { seedCentroids } from "./seeding.ts";
+export { type NoisyRelease, shrunkSums } from "./shrinkage.ts";
 export {
   type AggregateCentroids,
   centroidsFromAggregate,
@@ -48,3 +58,10 @@ export {
   simplifiedSilhouettes,
   withinClusterSpread,
 } from "./validity.ts";
+export {
+  type ClusterChoice,
+  type ClusterCriterion,
+  chooseClusters,
+  type WeightedPoints,
+  weightedKMeans,
+} from "./weighted-kmeans.ts";

@@ -41,24 +41,49 @@ export function seedCentroids(options: {
     .map((r) => normalised(rowOf(items, r)))
     .filter((unit) => unit.some((value) => value !== 0));
 
+  const chosen = spreadSeeds(units, { clusters, random });
+  if (chosen.length < clusters)
+    throw new RangeError(
+      `${clusters} clusters need as many distinct item directions; the catalogue has ${chosen.length}.`,
+    );
+  return lloyd({ points: matrixFromRows(units), centroids: matrixFromRows(chosen), iterations }).centroids;
+}
+
+/**
+ * Seeds far apart: k-means++ among unit vectors, each weighing `weights[r]` times its 1 − cosine to the nearest seed
+ * chosen before; the first by weight alone. Fewer than asked when there are fewer distinct directions.
+ */
+export function spreadSeeds(
+  units: readonly Float64Array[],
+  options: {
+    readonly clusters: number;
+    readonly random: PublicRandom;
+    /** Length of `units`, ≥ 0; all 1 when absent. */
+    readonly weights?: Float64Array;
+  },
+): Float64Array[] {
+  const { clusters, random } = options;
+  const mass = options.weights ?? new Float64Array(units.length).fill(1);
   const chosen: Float64Array[] = [];
-  const weights = new Float64Array(units.length).fill(1);
+  const nearest = new Float64Array(units.length).fill(1);
   while (chosen.length < clusters) {
-    const seedPoint = units[drawIndex(weights, random)];
-    if (!seedPoint) {
-      throw new RangeError(
-        `${clusters} clusters need as many distinct item directions; the catalogue has ${chosen.length}.`,
-      );
-    }
+    const seedPoint =
+      units[
+        drawIndex(
+          nearest.map((value, r) => value * mass[r]!),
+          random,
+        )
+      ];
+    if (!seedPoint) break;
     chosen.push(seedPoint);
     units.forEach((unit, r) => {
       let cosine = 0;
       for (let i = 0; i < unit.length; i++) cosine += unit[i]! * seedPoint[i]!;
-      const weight = 1 - cosine;
-      weights[r] = weight < DUPLICATE ? 0 : chosen.length === 1 ? weight : Math.min(weights[r]!, weight);
+      const away = 1 - cosine;
+      nearest[r] = away < DUPLICATE ? 0 : chosen.length === 1 ? away : Math.min(nearest[r]!, away);
     });
   }
-  return lloyd({ points: matrixFromRows(units), centroids: matrixFromRows(chosen), iterations }).centroids;
+  return chosen;
 }
 
 /** Indices of all rows, or of a uniform sample without replacement (partial Fisher–Yates shuffle). */
