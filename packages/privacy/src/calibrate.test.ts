@@ -6,7 +6,9 @@ import {
   type MechanismInput,
   mechanismWithoutNoise,
   observerEpsilon,
+  planGuarantees,
 } from "./calibrate.ts";
+import { gaussianEpsilon } from "./privacy-loss-mechanisms.ts";
 import { epsilonFromRdp, RDP_ORDERS, rdpGaussian } from "./rdp.ts";
 import { delta, epsilon, type NoiseMultiplier } from "./units.ts";
 
@@ -114,6 +116,65 @@ describe("coordinatorEpsilon", () => {
     const l2 = mechanism.sensitivity.l2 * 1.01;
     expect(at(4, { ...mechanism, sensitivity: { l2, l1: l2 } })).toBeGreaterThan(at(4));
     expect(at(4, { ...mechanism, localDeviation: 0 })).toBe(Infinity);
+  });
+});
+
+describe("the second accountant", () => {
+  const mechanism = calibrateMechanism(plan);
+  const at = (accountant: "rdp" | "pld", devices = 1, participations = 4) =>
+    coordinatorEpsilon(mechanism, { participations, devices, delta: plan.delta, accountant });
+
+  it("is below the first, and hardly above the continuous Gaussian", () => {
+    expect(at("pld")).toBeLessThan(at("rdp"));
+    const exact = gaussianEpsilon({
+      noiseMultiplier: mechanism.noiseMultiplier / Math.sqrt(4),
+      delta: plan.delta,
+    });
+    expect(at("pld")).toBeGreaterThan(exact);
+    expect(at("pld") / exact).toBeLessThan(1.01);
+    expect(at("pld", 1, 0)).toBe(0);
+  });
+
+  it("calibrates to less noise, which it and not the first finds within ε", () => {
+    const lean = calibrateMechanism({ ...plan, accountant: "pld" });
+    expect(lean.noiseMultiplier).toBeLessThan(mechanism.noiseMultiplier);
+    const spent = (accountant: "rdp" | "pld") =>
+      coordinatorEpsilon(lean, { participations: 4, delta: plan.delta, accountant });
+    expect(spent("pld")).toBeLessThanOrEqual(plan.epsilon);
+    expect(spent("pld")).toBeGreaterThan(plan.epsilon * 0.999);
+    expect(spent("rdp")).toBeGreaterThan(plan.epsilon);
+  });
+
+  it("counts k devices in the same rounds as k² participations, not as k", () => {
+    // A Gaussian of k times the sensitivity, P times, is one of z/(k√P): exact up to rounding.
+    expect(at("pld", 2)).toBeCloseTo(at("pld", 1, 16), 4);
+    expect(at("rdp", 3, 1)).toBeCloseTo(at("rdp", 1, 9), 4);
+    expect(() => at("rdp", 0)).toThrow(/devices/);
+  });
+});
+
+describe("planGuarantees", () => {
+  const mechanism = calibrateMechanism(plan);
+  const of = (releases: number, devices = 1) =>
+    planGuarantees(mechanism, { participations: 4, releases, devices, delta: plan.delta });
+
+  it("gives both epsilons by both accountants; only released rounds count for observers", () => {
+    const { coordinator, observer } = of(20);
+    expect(coordinator.rdp).toBe(coordinatorEpsilon(mechanism, { participations: 4, delta: plan.delta }));
+    expect(coordinator.pld).toBeLessThan(coordinator.rdp);
+    expect(observer).toEqual(coordinator); // nobody is in more than four of the twenty
+    expect(of(2).coordinator).toEqual(coordinator);
+    expect(of(2).observer.rdp).toBeLessThan(coordinator.rdp);
+    expect(of(0).observer).toEqual({ rdp: 0, pld: 0 });
+    expect(of(20, 2).coordinator.rdp).toBeGreaterThan(1.9 * coordinator.rdp);
+  });
+
+  it("promises nothing without noise", () => {
+    const silent = mechanismWithoutNoise({ cohortMaximum: 64, length: 100, modulusBits: 20 });
+    const none = { rdp: Infinity, pld: Infinity };
+    expect(planGuarantees(silent, { participations: 1, releases: 1, devices: 1, delta: plan.delta })).toEqual(
+      { coordinator: none, observer: none },
+    );
   });
 });
 

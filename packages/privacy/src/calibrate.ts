@@ -7,6 +7,7 @@
  */
 
 import { MAXIMUM_DEVIATION } from "./discrete-gaussian.ts";
+import { distributedDiscreteGaussianEpsilon } from "./privacy-loss-mechanisms.ts";
 import { integerL1Bound, ROUNDING_BETA, roundedSensitivity, scaleFor } from "./quantise.ts";
 import {
   composeRdp,
@@ -36,6 +37,9 @@ const MAXIMUM_INFLATION = 2;
 /** Scaled coordinates stay within 30 bits and a sign. */
 export const MAXIMUM_SCALE = 2 ** 30;
 
+/** How privacy is accounted: Rényi divergences, or privacy loss distributions. */
+export type Accountant = "rdp" | "pld";
+
 /** What a plan says about privacy, and the size of what it releases. */
 export interface MechanismInput {
   /** Largest ε against the coordinator after all of a person's participations. */
@@ -53,6 +57,8 @@ export interface MechanismInput {
   readonly length: number;
   /** b: sums are modulo 2^b. */
   readonly modulusBits: number;
+  /** Which bound is to stay within ε; default "rdp", by which devices check plans. */
+  readonly accountant?: Accountant;
 }
 
 /** The mechanism of a plan: everything a participant and an auditor need. */
@@ -85,14 +91,15 @@ export interface Mechanism {
  *   for the noise, the cohort or the length.
  */
 export function calibrateMechanism(input: MechanismInput): Mechanism {
-  const { participations, modulusBits } = input;
+  const { participations, modulusBits, accountant = "rdp" } = input;
   const epsilon = checkedEpsilon(input.epsilon);
   const delta = checkedDelta(input.delta);
   demandInteger(participations, { field: "participations", from: 1, to: 2 ** 24 });
   const shape = { dimension: paddedLength(input.length), honest: guaranteedHonest(input) };
   const build = (z: number): Mechanism => mechanismAt(z, { ...input, ...shape });
   const holds = (mechanism: Mechanism): boolean =>
-    mechanism.localDeviation >= 1 && coordinatorEpsilon(mechanism, { participations, delta }) <= epsilon;
+    mechanism.localDeviation >= 1 &&
+    coordinatorEpsilon(mechanism, { participations, delta, accountant }) <= epsilon;
 
   let enough = 1;
   while (!holds(build(enough))) {
@@ -215,9 +222,12 @@ export function mechanismWithoutNoise(input: {
 }
 
 /** The rounding enforces Δ₂, and Δ₁ follows from it: neither has to be taken on trust. */
-function curveOf({ sensitivity, localDeviation, honest, paddedLength }: Mechanism): RdpCurve {
-  const { l2 } = sensitivity;
-  const l1 = integerL1Bound(l2, paddedLength);
+function curveOf(
+  { sensitivity, localDeviation, honest, paddedLength }: Mechanism,
+  devices: number,
+): RdpCurve {
+  const l2 = devices * sensitivity.l2;
+  const l1 = devices * integerL1Bound(sensitivity.l2, paddedLength);
   return distributedDiscreteGaussianCurve({ l2, l1, sigma: localDeviation, honest, dimension: paddedLength });
 }
 
@@ -230,17 +240,87 @@ function composed(curve: RdpCurve, options: { times: number; delta: Delta }): Ep
 /**
  * ε against the coordinator, who sees who takes part: P-fold composition, no amplification by sampling.
  *
+ * @param options.devices k: devices of one person that may take part, each P times. All k may be in the same rounds,
+ *   where the person's vectors add up to a norm of k·Δ₂ at most; that is the worst case, and attained: with m_r
+ *   devices in round r the cost grows with Σm_r² ≤ k²P, whereas devices in rounds of their own cost kP. Hence a
+ *   sensitivity k times as large over P rounds, which is group privacy in its tight form for this mechanism, not
+ *   composition over devices. Default 1.
+ * @param options.accountant Default "rdp", the one that plans promise by; "pld" is the tighter second opinion
+ *   ({@link distributedDiscreteGaussianEpsilon}). Both are upper bounds.
  * @returns 0 for no participation, Infinity when the mechanism has no noise.
  */
 export function coordinatorEpsilon(
   mechanism: Mechanism,
-  options: { readonly participations: number; readonly delta: Delta },
+  options: {
+    readonly participations: number;
+    readonly delta: Delta;
+    readonly devices?: number;
+    readonly accountant?: Accountant;
+  },
 ): Epsilon {
-  const { participations, delta } = options;
+  const { participations, delta, devices = 1, accountant = "rdp" } = options;
   demandInteger(participations, { field: "participations", from: 0, to: 2 ** 24 });
+  demandInteger(devices, { field: "devices", from: 1, to: 2 ** 16 });
   if (participations === 0) return 0 as Epsilon;
   if (mechanism.localDeviation === 0) return Infinity as Epsilon;
-  return composed(curveOf(mechanism), { times: participations, delta: checkedDelta(delta) });
+  if (accountant === "rdp")
+    return composed(curveOf(mechanism, devices), { times: participations, delta: checkedDelta(delta) });
+  return distributedDiscreteGaussianEpsilon({
+    l2: devices * mechanism.sensitivity.l2,
+    sigma: mechanism.localDeviation,
+    honest: mechanism.honest,
+    dimension: mechanism.paddedLength,
+    times: participations,
+    delta: checkedDelta(delta),
+  });
+}
+
+/** One ε by both accountants. */
+export interface AccountedEpsilon {
+  /** Rényi: what plans promise, devices check and the ledger records. */
+  readonly rdp: Epsilon;
+  /** Privacy loss distribution: tighter, and as much of an upper bound. */
+  readonly pld: Epsilon;
+}
+
+/** What a plan costs one person at the most, against everyone there is. Never to be shown by halves. */
+export interface PlanGuarantees {
+  /** Against the coordinator and the members who collude with it. */
+  readonly coordinator: AccountedEpsilon;
+  /** Against those who see released models and the public ledger only. */
+  readonly observer: AccountedEpsilon;
+}
+
+/**
+ * Both epsilons of a person, the unit of privacy, over all of a plan's rounds.
+ *
+ * Against the coordinator every participation counts, also those in rounds that fail after an input arrived. Observers
+ * see releases only, so that at most min(participations, releases) of them count. No amplification by sampling is
+ * claimed against either: cohort sizes are public, and the theorem wants them secret.
+ *
+ * @param options.participations P, the cap of one device.
+ * @param options.releases Rounds that are released, failed ones left out.
+ * @param options.devices Devices of one person at most; see {@link coordinatorEpsilon}.
+ */
+export function planGuarantees(
+  mechanism: Mechanism,
+  options: {
+    readonly participations: number;
+    readonly releases: number;
+    readonly devices: number;
+    readonly delta: Delta;
+  },
+): PlanGuarantees {
+  const { participations, releases, devices, delta } = options;
+  const accounted = (times: number): AccountedEpsilon => {
+    const of = (accountant: Accountant) =>
+      coordinatorEpsilon(mechanism, { participations: times, devices, delta, accountant });
+    return { rdp: of("rdp"), pld: of("pld") };
+  };
+  return {
+    coordinator: accounted(participations),
+    observer: accounted(Math.min(participations, releases)),
+  };
 }
 
 /**
@@ -267,7 +347,7 @@ export function observerEpsilon(
   const { rounds, samplingRate, poisson } = options;
   const plain = coordinatorEpsilon(mechanism, { participations: rounds, delta: options.delta });
   if (!poisson || plain === 0 || plain === Infinity) return plain;
-  const curve = curveOf(mechanism);
+  const curve = curveOf(mechanism, 1);
   const values = new Map(Array.from({ length: 255 }, (_, i) => [i + 2, curve(i + 2)]));
   const sampled: RdpCurve = (alpha) =>
     rdpSubsampledGeneral({ samplingRate, curve: (order) => values.get(order) ?? curve(order), alpha });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { l2Norm } from "./clip.ts";
+import { sampleDiscreteGaussian } from "./discrete-gaussian.ts";
 import {
   centredLift,
   conditionalRound,
@@ -9,6 +10,7 @@ import {
   scaleFor,
   squaredNorm,
   toModulus,
+  wrapProbability,
 } from "./quantise.ts";
 import { AesCtrRandom } from "./random.ts";
 import {
@@ -18,6 +20,7 @@ import {
   RDP_ORDERS,
   rdpAt,
 } from "./rdp.ts";
+import { rotate } from "./rotation.ts";
 import { delta } from "./units.ts";
 
 const generator = (label: number) => new AesCtrRandom(new Uint8Array(32).fill(label));
@@ -31,7 +34,7 @@ function vectorOf(dimension: number, norm: number): Float64Array {
 }
 
 describe("roundedSensitivity", () => {
-  it("meets the published norm bound", () => {
+  it("row 23: meets the published norm bound", () => {
     const { l2, l1 } = roundedSensitivity({ scaledNorm: 100, dimension: 1024, beta: Math.exp(-0.5) });
     expect(l2).toBeCloseTo(101.8430165, 7);
     expect(l1).toBeCloseTo(32 * l2, 10);
@@ -162,6 +165,55 @@ describe("scaleFor", () => {
     expect(() => scaleFor({ ...options, modulusBits: 33 })).toThrow(/modulusBits/);
     expect(() => scaleFor({ ...options, modulusBits: 20, localDeviation: Infinity })).toThrow(
       /localDeviation/,
+    );
+  });
+});
+
+describe("wrapProbability", () => {
+  const shape = { modulusBits: 20, cohort: 96, paddedDimension: 2 ** 17 };
+
+  it("is that of κ deviations of a normal at the scale that leaves them", () => {
+    const localDeviation = 0.5;
+    for (const [kappa, tail] of [
+      [4, 6.334e-5],
+      [6, 1.973e-9],
+    ] as const) {
+      const scale = scaleFor({ ...shape, localDeviation, kappa });
+      const found = wrapProbability({ ...shape, scale, localDeviation: scale * localDeviation });
+      expect(found / tail).toBeCloseTo(1, 3);
+    }
+  });
+
+  it("is what happens: coordinates of a rotated sum with noise leave a small modulus as often", () => {
+    const paddedDimension = 2 ** 15;
+    const cohort = 4;
+    const scale = 900;
+    const localDeviation = 12;
+    const random = generator(7);
+    // Four times the same unit vector, rotated, rounded, each with its own noise.
+    const vector = rotate(vectorOf(paddedDimension, 1), new Uint8Array(32).fill(1));
+    const sum = new Float64Array(paddedDimension);
+    for (let i = 0; i < cohort; i++) {
+      const noise = sampleDiscreteGaussian({ sigma: localDeviation, length: paddedDimension, random });
+      for (let k = 0; k < paddedDimension; k++) sum[k]! += Math.round(vector[k]! * scale + noise[k]!);
+    }
+    const half = 2 ** 5;
+    const wrapped = sum.filter((x) => x < -half || x >= half).length / paddedDimension;
+    // The same formula at six bits, below what a plan may have.
+    const expected = wrapProbability({
+      modulusBits: 8,
+      cohort,
+      paddedDimension,
+      scale: 4 * scale,
+      localDeviation: 4 * localDeviation,
+    });
+    expect(wrapped / expected).toBeGreaterThan(0.93);
+    expect(wrapped / expected).toBeLessThan(1.07);
+  });
+
+  it("refuses a modulus out of range", () => {
+    expect(() => wrapProbability({ ...shape, modulusBits: 33, scale: 1, localDeviation: 1 })).toThrow(
+      /modulusBits/,
     );
   });
 });

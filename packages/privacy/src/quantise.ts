@@ -7,6 +7,7 @@
  */
 
 import { l2Norm } from "./clip.ts";
+import { logErfc } from "./log-space.ts";
 import { type RandomBytes, uniformRandom } from "./random.ts";
 import { demand, demandInteger, PrivacyRangeError } from "./refusal.ts";
 
@@ -178,6 +179,31 @@ export function scaleFor(options: {
   });
   const spread = (clip * cohort) ** 2 / paddedDimension + cohort * localDeviation ** 2;
   return Math.sqrt(room) / (2 * kappa * Math.sqrt(spread));
+}
+
+/**
+ * Probability that one coordinate of a noisy sum leaves [−2^(b−1), 2^(b−1)) and wraps, when all n updates are the same
+ * vector of the clip norm: the worst case of the sum. Times d it bounds the coordinates that wrap in a round.
+ *
+ * A rotated coordinate of the sum is taken as normal with the variance that {@link scaleFor} makes room for,
+ * s²C²n²/d + n/4 + nσ²: it is the sum of d signed terms, n roundings and n noises.
+ *
+ * @param options.scale s, and the other values as for {@link scaleFor}, but `localDeviation` in quantised units.
+ */
+export function wrapProbability(options: {
+  readonly modulusBits: number;
+  readonly cohort: number;
+  readonly clip?: number;
+  readonly paddedDimension: number;
+  readonly localDeviation: number;
+  readonly scale: number;
+}): number {
+  const { modulusBits, cohort, clip = 1, paddedDimension, localDeviation, scale } = options;
+  demandInteger(modulusBits, { field: "modulusBits", from: 8, to: 32 });
+  demandInteger(cohort, { field: "cohort", from: 1, to: 2 ** 24 });
+  demandInteger(paddedDimension, { field: "paddedDimension", from: 1, to: 2 ** 30 });
+  const variance = (scale * clip * cohort) ** 2 / paddedDimension + cohort / 4 + cohort * localDeviation ** 2;
+  return Math.exp(logErfc(2 ** (modulusBits - 1) / Math.sqrt(2 * variance)));
 }
 
 /**
