@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import refusals from "../test/vectors/accountant-refusals.json" with { type: "json" };
+import dpAccounting from "../test/vectors/dp-accounting.json" with { type: "json" };
 import { calibrateNoiseMultiplier, gaussianRunEpsilon } from "./noise-multiplier.ts";
 import {
   deltaOf,
@@ -267,8 +268,7 @@ type MixedTerm = { times: number } & (
 );
 
 describe("against dp-accounting", () => {
-  const path = new URL("../test/vectors/dp-accounting.json", import.meta.url);
-  const grid: Grid = JSON.parse(readFileSync(path, "utf8"));
+  const grid = dpAccounting as unknown as Grid;
 
   const agree = (pair: PrivacyLossPair, { epsilon, delta: deltas }: Losses) => {
     for (const [i, target] of grid.deltas.entries()) {
@@ -356,10 +356,6 @@ describe("against dp-accounting", () => {
 });
 
 describe("refusals", () => {
-  const path = new URL("../test/vectors/accountant-refusals.json", import.meta.url);
-  const vectors: { function: string; input: Record<string, number | string>; field: string }[] = JSON.parse(
-    readFileSync(path, "utf8"),
-  );
   const functions: Record<string, (input: never) => unknown> = {
     gaussianPrivacyLoss,
     discreteGaussianPrivacyLoss,
@@ -369,7 +365,7 @@ describe("refusals", () => {
     rdpSubsampledGaussian,
   };
 
-  it.each(vectors)("$function names $field", ({ function: name, input, field }) => {
+  it.each(refusals)("$function names $field", ({ function: name, input, field }) => {
     expect(() => functions[name]!(input as never)).toThrow(RangeError);
     expect(() => functions[name]!(input as never)).toThrow(new RegExp(`^${field}: .+; .+`));
   });
