@@ -362,7 +362,7 @@ export class Participation {
         wipeMasks(job);
         return;
       }
-      applyMasks(vector, job, suite.maskStream);
+      applyMasks(vector, job, suite);
       wipeMasks(job);
       const packed = packBits(vector, job.bits);
       ports.event({ type: "contributed", round, epsilon, encodeMs });

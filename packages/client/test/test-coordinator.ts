@@ -401,7 +401,7 @@ export class TestCoordinator {
     const { modulusBits, paddedLength } = plan.resolved.mechanism;
     const sum = new Uint32Array(paddedLength);
     for (const name of output.vectors) addInto(sum, this.#spool.get(name)!, modulusBits);
-    applyMasks(sum, output.job, this.suite.maskStream);
+    applyMasks(sum, output.job, this.suite);
     const parentHash = this.state.modelHash;
     const parent = decodeModel(this.blobs.get(parentHash)!, parentHash);
     if (!parent.ok) throw new Error(parent.rejection.rule);

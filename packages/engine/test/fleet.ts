@@ -256,7 +256,7 @@ export class Fleet {
   #aggregate(output: Extract<TaskOutput, { type: "aggregate" }>): void {
     const { modulusBits: bits, paddedLength } = this.plan.resolved.mechanism;
     const sum = this.#sums.get(output.round)!;
-    applyMasks(sum, output.job, suite.maskStream);
+    applyMasks(sum, output.job, suite);
     const expected = new Uint32Array(paddedLength);
     const survivors = output.vectors.map((vector) => vector.split(":")[1]!);
     for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);
@@ -328,7 +328,7 @@ export class Fleet {
         const random = new AesCtrRandom(this.#random(32));
         const vector = encodeContribution(contribution, { plan: this.plan, sid: output.sid, random });
         this.#encoded.set(`${output.round}:${device.key}`, vector.slice());
-        applyMasks(vector, output.job, suite.maskStream);
+        applyMasks(vector, output.job, suite);
         this.#inputs.set(`${output.round}:${device.key}`, vector);
         device.ledger.push({
           task: this.plan.task,

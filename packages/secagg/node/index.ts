@@ -1,6 +1,5 @@
 /** The suite on Node's native cryptography; gives the same bytes as the portable one. */
 import {
-  createCipheriv,
   createHash,
   createPrivateKey,
   createPublicKey,
@@ -9,19 +8,10 @@ import {
   sign,
   verify,
 } from "node:crypto";
-import { type CryptoSuite, type MaskStream, secretboxOpen, secretboxSeal } from "../src/crypto.ts";
+import { type CryptoSuite, secretboxOpen, secretboxSeal } from "../src/crypto.ts";
+import { nodeAddMasks } from "./masks.ts";
 
-const ZEROS = new Uint8Array(64 * 1024);
-const INITIAL_COUNTER = new Uint8Array(16);
-
-/** AES-256-CTR keystream from `node:crypto`; key 32 bytes. */
-export function nodeMaskStream(key: Uint8Array): MaskStream {
-  const cipher = createCipheriv("aes-256-ctr", key, INITIAL_COUNTER);
-  return {
-    next: (length) =>
-      cipher.update(length <= ZEROS.length ? ZEROS.subarray(0, length) : new Uint8Array(length)),
-  };
-}
+export { nodeMaskStream } from "./masks.ts";
 
 /**
  * X25519, Ed25519 and AES from OpenSSL; secretbox from tweetnacl, as OpenSSL has no XSalsa20.
@@ -75,7 +65,7 @@ export function nodeSuite(): CryptoSuite {
       verify(null, message, importPublicKey("Ed25519", publicKey), signature),
     seal: secretboxSeal,
     open: secretboxOpen,
-    maskStream: nodeMaskStream,
+    addMasks: nodeAddMasks,
   };
 }
 

@@ -6,12 +6,22 @@
  * port; every implementation gives the same bytes for the same input.
  */
 import nacl from "tweetnacl";
+import { addKeystreams } from "./keystream-sum.ts";
 
 /** A one-use keystream, read front to back. */
 export interface MaskStream {
   /** The next `length` bytes. */
   next(length: number): Uint8Array;
 }
+
+/**
+ * Adds the mask of every key to `target` in place, modulo 2^32. Entry i of a mask is bytes i·w … i·w + w − 1 of the
+ * key's AES-256-CTR keystream (zero initial counter block), w = `entryBytes`, as a little-endian integer; the bits of
+ * `target` above 8·w are undefined afterwards.
+ * @param keys one-use, 32 bytes each
+ * @param entryBytes 1 to 4
+ */
+export type AddMasks = (target: Int32Array, keys: Iterable<Uint8Array>, entryBytes: number) => void;
 
 export interface KeyPair {
   readonly publicKey: Uint8Array;
@@ -35,8 +45,8 @@ export interface CryptoSuite {
   seal(plaintext: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array;
   /** Opens a secretbox; `undefined` if it was not sealed with this key and nonce. */
   open(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array | undefined;
-  /** AES-256-CTR keystream under a one-use 32-byte key, zero initial counter block. */
-  maskStream(key: Uint8Array): MaskStream;
+  /** Expands masks and adds them up. */
+  readonly addMasks: AddMasks;
 }
 
 /** Order of the Ed25519 base point, little-endian: 2^252 + 27742317777372353535851937790883648493. */
@@ -46,7 +56,7 @@ const GROUP_ORDER = new Uint8Array([
 ]);
 
 /**
- * The portable suite on tweetnacl. AES is injected, because no portable implementation of it is both fast and
+ * The portable suite on tweetnacl. AES-256-CTR (zero initial counter block) is injected, because no portable implementation of it is both fast and
  * free of secret-dependent table look-ups.
  */
 export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) => MaskStream }): CryptoSuite {
@@ -67,7 +77,7 @@ export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) =
     },
     seal: secretboxSeal,
     open: secretboxOpen,
-    maskStream,
+    addMasks: addKeystreams(maskStream),
   };
 }
 

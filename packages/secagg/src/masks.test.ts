@@ -1,8 +1,9 @@
 import { bytesToHex, hexToBytes, sha256Hex } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
 import { platformMaskStream, show } from "#platform";
-import { randomFrom } from "../test/cohort.ts";
+import { randomFrom, suite } from "../test/cohort.ts";
 import vectors from "../test/vectors/masks.json" with { type: "json" };
+import { type MaskStream, tweetnaclSuite } from "./crypto.ts";
 import { addInto, applyMasks, type MaskJob, maskJob, wipeMasks } from "./masks.ts";
 
 /** The readable twin: one entry at a time, exact integers. */
@@ -22,6 +23,8 @@ function maskExactly(vector: readonly number[], job: MaskJob): number[] {
   );
 }
 
+const portable = tweetnaclSuite({ maskStream: platformMaskStream });
+
 function randomVector(length: number, bits: number, label: string): Uint32Array {
   const bytes = randomFrom(label)(4 * length);
   return new Uint32Array(bytes.buffer).map((entry) => entry % 2 ** bits);
@@ -36,31 +39,34 @@ test.each(vectors.jobs)("vector: $bits bits", ({ bits, vector, terms, masked }) 
     length: vector.length,
     terms: terms.map(({ key, sign }) => ({ key: hexToBytes(key), sign: sign as 1 | -1 })),
   };
-  applyMasks(entries, job, platformMaskStream);
+  applyMasks(entries, job, suite);
   expect([...entries]).toEqual(masked);
 });
 
 test("vector: a mask longer than a block", () => {
   const { bits, length, key, sha256 } = vectors.longJob;
   const entries = new Uint32Array(length);
-  applyMasks(entries, { bits, length, terms: [{ key: hexToBytes(key), sign: 1 }] }, platformMaskStream);
+  applyMasks(entries, { bits, length, terms: [{ key: hexToBytes(key), sign: 1 }] }, suite);
   expect(sha256Hex(new Uint8Array(entries.buffer))).toBe(sha256);
 });
 
 test.each(Array.from({ length: 32 }, (_, i) => i + 1))(
-  "modulo 2^%i the twin agrees, at block boundaries too",
+  "modulo 2^%i the twin agrees, at block boundaries too, and both suites with it",
   (bits) => {
     for (const length of [1, 2, 3, 31, 21_843, 65_537]) {
       const vector = randomVector(length, bits, `v ${bits}`);
       const job: MaskJob = { bits, length, terms: keys.map((key, i) => ({ key, sign: i === 1 ? -1 : 1 })) };
       const expected = length < 100 || bits % 8 === 4 ? maskExactly([...vector], job) : undefined;
       const masked = vector.slice();
-      applyMasks(masked, job, platformMaskStream);
+      applyMasks(masked, job, suite);
+      const alike = vector.slice();
+      applyMasks(alike, job, portable);
+      expect(masked.every((entry, i) => entry === alike[i])).toBe(true);
       if (expected) expect(expected.every((entry, i) => entry === masked[i])).toBe(true);
       expect(masked.every((entry) => entry < 2 ** bits)).toBe(true);
       // The opposite job takes the masks off again.
       const opposite = { ...job, terms: job.terms.map(({ key, sign }) => ({ key, sign: -sign as 1 | -1 })) };
-      applyMasks(masked, opposite, platformMaskStream);
+      applyMasks(masked, opposite, suite);
       expect(masked.every((entry, i) => entry === vector[i])).toBe(true);
     }
   },
@@ -69,9 +75,9 @@ test.each(Array.from({ length: 32 }, (_, i) => i + 1))(
 test("a view into a larger buffer and a stream that starts at an odd byte are handled alike", () => {
   const job: MaskJob = { bits: 20, length: 100, terms: [{ key: keys[0]!, sign: 1 }] };
   const plain = new Uint32Array(100);
-  applyMasks(plain, job, platformMaskStream);
+  applyMasks(plain, job, suite);
   const view = new Uint32Array(200).subarray(50, 150);
-  applyMasks(view, job, (key) => {
+  const oddMaskStream = (key: Uint8Array): MaskStream => {
     const stream = platformMaskStream(key);
     return {
       next(length) {
@@ -80,14 +86,15 @@ test("a view into a larger buffer and a stream that starts at an odd byte are ha
         return padded.subarray(1);
       },
     };
-  });
+  };
+  applyMasks(view, job, tweetnaclSuite({ maskStream: oddMaskStream }));
   expect([...view]).toEqual([...plain]);
 });
 
 test("masks cover every residue evenly", () => {
   const length = 256 * 400;
   const entries = new Uint32Array(length);
-  applyMasks(entries, { bits: 8, length, terms: [{ key: keys[2]!, sign: 1 }] }, platformMaskStream);
+  applyMasks(entries, { bits: 8, length, terms: [{ key: keys[2]!, sign: 1 }] }, suite);
   const counts = new Array<number>(256).fill(0);
   for (const entry of entries) counts[entry]!++;
   const chiSquare = counts.reduce((sum, count) => sum + (count - 400) ** 2 / 400, 0);
@@ -113,7 +120,7 @@ describe("addInto", () => {
 
 test("a job of another length is refused", () => {
   const job = { bits: 8, length: 3, terms: [] };
-  expect(() => applyMasks(new Uint32Array(2), job, platformMaskStream)).toThrow(RangeError);
+  expect(() => applyMasks(new Uint32Array(2), job, suite)).toThrow(RangeError);
 });
 
 test("a job hides its keys, survives a structured clone, and can be wiped", () => {

@@ -1,5 +1,5 @@
 /** The ring of integers modulo 2^bits, bits ≤ 32, and the masks over it. */
-import type { MaskStream } from "./crypto.ts";
+import type { CryptoSuite } from "./crypto.ts";
 
 /** A masking or unmasking to be done: for every term, ± the keystream of its key is added to the vector. */
 export interface MaskJob {
@@ -11,13 +11,8 @@ export interface MaskJob {
   readonly terms: readonly { readonly key: Uint8Array; readonly sign: 1 | -1 }[];
 }
 
-/** Keystream bytes asked for at a time: few calls, and block and target stay in a core's second-level cache. */
-const BLOCK_BYTES = 64 * 1024;
-
-const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-
 /** Bytes of keystream behind one entry modulo 2^bits: ⌈bits/8⌉. */
-export function maskEntryBytes(bits: number): number {
+function maskEntryBytes(bits: number): number {
   return Math.ceil(bits / 8);
 }
 
@@ -30,87 +25,21 @@ export function maskEntryBytes(bits: number): number {
 export function applyMasks(
   vector: Uint32Array,
   job: MaskJob,
-  maskStream: (key: Uint8Array) => MaskStream,
+  { addMasks }: Pick<CryptoSuite, "addMasks">,
 ): void {
   if (vector.length !== job.length)
     throw new RangeError(`the vector has ${vector.length} entries, the job ${job.length}`);
   const mask = modulusMask(job.bits);
   const entries = signedView(vector);
   const bytes = maskEntryBytes(job.bits);
-  // To subtract masks is to add them to the negated vector: one kind of loop does for both signs.
+  // To subtract masks is to add them to the negated vector.
   negateWords(entries);
-  for (const { key, sign } of job.terms) if (sign === -1) addMask(entries, maskStream(key), bytes);
+  addMasks(entries, keysOf(job, -1), bytes);
   negateWords(entries);
-  for (const { key, sign } of job.terms) if (sign === 1) addMask(entries, maskStream(key), bytes);
+  addMasks(entries, keysOf(job, 1), bytes);
   // Reduction modulo 2^bits commutes with addition modulo 2^32, so it waits until all terms are in.
   reduceWords(entries, mask);
 }
-
-/**
- * Adds one mask to `target` modulo 2^32; the low 8·`bytes` bits are right, those above carry what was left over.
- * @param bytes of keystream an entry, 1 to 4
- */
-function addMask(target: Int32Array, stream: MaskStream, bytes: number): void {
-  const add = ADD_ENTRIES[bytes - 1]!;
-  // Whole AES blocks and whole groups of four entries.
-  const blockEntries = 16 * Math.floor(BLOCK_BYTES / (16 * bytes));
-  for (let offset = 0; offset < target.length; offset += blockEntries) {
-    const part = target.subarray(offset, offset + blockEntries);
-    const block = stream.next(bytes * part.length);
-    const grouped = part.length & ~3;
-    add(part, littleEndianWords(block), grouped);
-    for (let i = grouped; i < part.length; i++) {
-      let entry = 0;
-      for (let j = bytes - 1; j >= 0; j--) entry = (entry << 8) | block[i * bytes + j]!;
-      part[i] = (part[i]! + entry) | 0;
-    }
-  }
-}
-
-/**
- * By bytes of an entry: adds the entries that a run of little-endian words holds, four at a time. Bits that belong to
- * a neighbour are let into the high end of an entry's sum: they cannot move down into the bits that count.
- */
-const ADD_ENTRIES = [
-  (target: Int32Array, words: Int32Array, count: number): void => {
-    for (let i = 0, w = 0; i < count; i += 4, w++) {
-      const word = words[w]!;
-      target[i] = (target[i]! + word) | 0;
-      target[i + 1] = (target[i + 1]! + (word >>> 8)) | 0;
-      target[i + 2] = (target[i + 2]! + (word >>> 16)) | 0;
-      target[i + 3] = (target[i + 3]! + (word >>> 24)) | 0;
-    }
-  },
-  (target: Int32Array, words: Int32Array, count: number): void => {
-    for (let i = 0, w = 0; i < count; i += 4, w += 2) {
-      const first = words[w]!;
-      const second = words[w + 1]!;
-      target[i] = (target[i]! + first) | 0;
-      target[i + 1] = (target[i + 1]! + (first >>> 16)) | 0;
-      target[i + 2] = (target[i + 2]! + second) | 0;
-      target[i + 3] = (target[i + 3]! + (second >>> 16)) | 0;
-    }
-  },
-  (target: Int32Array, words: Int32Array, count: number): void => {
-    for (let i = 0, w = 0; i < count; i += 4, w += 3) {
-      const first = words[w]!;
-      const second = words[w + 1]!;
-      const third = words[w + 2]!;
-      target[i] = (target[i]! + first) | 0;
-      target[i + 1] = (target[i + 1]! + ((first >>> 24) | (second << 8))) | 0;
-      target[i + 2] = (target[i + 2]! + ((second >>> 16) | (third << 16))) | 0;
-      target[i + 3] = (target[i + 3]! + (third >>> 8)) | 0;
-    }
-  },
-  (target: Int32Array, words: Int32Array, count: number): void => {
-    for (let i = 0; i < count; i += 4) {
-      target[i] = (target[i]! + words[i]!) | 0;
-      target[i + 1] = (target[i + 1]! + words[i + 1]!) | 0;
-      target[i + 2] = (target[i + 2]! + words[i + 2]!) | 0;
-      target[i + 3] = (target[i + 3]! + words[i + 3]!) | 0;
-    }
-  },
-] as const;
 
 /**
  * Adds `vector` to `sum` in place, modulo 2^bits.
@@ -144,6 +73,10 @@ export function maskJob(job: MaskJob): MaskJob {
   );
 }
 
+function keysOf({ terms }: MaskJob, wanted: 1 | -1): Uint8Array[] {
+  return terms.filter(({ sign }) => sign === wanted).map(({ key }) => key);
+}
+
 /** 2^bits − 1 as a 32-bit pattern. */
 function modulusMask(bits: number): number {
   if (!Number.isInteger(bits) || bits < 1 || bits > 32)
@@ -156,9 +89,15 @@ function signedView(vector: Uint32Array): Int32Array {
   return new Int32Array(vector.buffer, vector.byteOffset, vector.length);
 }
 
+/** Four entries a turn: half the time of the plain loop. */
 function addWords(target: Int32Array, words: Int32Array): void {
   const grouped = target.length & ~3;
-  ADD_ENTRIES[3](target, words, grouped);
+  for (let i = 0; i < grouped; i += 4) {
+    target[i] = (target[i]! + words[i]!) | 0;
+    target[i + 1] = (target[i + 1]! + words[i + 1]!) | 0;
+    target[i + 2] = (target[i + 2]! + words[i + 2]!) | 0;
+    target[i + 3] = (target[i + 3]! + words[i + 3]!) | 0;
+  }
   for (let i = grouped; i < target.length; i++) target[i] = (target[i]! + words[i]!) | 0;
 }
 
@@ -168,13 +107,4 @@ function negateWords(target: Int32Array): void {
 
 function reduceWords(target: Int32Array, mask: number): void {
   for (let i = 0; i < target.length; i++) target[i]! &= mask;
-}
-
-/** The whole words of `bytes`. */
-function littleEndianWords(bytes: Uint8Array): Int32Array {
-  const count = bytes.length >> 2;
-  if (LITTLE_ENDIAN && bytes.byteOffset % 4 === 0)
-    return new Int32Array(bytes.buffer, bytes.byteOffset, count);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Int32Array.from({ length: count }, (_, i) => view.getInt32(4 * i, true));
 }

@@ -163,7 +163,7 @@ class InMemoryRound {
       ...(members && { sid: members.sid }),
     };
     if (end.type === "failed") return { outcome: end.rejection, survivors: [], corrupt: [], ...record };
-    applyMasks(this.#sum, end.job, this.#options.suite.maskStream);
+    applyMasks(this.#sum, end.job, this.#options.suite);
     wipeMasks(end.job);
     const survivors = clients(end.survivors);
     return { outcome: "released", sum: this.#sum, survivors, corrupt: clients(end.corrupt), ...record };
@@ -248,7 +248,7 @@ class InMemoryRound {
         return;
       case "mask": {
         const vector = this.#options.vectors[client]!.slice();
-        applyMasks(vector, output.job, this.#options.suite.maskStream);
+        applyMasks(vector, output.job, this.#options.suite);
         wipeMasks(output.job);
         const message = { type: "masked-input", round, vector: packBits(vector, bits) } as const;
         this.#send({ from: client, to: "coordinator", message });

@@ -41,10 +41,7 @@ export class StopWatch {
       ),
       seal: timed((plain: Uint8Array, key: Uint8Array, nonce: Uint8Array) => suite.seal(plain, key, nonce)),
       open: timed((box: Uint8Array, key: Uint8Array, nonce: Uint8Array) => suite.open(box, key, nonce)),
-      maskStream: (key) => {
-        const stream = suite.maskStream(key);
-        return { next: timed((length: number) => stream.next(length)) };
-      },
+      addMasks: timed(suite.addMasks),
     };
   }
 }

@@ -93,7 +93,7 @@ export class RunningSum {
   /** The plain sum: the running sum with the job's masks taken off. */
   unmask(job: MaskJob, suite: CryptoSuite): Uint32Array {
     const sum = this.#sum?.slice() ?? new Uint32Array(this.#options.length);
-    applyMasks(sum, job, suite.maskStream);
+    applyMasks(sum, job, suite);
     return sum;
   }
 
