@@ -13,7 +13,7 @@ import {
   type SignedPlan,
   utf8ToBytes,
 } from "@kindred/protocol";
-import { nodeSuite } from "@kindred/secagg/node";
+import { nodeSuite, RecoveryPool } from "@kindred/secagg/node";
 import { type Logger, pino } from "pino";
 import { createHttpApp } from "./http/app.ts";
 import { carefulLogger } from "./logging.ts";
@@ -65,6 +65,8 @@ interface RunningTask extends ServedTask {
 
 const DEFAULT_RECONNECT_GRACE_MS = 10_000;
 const DEFAULT_CHUNKS_PER_SECOND = 200;
+/** Cohort whose threads are started before the sum has to be recovered. */
+const LARGE_COHORT = 64;
 /** Pause before a task that could not be opened is tried again. */
 const REOPEN_MS = 5_000;
 
@@ -80,6 +82,7 @@ export class Coordinator {
   readonly #random: (length: number) => Uint8Array;
   readonly #logger: Logger;
   readonly #suite = nodeSuite();
+  readonly #recoveries = new RecoveryPool();
   readonly #tasks = new Map<string, RunningTask>();
   readonly #reopenings = new Set<() => void>();
   /** Writers of the ledger take turns: its chain has one end. */
@@ -276,6 +279,7 @@ export class Coordinator {
   async #stopTasks(): Promise<void> {
     for (const cancel of this.#reopenings) cancel();
     await Promise.all([...this.#tasks.values()].map(({ runtime }) => runtime.stop()));
+    await this.#recoveries.close();
   }
 
   async #resumeTasks(): Promise<void> {
@@ -314,6 +318,7 @@ export class Coordinator {
       config: { plan, planDigest: record.planDigest },
       key: this.#key,
       suite: this.#suite,
+      recover: (...job) => this.#recoveries.recover(...job),
       clock: this.#clock,
       random: this.#random,
       outbox: this.#gateway.outbox(task),
@@ -348,6 +353,8 @@ export class Coordinator {
     const running = this.#tasks.get(task);
     if (output.type === "phase" && output.phase === "selecting" && running !== undefined)
       Object.assign(running.traffic, { up: 0, down: 0 });
+    if (output.type === "phase" && output.phase === "masking" && output.clients >= LARGE_COHORT)
+      this.#recoveries.prepare();
     if (output.type === "phase" || output.type === "round")
       this.#logger.info({ task, ...output }, output.type);
     this.#options.observe?.(task, output);

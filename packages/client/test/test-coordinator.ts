@@ -44,7 +44,7 @@ import {
   utf8ToBytes,
   versionRejection,
 } from "@kindred/protocol";
-import { addInto, applyMasks } from "@kindred/secagg";
+import { addInto, recoverSum } from "@kindred/secagg";
 import { nodeSuite } from "@kindred/secagg/node";
 import type { Clock } from "../src/clock.ts";
 import type { ConnectionEvents, TransportFactory } from "../src/transport.ts";
@@ -401,7 +401,8 @@ export class TestCoordinator {
     const { modulusBits, paddedLength } = plan.resolved.mechanism;
     const sum = new Uint32Array(paddedLength);
     for (const name of output.vectors) addInto(sum, this.#spool.get(name)!, modulusBits);
-    applyMasks(sum, output.job, this.suite);
+    const recovered = recoverSum(output.job, { sum, suite: this.suite });
+    if (!recovered.ok) throw new Error(recovered.rejection.rule);
     const parentHash = this.state.modelHash;
     const parent = decodeModel(this.blobs.get(parentHash)!, parentHash);
     if (!parent.ok) throw new Error(parent.rejection.rule);

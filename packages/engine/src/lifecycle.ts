@@ -6,10 +6,10 @@ import { checkRoundBudget, epsilonAfter, mostExposed } from "./round-budget.ts";
 import type {
   Phase,
   PhaseTimes,
-  Release,
   RoundRecord,
   TaskConfig,
   TaskEnvironment,
+  TaskEvent,
   TaskOutput,
   TaskState,
   Transition,
@@ -111,6 +111,7 @@ function failedRecord(input: {
     lossDeviation: null,
     silhouette: null,
     reason: input.reason,
+    corrupt: [],
     poisson: false,
     times: input.times,
   };
@@ -239,7 +240,7 @@ function closeRound(
 /** Records a release in the ledger and publishes it; the next round may start. */
 export function publishRound(
   state: TaskState,
-  release: Release,
+  { release, corrupt = [] }: Pick<Extract<TaskEvent, { type: "aggregated" }>, "release" | "corrupt">,
   {
     phase,
     config,
@@ -297,6 +298,7 @@ export function publishRound(
         lossDeviation: release.lossDeviation,
         silhouette: release.silhouette,
         reason: null,
+        corrupt: corrupt.map((member) => phase.devices[member]!),
         poisson,
         times: { ...phase.times, finished: env.now },
       },

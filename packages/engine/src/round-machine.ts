@@ -76,7 +76,7 @@ export function stepTask(
     case "aggregated": {
       const { phase } = state;
       if (phase.name !== "aggregating" || phase.round !== event.round) return unexpected(state, event.type);
-      return publishRound(state, event.release, { phase, config, env });
+      return publishRound(state, event, { phase, config, env });
     }
     case "aggregation-failed":
       if (state.phase.name !== "aggregating" || state.phase.round !== event.round)
@@ -314,6 +314,7 @@ function secureOutput(
         times: { ...phase.times, aggregating: env.now },
         cohort: phase.cohort,
         survivors,
+        devices: members.devices,
         present: phase.present,
         inputs: phase.inputs,
         job: output.job,

@@ -6,7 +6,7 @@
  */
 import type { LedgerBody } from "@kindred/privacy";
 import type { ClientMessage, Plan, Rejection, ServerMessage } from "@kindred/protocol";
-import type { CryptoSuite, MaskJob, ServerState } from "@kindred/secagg";
+import type { CryptoSuite, RecoveryJob, ServerState } from "@kindred/secagg";
 
 export type SecurePhase = "enrolling" | "sharing" | "masking" | "consistency" | "unmasking";
 export type PhaseName =
@@ -56,9 +56,11 @@ export type Phase =
       readonly name: "aggregating";
       readonly cohort: number;
       readonly survivors: readonly string[];
+      /** Devices by member index. */
+      readonly devices: readonly string[];
       readonly present: Set<string>;
       readonly inputs: ReadonlyMap<string, string>;
-      readonly job: MaskJob;
+      readonly job: RecoveryJob;
       readonly sid: Uint8Array;
       readonly poisson: boolean;
     } & RoundContext)
@@ -128,7 +130,13 @@ export type TaskEvent =
     }
   | { readonly type: "departed"; readonly device: string }
   | { readonly type: "timer"; readonly round: number; readonly name: string }
-  | { readonly type: "aggregated"; readonly round: number; readonly release: Release }
+  /** `corrupt`: members, by index, whose revealed shares were found wrong; the sum came out in spite of them. */
+  | {
+      readonly type: "aggregated";
+      readonly round: number;
+      readonly release: Release;
+      readonly corrupt?: readonly number[];
+    }
   | { readonly type: "aggregation-failed"; readonly round: number; readonly rejection: Rejection }
   /** The coordinator cannot go on with the round, in whichever phase it is. */
   | { readonly type: "abandon"; readonly round: number; readonly rejection: Rejection }
@@ -147,6 +155,8 @@ export interface RoundRecord {
   readonly lossDeviation: number | null;
   readonly silhouette: number | null;
   readonly reason: string | null;
+  /** Devices whose revealed shares were found wrong, or were dealt wrong: evidence, no proof. */
+  readonly corrupt: readonly string[];
   /** Whether this cohort and all before it were Poisson samples, nobody cut off and no round failed. */
   readonly poisson: boolean;
   readonly times: PhaseTimes;
@@ -161,11 +171,14 @@ export type TaskOutput =
   | { readonly type: "accumulate"; readonly round: number; readonly vector: string }
   /** Forget the round's running sum and spool. */
   | { readonly type: "discard"; readonly round: number; readonly vectors: readonly string[] }
-  /** Unmask the running sum and compute the release; the answer comes back as `aggregated`. */
+  /**
+   * Recover the plain sum from the running sum and compute the release; the answer comes back as `aggregated`, or as
+   * `aggregation-failed`. Whoever does it wipes the job.
+   */
   | {
       readonly type: "aggregate";
       readonly round: number;
-      readonly job: MaskJob;
+      readonly job: RecoveryJob;
       readonly sid: Uint8Array;
       readonly survivors: number;
       readonly vectors: readonly string[];

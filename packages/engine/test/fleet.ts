@@ -11,7 +11,7 @@ import {
   type ServerMessage,
   sha256Bytes,
 } from "@kindred/protocol";
-import { addInto, applyMasks } from "@kindred/secagg";
+import { addInto, applyMasks, recoverSum } from "@kindred/secagg";
 import { nodeSuite } from "@kindred/secagg/node";
 import {
   type Contribution,
@@ -256,7 +256,11 @@ export class Fleet {
   #aggregate(output: Extract<TaskOutput, { type: "aggregate" }>): void {
     const { modulusBits: bits, paddedLength } = this.plan.resolved.mechanism;
     const sum = this.#sums.get(output.round)!;
-    applyMasks(sum, output.job, suite);
+    const recovered = recoverSum(output.job, { sum, suite });
+    if (!recovered.ok) {
+      this.submit({ type: "aggregation-failed", round: output.round, rejection: recovered.rejection });
+      return;
+    }
     const expected = new Uint32Array(paddedLength);
     const survivors = output.vectors.map((vector) => vector.split(":")[1]!);
     for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);

@@ -9,7 +9,7 @@ import {
 } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
 import { secondAnswer } from "./enrolment.ts";
-import { SECRET_BYTES } from "./recovery.ts";
+import { equalReveals, packReveal, SECRET_BYTES, SHARE_BYTES } from "./recovery-job.ts";
 import {
   type ConsistencyState,
   type MaskingState,
@@ -80,7 +80,7 @@ export function recordAnswer(
       const { shares } = event as Extract<MemberAnswer, { type: "reveal" }>;
       const checked = checkRevealed(state, shares, member);
       if (!checked.ok) return checked;
-      return record({ ...state, waiting, reveals: withSlot(state.reveals, member, shares) });
+      return record({ ...state, waiting, reveals: withSlot(state.reveals, member, packReveal(shares)) });
     }
   }
 }
@@ -126,13 +126,8 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
     case "reveal": {
       const before = "reveals" in state ? state.reveals[member] : undefined;
       if (before === undefined) return undefined;
-      return (
-        before.length === event.shares.length &&
-        before.every(({ owner, kind, share }, i) => {
-          const now = event.shares[i]!;
-          return now.owner === owner && now.kind === kind && equalBytes(now.share, share);
-        })
-      );
+      const wellFormed = event.shares.every(({ share }) => share.length === SHARE_BYTES);
+      return wellFormed && equalReveals(before, packReveal(event.shares));
     }
   }
 }

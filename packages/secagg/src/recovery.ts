@@ -1,67 +1,99 @@
 /** The coordinator's reconstruction (R4): secrets from revealed shares, checked against what R0 committed to. */
-import { accepted, equalBytes, type Result, type RevealedShare, rejected } from "@kindred/protocol";
+import { accepted, equalBytes, type Result, rejected } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
-import { type MaskShape, pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
-import { type MaskJob, maskJob } from "./masks.ts";
-import { type Session, shareX } from "./session.ts";
+import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
+import { applyMasks, type MaskJob, wipeMasks } from "./masks.ts";
+import { type RecoveryJob, recoveryOwners, SECRET_BYTES, SHARE_BYTES } from "./recovery-job.ts";
+import { shareX } from "./session.ts";
 import { combineWith, interpolateShare, lagrangeCoefficients, type Share } from "./shamir.ts";
 
-/** Bytes of a self-mask seed and of an X25519 secret key. */
-export const SECRET_BYTES = 32;
 /** Subsets of shares that are tried for one secret before the round is given up. */
 const MAX_ATTEMPTS = 256;
+/** Masks that are derived before they are applied: the keys of a whole round would be a burden on memory. */
+const BATCH_TERMS = 256;
 
-export interface RecoveryInput {
-  readonly session: Session;
-  readonly shape: MaskShape;
-  /** U2 and U3, sorted. */
-  readonly sharing: readonly number[];
-  readonly survivors: readonly number[];
-  /** By member: what it revealed in R4. Every share is well-formed and of the kind that U3 implies. */
-  readonly reveals: readonly (readonly RevealedShare[] | undefined)[];
+export interface RecoveryPart {
+  /** Whose secrets to recover: `recoveryOwners` of the job, or some of them. */
+  readonly owners: Iterable<number>;
+  /** `job.length` entries below 2^bits; masks are taken off it in place. */
+  readonly sum: Uint32Array;
   readonly suite: CryptoSuite;
 }
 
 /**
- * The job that turns the sum of U3's masked inputs into the sum of its plain vectors: takes off the self masks of U3,
- * and the pairwise masks that members of U2∖U3 left behind.
- * @returns the job, and the members whose shares did not match; `reconstruction-failed` naming the owner of a secret
- *   that no tried subset reconstructs
+ * Takes masks off a sum of masked inputs: the self masks of U3, and the pairwise masks that members of U2∖U3 left
+ * behind, as far as they belong to the given owners. Parts add up: applied to zeros, the results of a partition of the
+ * owners sum to what has to be added to the masked sum.
+ * @returns the members whose shares were found wrong, sorted; `reconstruction-failed` naming the owner of a secret
+ *   that does not come out of the shares, with `sum` half done
  */
-export function recoverMasks(input: RecoveryInput): Result<{ job: MaskJob; corrupt: readonly number[] }> {
-  const { session, shape, sharing, survivors, suite } = input;
-  const { sid, entries } = session;
-  const reconstruct = reconstructor(input);
-  const alive = new Set(survivors);
-  const terms: { key: Uint8Array; sign: 1 | -1 }[] = [];
-  for (const owner of sharing) {
-    const { seedCommitment: commitment, sPublic } = entries[owner]!;
-    if (alive.has(owner)) {
+export function recoverPart(
+  job: RecoveryJob,
+  { owners, sum, suite }: RecoveryPart,
+): Result<{ readonly corrupt: readonly number[] }> {
+  const { sid, bits, length, sPublic, seedCommitments } = job;
+  const shape = { bits, length };
+  const reconstruct = reconstructor(job);
+  const peersOf = new Map(job.dropped.map(({ owner, peers }) => [owner, peers]));
+  // One array per member for the whole job: a suite may keep what it derives from a key beside the key.
+  const publicKeys: Uint8Array[] = [];
+  const publicKey = (member: number): Uint8Array => {
+    publicKeys[member] ??= memberBytes(sPublic, member);
+    return publicKeys[member];
+  };
+  let terms: MaskJob["terms"][number][] = [];
+  const flush = (): void => {
+    const batch = { ...shape, terms };
+    applyMasks(sum, batch, suite);
+    wipeMasks(batch);
+    terms = [];
+  };
+  const add = (term: MaskJob["terms"][number]): void => {
+    if (terms.push(term) >= BATCH_TERMS) flush();
+  };
+  for (const owner of owners) {
+    const peers = peersOf.get(owner);
+    if (peers === undefined) {
+      const commitment = memberBytes(seedCommitments, owner);
       const seed = reconstruct.secret(owner, (candidate) =>
         equalBytes(seedCommitment(candidate), commitment),
       );
       if (seed === undefined) return irrecoverable(owner, "self-mask seed");
-      terms.push({ key: selfMaskKey(seed, { sid, owner, shape }), sign: -1 });
+      add({ key: selfMaskKey(seed, { sid, owner, shape }), sign: -1 });
       seed.fill(0);
       continue;
     }
     const sSecret = reconstruct.secret(owner, (candidate) =>
-      equalBytes(suite.agreementKeyPair(candidate).publicKey, sPublic),
+      equalBytes(suite.agreementKeyPair(candidate).publicKey, publicKey(owner)),
     );
     if (sSecret === undefined) return irrecoverable(owner, "mask key");
-    for (const peer of session.neighbours(owner)) {
-      if (!alive.has(peer)) continue;
-      const agreement = suite.agree(sSecret, entries[peer]!.sPublic);
+    for (const peer of peers) {
+      const agreement = suite.agree(sSecret, publicKey(peer));
       if (agreement === undefined) return irrecoverable(peer, "agreement with a dropped member");
       const key = pairwiseMaskKey(agreement, { sid, between: [owner, peer], shape });
       agreement.fill(0);
       // The survivor `peer` added this mask if owner < peer and took it off otherwise.
-      terms.push({ key, sign: owner < peer ? -1 : 1 });
+      add({ key, sign: owner < peer ? -1 : 1 });
     }
     sSecret.fill(0);
   }
-  return accepted({ job: maskJob({ ...shape, terms }), corrupt: reconstruct.corrupt() });
+  flush();
+  return accepted({ corrupt: reconstruct.corrupt() });
 }
+
+/** The whole job on the calling thread. @param sum the masked sum, which becomes the plain sum */
+export function recoverSum(
+  job: RecoveryJob,
+  { sum, suite }: Omit<RecoveryPart, "owners">,
+): Result<{ readonly corrupt: readonly number[] }> {
+  return recoverPart(job, { owners: recoveryOwners(job), sum, suite });
+}
+
+function memberBytes(table: Uint8Array, member: number): Uint8Array {
+  return table.slice(32 * member, 32 * (member + 1));
+}
+
+type HeldShare = Share & { readonly holder: number };
 
 interface Reconstructor {
   secret(owner: number, matches: (candidate: Uint8Array) => boolean): Uint8Array | undefined;
@@ -69,36 +101,28 @@ interface Reconstructor {
   corrupt(): readonly number[];
 }
 
-function reconstructor({ session, reveals }: RecoveryInput): Reconstructor {
-  const { threshold } = session;
+function reconstructor(job: RecoveryJob): Reconstructor {
+  const { threshold } = job;
   const corrupt = new Set<number>();
   // Owners share their holders, all of them in the complete graph: the costly coefficients repeat.
-  const known = new Map<string, Float64Array>();
-  const byOwner = new Map<number, { holder: number; share: Uint8Array }[]>();
-  reveals.forEach((shares, holder) => {
-    for (const { owner, share } of shares ?? []) {
-      const list = byOwner.get(owner) ?? [];
-      list.push({ holder, share });
-      byOwner.set(owner, list);
-    }
-  });
+  let known: { label: string; coefficients: Float64Array } | undefined;
+  const sharesOf = sharesByOwner(job);
 
   function combine(shares: readonly Share[]): Uint8Array | undefined {
     const xs = shares.map(({ x }) => x);
     const label = xs.join();
-    const coefficients = known.get(label) ?? lagrangeCoefficients(xs);
-    known.set(label, coefficients);
-    return combineWith(coefficients, shares, SECRET_BYTES);
+    if (known?.label !== label) known = { label, coefficients: lagrangeCoefficients(xs) };
+    return combineWith(known.coefficients, shares, SECRET_BYTES);
   }
 
   return {
     secret(owner, matches) {
-      const revealed = byOwner.get(owner) ?? [];
+      const revealed = sharesOf(owner);
       // Members caught once come last: with them out of the way the first attempt succeeds.
       const ordered = [
         ...revealed.filter(({ holder }) => !corrupt.has(holder)),
         ...revealed.filter(({ holder }) => corrupt.has(holder)),
-      ].map(({ holder, share }) => ({ holder, x: shareX(holder), share }));
+      ];
       if (ordered.length < threshold) return undefined;
       let attempt = 0;
       for (const subset of subsets(ordered, threshold)) {
@@ -108,11 +132,40 @@ function reconstructor({ session, reveals }: RecoveryInput): Reconstructor {
           if (attempt > 0) for (const culprit of culprits(ordered, subset)) corrupt.add(culprit);
           return candidate;
         }
+        candidate?.fill(0);
         if (++attempt >= MAX_ATTEMPTS) break;
       }
       return undefined;
     },
     corrupt: () => [...corrupt].sort((a, b) => a - b),
+  };
+}
+
+/** Looks the shares of an owner up, in order of their holders, in one table for all. */
+function sharesByOwner({ holders, reveals, sPublic }: RecoveryJob): (owner: number) => HeldShare[] {
+  const begin = new Uint32Array(sPublic.length / 32 + 1);
+  for (const { owners } of reveals) for (const owner of owners) begin[owner + 1]!++;
+  for (let owner = 1; owner < begin.length; owner++) begin[owner]! += begin[owner - 1]!;
+  const total = begin.at(-1)!;
+  const rank = new Uint32Array(total);
+  const position = new Uint32Array(total);
+  const next = begin.slice();
+  reveals.forEach(({ owners }, r) => {
+    owners.forEach((owner, p) => {
+      const at = next[owner]!++;
+      rank[at] = r;
+      position[at] = p;
+    });
+  });
+  return (owner) => {
+    const found: HeldShare[] = [];
+    for (let at = begin[owner]!; at < begin[owner + 1]!; at++) {
+      const holder = holders[rank[at]!]!;
+      const from = SHARE_BYTES * position[at]!;
+      const share = reveals[rank[at]!]!.shares.subarray(from, from + SHARE_BYTES);
+      found.push({ holder, x: shareX(holder), share });
+    }
+    return found;
   };
 }
 
@@ -147,10 +200,7 @@ function* subsets<T>(items: readonly T[], size: number): Generator<readonly T[]>
  * errors that cancel at x = 0 could throw suspicion on the honest, and nobody is named. Evidence against holder or
  * dealer, no proof: whoever dealt a wrong share makes its holder look guilty.
  */
-function culprits(
-  all: readonly (Share & { readonly holder: number })[],
-  subset: readonly (Share & { readonly holder: number })[],
-): number[] {
+function culprits(all: readonly HeldShare[], subset: readonly HeldShare[]): number[] {
   const inside = new Set(subset.map(({ holder }) => holder));
   const xs = subset.map(({ x }) => x);
   const contradicting = all

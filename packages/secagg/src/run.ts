@@ -22,6 +22,8 @@ import { type ClientEvent, type ClientOutput, startClient, stepClient } from "./
 import type { ClientState } from "./client-state.ts";
 import type { CryptoSuite } from "./crypto.ts";
 import { addInto, applyMasks, wipeMasks } from "./masks.ts";
+import { recoverSum } from "./recovery.ts";
+import { type RecoveryJob, wipeRecovery } from "./recovery-job.ts";
 import { type ServerEvent, type ServerOutput, startServer, stepServer } from "./server.ts";
 import { type ServerPhase, type ServerState, serverMembers } from "./server-state.ts";
 import type { RoundBinding } from "./session.ts";
@@ -48,6 +50,8 @@ export interface RunOptions extends Partial<Omit<RoundBinding, "bits" | "length"
   readonly dropouts?: readonly Dropout[];
   /** An adversary on the wire: what arrives in place of a message; nothing, the same, another, or several. */
   readonly intercept?: (delivery: Delivery) => readonly Delivery[];
+  /** Sees the job before it is done and wiped, and the masked sum. */
+  readonly onRecovery?: (job: RecoveryJob, masked: Uint32Array) => void;
 }
 
 export interface TranscriptEntry {
@@ -163,10 +167,13 @@ class InMemoryRound {
       ...(members && { sid: members.sid }),
     };
     if (end.type === "failed") return { outcome: end.rejection, survivors: [], corrupt: [], ...record };
-    applyMasks(this.#sum, end.job, this.#options.suite);
-    wipeMasks(end.job);
+    this.#options.onRecovery?.(end.job, this.#sum);
+    const recovered = recoverSum(end.job, { sum: this.#sum, suite: this.#options.suite });
+    wipeRecovery(end.job);
+    if (!recovered.ok) return { outcome: recovered.rejection, survivors: [], corrupt: [], ...record };
     const survivors = clients(end.survivors);
-    return { outcome: "released", sum: this.#sum, survivors, corrupt: clients(end.corrupt), ...record };
+    const corrupt = clients(recovered.value.corrupt);
+    return { outcome: "released", sum: this.#sum, survivors, corrupt, ...record };
   }
 
   /** Delivers messages in the order in which they were sent until none is left. */

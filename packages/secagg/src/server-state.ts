@@ -1,6 +1,7 @@
 /** The coordinator's states: one per phase, each with exactly that phase's data, and what they say about members. */
-import type { Rejection, RevealedShare, SealedShare } from "@kindred/protocol";
+import type { Rejection, SealedShare } from "@kindred/protocol";
 import type { Enrolment } from "./enrolment.ts";
+import type { PackedReveal } from "./recovery-job.ts";
 import type { RoundBinding, Session } from "./session.ts";
 
 export interface ServerConfig extends RoundBinding {
@@ -47,7 +48,7 @@ interface ConsistencyData extends MaskingData {
   readonly signatures: Slots<Uint8Array>;
 }
 interface UnmaskingData extends ConsistencyData {
-  readonly reveals: Slots<readonly RevealedShare[]>;
+  readonly reveals: Slots<PackedReveal>;
 }
 
 export interface EnrollingState {

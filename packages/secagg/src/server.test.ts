@@ -100,7 +100,6 @@ describe("the honest course", () => {
     expect(kinds(outputs)).toEqual(["accepted", "unmask"]);
     expect(outputs[1]).toMatchObject({
       survivors: [0, 1, 2, 3, 4],
-      corrupt: [],
       job: { bits: 16, length: 4 },
     });
     expect(serverMembers(round.state)).toMatchObject({ survivors: [0, 1, 2, 3, 4], waitingFor: [] });
@@ -316,7 +315,7 @@ describe("what members hold against", () => {
     expect(unmask).toMatchObject({
       type: "unmask",
       survivors: [0, 1, 2, 3, 4],
-      job: { terms: { length: 5 } },
+      job: { survivors: { length: 5 }, dropped: [] },
     });
   });
 

@@ -1,6 +1,6 @@
 /**
  * The coordinator's machine of one round of secure aggregation. It never sees a vector: it says whose masked input
- * counts, and at the end which masks turn the sum of those into the plain sum.
+ * counts, and at the end what turns the sum of those into the plain sum.
  *
  * Pure: state + event + environment in, state + outputs out. No step alters a state it was given, so a round can be
  * replayed from its events; an event copies a few arrays of n references, never the messages behind them.
@@ -27,8 +27,7 @@ import {
   removeCandidate,
   secondAnswer,
 } from "./enrolment.ts";
-import type { MaskJob } from "./masks.ts";
-import { recoverMasks } from "./recovery.ts";
+import { type RecoveryJob, recoveryJob } from "./recovery-job.ts";
 import { equalAdvertisements } from "./roster.ts";
 import {
   answers,
@@ -62,14 +61,12 @@ export type ServerOutput =
   | { readonly type: "rejected"; readonly from: string; readonly rejection: Rejection }
   /** A phase has begun. */
   | { readonly type: "phase"; readonly phase: ServerPhase }
-  /** Apply the job to the sum of the survivors' masked inputs. The machine has ended. */
+  /** Recover the plain sum from the sum of the survivors' masked inputs (`recoverPart`). The machine has ended. */
   | {
       readonly type: "unmask";
-      readonly job: MaskJob;
+      readonly job: RecoveryJob;
       /** U3, sorted. */
       readonly survivors: readonly number[];
-      /** Members whose revealed shares contradicted a committed secret, sorted. */
-      readonly corrupt: readonly number[];
     }
   /** The round fails; the machine has ended. */
   | { readonly type: "failed"; readonly rejection: Rejection };
@@ -93,9 +90,9 @@ export function stepServer(state: ServerState, event: ServerEvent, env: ServerEn
   switch (event.type) {
     case "close":
       if (event.phase !== undefined && event.phase !== state.phase) return { state, outputs: [] };
-      return close(state, "deadline-passed", env);
+      return close(state, "deadline-passed");
     case "departed":
-      return depart(state, event.from, env);
+      return depart(state, event.from);
     case "advertise":
       return advertise(state, event.advertisement, env);
     default:
@@ -133,30 +130,30 @@ function answer(state: ServerState, event: MemberAnswer, env: ServerEnvironment)
   if (!recorded.ok) return refuse(state, from, recorded.rejection);
   const { repeated } = recorded.value;
   const outputs: ServerOutput[] = [{ type: "accepted", from, repeated }];
-  return repeated ? { state, outputs } : after(outputs, settle(recorded.value.state, env));
+  return repeated ? { state, outputs } : after(outputs, settle(recorded.value.state));
 }
 
-function depart(state: ServerState, from: string, env: ServerEnvironment): ServerStep {
+function depart(state: ServerState, from: string): ServerStep {
   if (state.phase === "enrolling")
     return { state: { ...state, enrolment: removeCandidate(state.enrolment, from) }, outputs: [] };
   if (state.phase === "finished" || state.phase === "failed") return { state, outputs: [] };
   const member = state.indexOf.get(from);
   if (member === undefined || !state.present[member]) return { state, outputs: [] };
   const waiting = state.waiting - (isAwaited(state, member) ? 1 : 0);
-  return settle({ ...state, waiting, present: withSlot(state.present, member, false) }, env);
+  return settle({ ...state, waiting, present: withSlot(state.present, member, false) });
 }
 
 /** Ends the phase as soon as its result is certain. */
-function settle(state: RunningState, env: ServerEnvironment): ServerStep {
+function settle(state: RunningState): ServerStep {
   const hopeless = answeredMembers(state).length + state.waiting < required(state);
-  return state.waiting === 0 || hopeless ? close(state, "too-few-survivors", env) : { state, outputs: [] };
+  return state.waiting === 0 || hopeless ? close(state, "too-few-survivors") : { state, outputs: [] };
 }
 
 /**
  * Ends the phase under way.
  * @param code what it is called if members that are needed have not answered R3 or R4
  */
-function close(state: ServerState, code: ErrorCode, env: ServerEnvironment): ServerStep {
+function close(state: ServerState, code: ErrorCode): ServerStep {
   switch (state.phase) {
     case "enrolling":
       return closeEnrolling(state);
@@ -167,7 +164,7 @@ function close(state: ServerState, code: ErrorCode, env: ServerEnvironment): Ser
     case "consistency":
       return closeConsistency(state, code);
     case "unmasking":
-      return closeUnmasking(state, { code, env });
+      return closeUnmasking(state, code);
     default:
       return { state, outputs: [] };
   }
@@ -263,21 +260,17 @@ function closeConsistency(state: ConsistencyState, code: ErrorCode): ServerStep 
   return beginOrFail(next, (member) => ({ type: "unmask", round, signatures: near(member) }));
 }
 
-function closeUnmasking(
-  state: UnmaskingState,
-  { code, env }: { code: ErrorCode; env: ServerEnvironment },
-): ServerStep {
+/** Whoever revealed is all there will be; what is left is work outside the machine. */
+function closeUnmasking(state: UnmaskingState, code: ErrorCode): ServerStep {
   const { config, session, sharing, survivors, reveals } = state;
   const revealed = answeredMembers(state);
   if (revealed.length < required(state)) return tooFew(state, revealed.length, code);
-  const shape = { bits: config.bits, length: config.length };
-  const recovered = recoverMasks({ session, shape, sharing, survivors, reveals, suite: env.suite });
-  if (!recovered.ok) return fail(state, recovered.rejection);
-  const { job, corrupt } = recovered.value;
+  const { bits, length } = config;
+  const job = recoveryJob({ session, bits, length, sharing, survivors, reveals });
   const roll = rollOf(state)!;
   return {
     state: { phase: "finished", roll, sharing, survivors },
-    outputs: [{ type: "unmask", job, survivors, corrupt }],
+    outputs: [{ type: "unmask", job, survivors }],
   };
 }
 

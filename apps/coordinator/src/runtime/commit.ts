@@ -127,6 +127,7 @@ async function writeRound(
       times: { ...times },
       silhouette: rest.silhouette,
       poisson: rest.poisson,
+      ...(rest.corrupt.length === 0 ? {} : { corrupt: [...rest.corrupt] }),
       ...(rest.lossDeviation === null ? {} : { lossDeviation: rest.lossDeviation }),
       ...traffic(round),
     },

@@ -2,13 +2,11 @@ import { mkdtemp, readdir, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KindredError, packBits } from "@kindred/protocol";
-import { nodeSuite } from "@kindred/secagg/node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type BlobStores, openBlobStores } from "../store/blobs.ts";
 import { RunningSum } from "./running-sum.ts";
 
 const shape = { task: "films", bits: 12, length: 4 };
-const suite = nodeSuite();
 const [a, b] = [
   { device: "a", round: 1 },
   { device: "b", round: 1 },
@@ -25,8 +23,7 @@ afterEach(() => rm(root, { recursive: true }));
 
 const newSum = () => new RunningSum({ ...shape, spool: stores.spool });
 const packed = (...values: number[]) => packBits(Uint32Array.from(values), shape.bits);
-const total = (sum: RunningSum) =>
-  Array.from(sum.unmask({ terms: [], bits: shape.bits, length: shape.length } as never, suite));
+const total = (sum: RunningSum) => Array.from(sum.masked());
 const spooled = async () =>
   (await readdir(join(root, "spool"), { recursive: true })).filter((path) => /[0-9a-f]{64}$/.test(path));
 

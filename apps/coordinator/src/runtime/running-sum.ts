@@ -1,7 +1,7 @@
 /** The running sum of a round's masked inputs: memory of one vector, however many clients. */
 import { createHash } from "node:crypto";
 import { concatBytes, KindredError, type Result, unpackBits, utf8ToBytes } from "@kindred/protocol";
-import { addInto, applyMasks, type CryptoSuite, type MaskJob } from "@kindred/secagg";
+import { addInto } from "@kindred/secagg";
 import type { BlobStore } from "../store/blobs.ts";
 
 /** Ends the header of a spooled vector. */
@@ -90,11 +90,9 @@ export class RunningSum {
     });
   }
 
-  /** The plain sum: the running sum with the job's masks taken off. */
-  unmask(job: MaskJob, suite: CryptoSuite): Uint32Array {
-    const sum = this.#sum?.slice() ?? new Uint32Array(this.#options.length);
-    applyMasks(sum, job, suite);
-    return sum;
+  /** A copy of the running sum, masks and all. */
+  masked(): Uint32Array {
+    return this.#sum?.slice() ?? new Uint32Array(this.#options.length);
   }
 
   /** Removes the round's vectors, those named and whatever else has arrived, from the spool. */

@@ -98,6 +98,7 @@ class World {
         for (const entry of entries) this.journal.push({ ...entry, sequence: this.journal.length + 1 });
         return this.journal.length;
       },
+      recover: () => Promise.reject(new Error("not reached")),
       newSum: () => new RunningSum({ task: plan.task, bits: 20, length: 1, spool: noSpool }),
       releases: { run: () => Promise.reject(new Error("not reached")), published: async () => undefined },
       observe: (output) => this.outputs.push(output),

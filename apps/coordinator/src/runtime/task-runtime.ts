@@ -13,7 +13,8 @@ import {
   type TaskState,
 } from "@kindred/engine";
 import { KindredError, type Rejection, type ServerMessage } from "@kindred/protocol";
-import type { CryptoSuite } from "@kindred/secagg";
+import { type CryptoSuite, wipeRecovery } from "@kindred/secagg";
+import type { RecoveryPool } from "@kindred/secagg/node";
 import type { CoordinatorKey } from "../store/coordinator-key.ts";
 import type { NewJournalEntry } from "../store/journal.ts";
 import type { Clock } from "./clock.ts";
@@ -50,6 +51,8 @@ export interface TaskRuntimeOptions {
   readonly load: () => Promise<StoredTask>;
   /** Writes a batch of transitions; resolves with the newest sequence once it is durable. */
   readonly commit: (batch: Omit<Commit, "task" | "traffic">) => Promise<number>;
+  /** Turns a masked sum into the plain one, away from the event loop; an abort ends it early. */
+  readonly recover: RecoveryPool["recover"];
   /** An empty sum for a round. */
   readonly newSum: () => RunningSum;
   readonly releases: {
@@ -79,6 +82,8 @@ export class TaskRuntime {
   readonly #mailbox: Letter[] = [];
   readonly #timers = new Set<() => void>();
   readonly #aggregations = new Set<Promise<void>>();
+  /** Aborted when the runtime stops: an aggregation under way is done again after a restart. */
+  readonly #ending = new AbortController();
   #state: TaskState;
   #sequence: number;
   #sum: RunningSum;
@@ -175,6 +180,7 @@ export class TaskRuntime {
   /** Stops timers and waits for what is under way; nothing that was acknowledged is lost. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#ending.abort();
     this.#cancelTimers();
     await this.#draining;
     await Promise.all(this.#aggregations);
@@ -382,13 +388,15 @@ export class TaskRuntime {
   }
 
   async #aggregate(output: AggregateOutput, sum: RunningSum): Promise<void> {
-    const { releases, suite } = this.#options;
-    const { round } = output;
+    const { releases, recover } = this.#options;
+    const { round, job } = output;
     try {
       // On a replay the running sum is rebuilt from the spool; otherwise every vector is in it already.
       for (const vector of output.vectors) await sum.add(vector);
-      const release = await releases.run(output, sum.unmask(output.job, suite));
-      await this.submit({ type: "aggregated", round, release });
+      const recovered = await recover(job, sum.masked(), this.#ending.signal);
+      if (!recovered.ok) throw new KindredError(recovered.rejection);
+      const release = await releases.run(output, recovered.value.sum);
+      await this.submit({ type: "aggregated", round, release, corrupt: recovered.value.corrupt });
     } catch (error) {
       this.#log(error, "a round could not be aggregated");
       const rejection: Rejection =
@@ -401,6 +409,8 @@ export class TaskRuntime {
               fix: "see the coordinator's log",
             };
       await this.submit({ type: "aggregation-failed", round, rejection });
+    } finally {
+      wipeRecovery(job);
     }
   }
 

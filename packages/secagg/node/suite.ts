@@ -1,0 +1,86 @@
+/** The suite on Node's native cryptography; gives the same bytes as the portable one. */
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
+import { type CryptoSuite, secretboxOpen, secretboxSeal } from "../src/crypto.ts";
+import { nodeAddMasks } from "./masks.ts";
+
+/**
+ * X25519, Ed25519 and AES from OpenSSL; secretbox from tweetnacl, as OpenSSL has no XSalsa20.
+ * Keys enter as JWK (RFC 8037): importing DER goes through OpenSSL's decoder search and costs about ten times more.
+ */
+export function nodeSuite(): CryptoSuite {
+  const imported = new WeakMap<Uint8Array, { fingerprint: string; key: KeyObject }>();
+
+  /**
+   * Importing a secret key costs as much as an agreement, and a member makes hundreds of agreements with one key.
+   * The entry dies with the caller's array; the fingerprint catches an array that was overwritten in between.
+   */
+  function agreementKey(secretKey: Uint8Array): KeyObject {
+    const fingerprint = createHash("sha256").update(secretKey).digest("base64");
+    const known = imported.get(secretKey);
+    if (known?.fingerprint === fingerprint) return known.key;
+    const key = importSecretKey("X25519", secretKey);
+    imported.set(secretKey, { fingerprint, key });
+    return key;
+  }
+
+  return {
+    name: "node",
+    agreementKeyPair: (seed) => ({
+      publicKey: publicBytes(importSecretKey("X25519", seed)),
+      secretKey: seed.slice(),
+    }),
+    agree(secretKey, publicKey) {
+      const privateKey = agreementKey(secretKey);
+      const peer = importPublicKey("X25519", publicKey);
+      try {
+        return new Uint8Array(diffieHellman({ privateKey, publicKey: peer }));
+      } catch (error) {
+        // OpenSSL refuses the all-zero result; anything else is not about the peer's key.
+        if ((error as { code?: string }).code === "ERR_OSSL_FAILED_DURING_DERIVATION") return undefined;
+        throw error;
+      }
+    },
+    signingKeyPair(seed) {
+      const publicKey = publicBytes(importSecretKey("Ed25519", seed));
+      const secretKey = new Uint8Array(64);
+      secretKey.set(seed);
+      secretKey.set(publicKey, 32);
+      return { publicKey, secretKey };
+    },
+    sign: (message, secretKey) =>
+      new Uint8Array(sign(null, message, importSecretKey("Ed25519", secretKey.subarray(0, 32)))),
+    verify: (signature, message, publicKey) =>
+      signature.length === 64 &&
+      publicKey.length === 32 &&
+      verify(null, message, importPublicKey("Ed25519", publicKey), signature),
+    seal: secretboxSeal,
+    open: secretboxOpen,
+    addMasks: nodeAddMasks,
+  };
+}
+
+function importPublicKey(crv: "X25519" | "Ed25519", key: Uint8Array): KeyObject {
+  return createPublicKey({ key: { kty: "OKP", crv, x: base64url(key) }, format: "jwk" });
+}
+
+/** `x` may stay empty: for a private OKP key OpenSSL derives the public half from `d`. */
+function importSecretKey(crv: "X25519" | "Ed25519", seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: { kty: "OKP", crv, x: "", d: base64url(seed) }, format: "jwk" });
+}
+
+function publicBytes(privateKey: KeyObject): Uint8Array {
+  const { x } = createPublicKey(privateKey).export({ format: "jwk" });
+  return new Uint8Array(Buffer.from(x!, "base64url"));
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
+}

@@ -1,0 +1,144 @@
+/**
+ * The coordinator's last piece of work as plain data: what was revealed, and what R0 committed to. A job survives a
+ * structured clone, so any part of it can be done anywhere (see `recoverPart`).
+ */
+import { bytesToHex, equalBytes, type RevealedShare } from "@kindred/protocol";
+import type { Session } from "./session.ts";
+import { shareLength } from "./shamir.ts";
+
+/** Bytes of a self-mask seed and of an X25519 secret key. */
+export const SECRET_BYTES = 32;
+/** Bytes of a share of either. */
+export const SHARE_BYTES = shareLength(SECRET_BYTES);
+
+/** What one holder revealed, packed: a cohort reveals up to a million shares, too many for an object each. */
+export interface PackedReveal {
+  readonly owners: Uint32Array;
+  /** By position in `owners`: 1 for a share of the mask key, 0 for one of the self-mask seed. */
+  readonly kinds: Uint8Array;
+  /** `SHARE_BYTES` for every owner. */
+  readonly shares: Uint8Array;
+}
+
+export interface RecoveryJob {
+  readonly sid: Uint8Array;
+  /** Entries of the vector are integers modulo 2^bits. */
+  readonly bits: number;
+  readonly length: number;
+  /** t, shares that reconstruct. */
+  readonly threshold: number;
+  /** By member, 32 bytes each: `sPublic` and `seedCommitment` of its advertisement. */
+  readonly sPublic: Uint8Array;
+  readonly seedCommitments: Uint8Array;
+  /** U3, sorted. */
+  readonly survivors: Uint32Array;
+  /** U2∖U3, and for each the neighbours in U3, whose masked inputs still hold a mask shared with it. */
+  readonly dropped: readonly { readonly owner: number; readonly peers: Uint32Array }[];
+  /** Who revealed, sorted, and what. */
+  readonly holders: Uint32Array;
+  readonly reveals: readonly PackedReveal[];
+}
+
+/** Packs well-formed shares (`isShare`). */
+export function packReveal(shares: readonly RevealedShare[]): PackedReveal {
+  const packed = {
+    owners: Uint32Array.from(shares, ({ owner }) => owner),
+    kinds: Uint8Array.from(shares, ({ kind }) => (kind === "mask-key" ? 1 : 0)),
+    shares: new Uint8Array(SHARE_BYTES * shares.length),
+  };
+  shares.forEach(({ share }, i) => {
+    packed.shares.set(share, SHARE_BYTES * i);
+  });
+  return hidden(packed, `[${shares.length} secret]`);
+}
+
+/** Whether both reveal the same shares in the same order. */
+export function equalReveals(a: PackedReveal, b: PackedReveal): boolean {
+  return (
+    a.owners.length === b.owners.length &&
+    a.owners.every((owner, i) => owner === b.owners[i] && a.kinds[i] === b.kinds[i]) &&
+    equalBytes(a.shares, b.shares)
+  );
+}
+
+export interface RecoveryInput {
+  readonly session: Session;
+  readonly bits: number;
+  readonly length: number;
+  /** U2 and U3, sorted. */
+  readonly sharing: readonly number[];
+  readonly survivors: readonly number[];
+  /** By member: what it revealed in R4. Every share is well-formed and of the kind that U3 implies. */
+  readonly reveals: readonly (PackedReveal | undefined)[];
+}
+
+/** The job of a round whose reveals are in; it does not appear in JSON or in Node's `inspect`. */
+export function recoveryJob({
+  session,
+  bits,
+  length,
+  sharing,
+  survivors,
+  reveals,
+}: RecoveryInput): RecoveryJob {
+  const alive = new Set(survivors);
+  const holders = reveals.flatMap((reveal, member) => (reveal === undefined ? [] : [member]));
+  const job: RecoveryJob = {
+    sid: session.sid,
+    bits,
+    length,
+    threshold: session.threshold,
+    sPublic: side(session, "sPublic"),
+    seedCommitments: side(session, "seedCommitment"),
+    survivors: Uint32Array.from(survivors),
+    dropped: sharing
+      .filter((owner) => !alive.has(owner))
+      .map((owner) => ({
+        owner,
+        peers: Uint32Array.from(session.neighbours(owner).filter((peer) => alive.has(peer))),
+      })),
+    holders: Uint32Array.from(holders),
+    reveals: holders.map((holder) => reveals[holder]!),
+  };
+  const { dropped } = job;
+  return hidden(job, {
+    sid: bytesToHex(session.sid),
+    bits,
+    length,
+    survivors: survivors.length,
+    dropped: dropped.length,
+    reveals: `[${holders.length} secret]`,
+  });
+}
+
+/** Overwrites the revealed shares with zeros: nothing of a round's secrets is needed once its sum is known. */
+export function wipeRecovery({ reveals }: RecoveryJob): void {
+  for (const { shares } of reveals) shares.fill(0);
+}
+
+/** The members whose secrets the job recovers, costly ones first, so that parts of it end together. */
+export function recoveryOwners({ dropped, survivors }: RecoveryJob): Uint32Array {
+  return Uint32Array.from([...dropped.map(({ owner }) => owner), ...survivors]);
+}
+
+/** Masks that the job takes off. */
+export function recoveryTerms({ dropped, survivors }: RecoveryJob): number {
+  return dropped.reduce((sum, { peers }) => sum + peers.length, survivors.length);
+}
+
+function side({ entries }: Session, field: "sPublic" | "seedCommitment"): Uint8Array {
+  const bytes = new Uint8Array(32 * entries.length);
+  entries.forEach((entry, member) => {
+    bytes.set(entry[field], 32 * member);
+  });
+  return bytes;
+}
+
+/** Not enumerable, so a structured clone leaves the methods out and keeps the data. */
+function hidden<T extends object>(value: T, shown: unknown): T {
+  const redacted = { value: () => shown };
+  return Object.defineProperties(value, {
+    toJSON: redacted,
+    [Symbol.for("nodejs.util.inspect.custom")]: redacted,
+  });
+}
