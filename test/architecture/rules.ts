@@ -35,6 +35,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "encoder/layout",
     "encoder/features",
   ],
+  bench: ["protocol", "secagg"],
   cli: [
     "protocol",
     "privacy",

@@ -10,7 +10,7 @@ export { type CryptoSuite, type KeyPair, type MaskStream, tweetnaclSuite } from 
 export { chooseGraph, type GraphOptions, type GraphParameters, neighboursOf } from "./graph.ts";
 export { addInto, applyMasks, type MaskJob, wipeMasks } from "./masks.ts";
 export { type RecoveryPart, recoverPart, recoverSum } from "./recovery.ts";
-export { type RecoveryJob, recoveryOwners, wipeRecovery } from "./recovery-job.ts";
+export { type RecoveryJob, recoveryTerms, wipeRecovery } from "./recovery-job.ts";
 export { type Delivery, type Dropout, type RunOptions, type RunResult, run } from "./run.ts";
 export { Secret } from "./secret.ts";
 export {

@@ -1,0 +1,31 @@
+/** `pnpm bench`: what the parts of Kindred cost on this machine. */
+import { describeRejection, KindredError } from "@kindred/protocol";
+import { Command } from "commander";
+import { benchSecagg } from "./secagg/bench-secagg.ts";
+import { parseSecaggOptions, type SecaggFlags } from "./secagg/options.ts";
+
+const program = new Command("bench").description("Benchmarks of Kindred").showHelpAfterError();
+
+program
+  .command("secagg")
+  .description("whole rounds of secure aggregation; the server has a process of its own")
+  .option("--clients <n>", "members of the cohort", "100")
+  .option("--length <d>", "entries of the vector", "100000")
+  .option("--dropout <p>", "share of members that vanish between R1 and R2", "0.1")
+  .option("--graph <kind>", "complete or regular", "regular")
+  .option("--bits <b>", "entries are integers modulo 2^b", "20")
+  .option("--workers <n>", "threads that recover the sum (default: what the machine runs at once)")
+  .option("--processes <n>", "processes that hold the clients", "2")
+  .option("--seed <s>", "who drops out, and the vectors", "1")
+  .option("--json <file>", "write the result as JSON")
+  .action(async (flags: SecaggFlags) => {
+    const { exact } = await benchSecagg(parseSecaggOptions(flags), process.stdout);
+    if (!exact) process.exitCode = 1;
+  });
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(
+    `${error instanceof KindredError ? describeRejection(error.rejection) : error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  process.exitCode = 1;
+});

@@ -1,0 +1,233 @@
+/** The server of a round, in a process of its own: the real machine, fed with real frames. */
+import { createServer } from "node:net";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import {
+  decodeClientFrame,
+  encodeFrame,
+  rosterSigningBytes,
+  type ServerMessage,
+  sha256Bytes,
+  sha256Hex,
+  unpackBits,
+} from "@kindred/protocol";
+import {
+  addInto,
+  recoveryTerms,
+  type ServerEvent,
+  type ServerOutput,
+  type ServerPhase,
+  serverMembers,
+  startServer,
+  stepServer,
+  wipeRecovery,
+} from "@kindred/secagg";
+import { nodeSuite, RecoveryPool } from "@kindred/secagg/node";
+import { COORDINATOR_SEED, roundBinding } from "./cohort.ts";
+import { measureFloor } from "./floor.ts";
+import type { SecaggOptions } from "./options.ts";
+import { Wire } from "./wire.ts";
+
+export type ServerStage = ServerPhase | "recovery";
+
+/** What the server tells the process that started it. */
+export type ServerReport =
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "progress"; readonly stage: ServerStage; readonly done: number; readonly of: number }
+  | { readonly type: "failed"; readonly reason: string }
+  | { readonly type: "finished"; readonly figures: ServerFigures };
+
+export interface ServerFigures {
+  /** Process CPU and wall by stage, milliseconds. */
+  readonly cpuMs: Record<ServerStage, number>;
+  readonly wallMs: Record<ServerStage, number>;
+  readonly degree: number;
+  readonly threshold: number;
+  /** Masks taken off, and the wall time of the same expansions and additions alone. */
+  readonly masks: number;
+  readonly floorMs: number;
+  readonly idleRssMb: number;
+  readonly peakRssMb: number;
+  /** 99th percentile of the event loop's delay while the sum was recovered, milliseconds. */
+  readonly loopDelayMs: number;
+  /** SHA-256 of the sum as little-endian u32. */
+  readonly sumDigest: string;
+}
+
+const options = JSON.parse(process.argv[2]!) as SecaggOptions;
+const binding = roundBinding(options);
+const suite = nodeSuite();
+const coordinator = suite.signingKeyPair(COORDINATOR_SEED);
+const pool = new RecoveryPool({ workers: options.workers, inlineEntries: -1 });
+const report = (message: ServerReport): void => void process.send?.(message);
+
+let state = startServer({
+  ...binding,
+  signRoster: (sid) => suite.sign(rosterSigningBytes(sid), coordinator.secretKey),
+});
+const sum = new Uint32Array(options.length);
+const wireOf = new Map<number, Wire>();
+const clientOf = new Map<string, number>();
+const deviceOf = new Map<number, string>();
+let idleRssMb = 0;
+
+const zero = (): Record<ServerStage, number> => ({
+  enrolling: 0,
+  sharing: 0,
+  masking: 0,
+  consistency: 0,
+  unmasking: 0,
+  recovery: 0,
+});
+const cpuMs = zero();
+const wallMs = zero();
+let stage: ServerStage = "enrolling";
+let cpuMark = process.cpuUsage();
+let wallMark = performance.now();
+let answered = 0;
+
+/** Books what was spent since the last change of stage. */
+function enter(next: ServerStage): void {
+  const { user, system } = process.cpuUsage(cpuMark);
+  cpuMs[stage] += (user + system) / 1_000;
+  wallMs[stage] += performance.now() - wallMark;
+  cpuMark = process.cpuUsage();
+  wallMark = performance.now();
+  stage = next;
+  answered = 0;
+}
+
+const server = createServer((socket) => {
+  const wire: Wire = new Wire(socket, (client, frame) => receive(client, frame, wire));
+});
+
+function receive(client: number, frame: Uint8Array, wire: Wire): void {
+  const decoded = decodeClientFrame(frame);
+  if (!decoded.ok) throw new Error(decoded.rejection.rule);
+  const message = decoded.value;
+  if (answered === 0 && stage === "enrolling") {
+    // The round begins with the first message: whatever starting up cost is no part of it.
+    cpuMark = process.cpuUsage();
+    wallMark = performance.now();
+  }
+  answered++;
+  if (answered % 50 === 0) report({ type: "progress", stage, done: answered, of: options.clients });
+  switch (message.type) {
+    case "advertise": {
+      wireOf.set(client, wire);
+      step({ type: "advertise", advertisement: message.advertisement }, client);
+      if (clientOf.size === options.clients) step({ type: "close" });
+      return;
+    }
+    case "leave":
+      step({ type: "departed", from: deviceOf.get(client)! });
+      return;
+    case "masked-input": {
+      const vector = unpackBits(message.vector, options);
+      if (!vector.ok) throw new Error(vector.rejection.rule);
+      step({ type: "masked-input", from: deviceOf.get(client)!, digest: sha256Bytes(message.vector) });
+      addInto(sum, vector.value, options.bits);
+      return;
+    }
+    default:
+      step({ ...message, from: deviceOf.get(client)! } as ServerEvent);
+  }
+}
+
+function step(event: ServerEvent, advertising?: number): void {
+  const stepped = stepServer(state, event, { suite });
+  state = stepped.state;
+  for (const output of stepped.outputs) follow(output, advertising);
+}
+
+/** Many members get the very same message: it is encoded once. */
+let encoded: { message: ServerMessage; frame: Uint8Array } | undefined;
+function frameOf(message: ServerMessage): Uint8Array {
+  if (encoded?.message !== message) encoded = { message, frame: encodeFrame(message) };
+  return encoded.frame;
+}
+
+function follow(output: ServerOutput, advertising: number | undefined): void {
+  switch (output.type) {
+    case "accepted":
+      if (advertising === undefined) return;
+      clientOf.set(output.from, advertising);
+      deviceOf.set(advertising, output.from);
+      return;
+    case "send": {
+      const client = clientOf.get(output.to)!;
+      wireOf.get(client)!.send(client, () => frameOf(output.message));
+      return;
+    }
+    case "phase":
+      enter(output.phase);
+      return;
+    case "unmask":
+      enter("recovery");
+      void recover(output).catch(fail);
+      return;
+    case "rejected":
+    case "failed":
+      fail(new Error(`${output.rejection.field} ${output.rejection.rule}`));
+  }
+}
+
+async function recover({ job }: Extract<ServerOutput, { type: "unmask" }>): Promise<void> {
+  report({ type: "progress", stage, done: 0, of: 1 });
+  const masks = recoveryTerms(job);
+  const { threshold } = serverMembers(state)!;
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const recovered = await pool.recover(job, sum);
+  delay.disable();
+  wipeRecovery(job);
+  enter("recovery");
+  if (!recovered.ok) throw new Error(`${recovered.rejection.field} ${recovered.rejection.rule}`);
+  const peakRssMb = process.resourceUsage().maxRSS / 1024;
+  await pool.close();
+  const { length, bits, workers } = options;
+  const floorMs = await measureFloor({ workers, masks, length, entryBytes: Math.ceil(bits / 8) });
+  const figures: ServerFigures = {
+    cpuMs,
+    wallMs,
+    degree: degree(),
+    threshold,
+    masks,
+    floorMs,
+    idleRssMb,
+    peakRssMb,
+    loopDelayMs: delay.percentile(99) / 1e6,
+    sumDigest: sha256Hex(new Uint8Array(sum.buffer)),
+  };
+  report({ type: "finished", figures });
+  server.close();
+  process.disconnect?.();
+}
+
+/** Neighbours of a member. */
+function degree(): number {
+  if (state.phase !== "finished") throw new Error("only a finished round has a result");
+  return state.roll.session.degree;
+}
+
+function fail(error: unknown): void {
+  report({ type: "failed", reason: error instanceof Error ? error.message : String(error) });
+  process.exit(1);
+}
+process.on("uncaughtException", fail);
+
+/** A coordinator's threads stay from round to round, so they start before this one, with a job of nothing. */
+async function startThreads(): Promise<void> {
+  const nothing = new Uint8Array(0);
+  const nobody = new Uint32Array(0);
+  const { bits, length } = options;
+  const job = { sid: nothing, bits, length, threshold: 1, sPublic: nothing, seedCommitments: nothing };
+  await pool.recover({ ...job, survivors: nobody, dropped: [], holders: nobody, reveals: [] }, sum);
+}
+
+await startThreads();
+idleRssMb = process.memoryUsage.rss() / 2 ** 20;
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has a port");
+  report({ type: "listening", port: address.port });
+});
