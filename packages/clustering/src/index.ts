@@ -9,6 +9,7 @@ export {
   vMeasure,
 } from "./agreement.ts";
 export { type Assignment, assign, meanSimplifiedSilhouette, simplifiedSilhouette } from "./assign.ts";
+export { optimalAssignment } from "./assignment.ts";
 export {
   agglomerate,
   clusterLayers,
@@ -30,6 +31,13 @@ export {
   OUTLIER,
 } from "./density.ts";
 export type { Metric } from "./geometry.ts";
+export {
+  type ClusterEvent,
+  type ClusterIdentities,
+  firstIdentities,
+  type MatchedClusters,
+  matchClusters,
+} from "./identity.ts";
 export { type LloydResult, lloyd } from "./lloyd.ts";
 export { type Matrix, matrixFromRows, normaliseRows, rowOf, type Vector } from "./matrix.ts";
 export {

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 import sklearn
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import pdist
 from sklearn import metrics
 from sklearn.cluster import DBSCAN, AgglomerativeClustering
@@ -188,8 +189,31 @@ def density():
     write("density.json", "DBSCAN with sample weights, and the radius at the knee of the core distances", cases)
 
 
+def assignment():
+    cases = []
+    for seed, (n, m) in enumerate([(1, 1), (3, 3), (8, 8), (5, 9), (9, 5), (30, 30), (1, 6), (6, 1)]):
+        rng = np.random.default_rng(60 + seed)
+        cost = rng.normal(size=(n, m))
+        if seed == 3:
+            cost = np.round(cost)
+        rows, columns = linear_sum_assignment(cost)
+        cases.append(
+            {
+                "name": f"{n} x {m}" + (", with ties" if seed == 3 else ""),
+                "rows": n,
+                "columns": m,
+                "cost": cost.ravel().tolist(),
+                "total": float(cost[rows, columns].sum()),
+                "unique": seed != 3,
+                "assignment": [int(columns[rows == i][0]) if i in rows else -1 for i in range(n)],
+            }
+        )
+    write("assignment.json", "Least-cost assignments", cases)
+
+
 if __name__ == "__main__":
     agreement()
     internal()
     agglomerative()
     density()
+    assignment()
