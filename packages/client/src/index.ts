@@ -16,7 +16,7 @@ export {
   type TensorEncoderRuntime,
 } from "./encoder-runtime.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
-export { type ClusterMembership, clusterTags, type Interests, type Recommendation } from "./interests.ts";
+export type { ClusterMembership, Interests, Recommendation } from "./interests.ts";
 export type { EncoderFactory } from "./local-task.ts";
 export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";
 export {

@@ -1,5 +1,5 @@
-/** What a person's interest vector says: soft membership in the clusters, and names for these from public tags. */
-import { type Matrix, matrixFromRows, normaliseRows } from "@kindred/clustering";
+/** What a person's interest vector says: soft membership in the clusters, and what to recommend. */
+import { type Matrix, matrixFromRows, nearestItems, normaliseRows, topIndices } from "@kindred/clustering";
 import type { Catalogue, CatalogueItem } from "@kindred/protocol";
 
 /** A person's relation to one cluster. */
@@ -37,9 +37,6 @@ export interface Recommendation {
 }
 
 const TEMPERATURE = 0.1;
-/** Nearest items whose tags name a cluster, at the most; in a small catalogue, a cluster's share of the items. */
-const NAMING_ITEMS = 30;
-const TAGS_PER_CLUSTER = 3;
 const REASONS = 2;
 /** A recorded item is a reason from this cosine on. */
 const REASON_SIMILARITY = 0.2;
@@ -75,58 +72,6 @@ export function memberships(
       tags: tags[cluster] ?? [],
     }))
     .sort((a, b) => b.similarity - a.similarity || a.cluster - b.cluster);
-}
-
-/** Indices of the items nearest to each centroid, nearest first, at most `count` per cluster. */
-function nearestItems(units: Matrix, centroids: Matrix, count: number): number[][] {
-  const { columns } = centroids;
-  return Array.from({ length: centroids.rows }, (_, cluster) => {
-    const cosines = Float64Array.from({ length: units.rows }, (_, item) =>
-      dot(units.data, centroids.data, { columns, atA: item * columns, atB: cluster * columns }),
-    );
-    return topIndices(cosines, count);
-  });
-}
-
-/** Indices of the `count` largest values, largest first; the lower index wins a tie. One pass over the values. */
-function topIndices(values: ArrayLike<number>, count: number): number[] {
-  const top: number[] = [];
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (top.length === count && !(value > values[top[count - 1]!]!)) continue;
-    let low = 0;
-    let high = top.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (values[top[middle]!]! >= value) low = middle + 1;
-      else high = middle;
-    }
-    top.splice(low, 0, i);
-    if (top.length > count) top.pop();
-  }
-  return top;
-}
-
-/**
- * Names for the clusters: of the tags of a cluster's nearest items, those with the largest count × log(1 + items / items
- * with the tag) over the catalogue.
- * @param units item vectors of norm 1, items × d
- */
-export function clusterTags(units: Matrix, centroids: Matrix, catalogue: Catalogue): string[][] {
-  const frequency = new Map<string, number>();
-  for (const { tags } of catalogue.items)
-    for (const tag of new Set(tags)) frequency.set(tag, (frequency.get(tag) ?? 0) + 1);
-  const naming = Math.min(NAMING_ITEMS, Math.ceil(units.rows / centroids.rows));
-  return nearestItems(units, centroids, naming).map((items) => {
-    const counts = new Map<string, number>();
-    for (const item of items)
-      for (const tag of new Set(catalogue.items[item]!.tags)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
-    const weight = (tag: string): number =>
-      counts.get(tag)! * Math.log(1 + catalogue.items.length / frequency.get(tag)!);
-    return [...counts.keys()]
-      .sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1))
-      .slice(0, TAGS_PER_CLUSTER);
-  });
 }
 
 /** Ranks items by the encoder's scores, without the excluded ones, and gives reasons from what was recorded. */

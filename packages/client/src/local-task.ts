@@ -1,5 +1,5 @@
 /** A task as one device holds it: verified plan, catalogue, encoder, the newest model, and what they say about a person. */
-import { type Matrix, normaliseRows } from "@kindred/clustering";
+import { clusterTags, type Matrix, normaliseRows } from "@kindred/clustering";
 import type { Sequence } from "@kindred/encoder";
 import { DEFAULT_PRIVACY_FLOORS, type PrivacyFloors, verifyPlan } from "@kindred/engine";
 import {
@@ -16,7 +16,6 @@ import { centroidMatrix, checkModelShape } from "./contribution.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
 import type { InteractionLog } from "./interactions.ts";
 import {
-  clusterTags,
   type Interests,
   memberships,
   type Recommendation,

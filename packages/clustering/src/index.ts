@@ -49,6 +49,8 @@ export {
   type ReleasedClusters,
   refineClusters,
 } from "./micro-clusters.ts";
+export { clusterTags } from "./names.ts";
+export { nearestItems, topIndices } from "./nearest.ts";
 export { type PublicRandom, publicRandom } from "./random.ts";
 export { seedCentroids } from "./seeding.ts";
 export { type NoisyRelease, shrunkSums } from "./shrinkage.ts";

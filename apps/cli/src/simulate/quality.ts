@@ -1,9 +1,9 @@
 /** What a simulation measures, which knows everybody's data: rankings, clusters against known groups, names, a map. */
 
-import { clusterTags } from "@kindred/client";
 import {
   adjustedRandIndex,
   assign,
+  clusterTags,
   type Matrix,
   meanSimplifiedSilhouette,
   normaliseRows,

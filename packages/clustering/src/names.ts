@@ -1,0 +1,52 @@
+/** Names for clusters, made of public tags only. */
+
+import type { Matrix } from "./matrix.ts";
+import { nearestItems } from "./nearest.ts";
+
+/** Items whose tags are public; row i of the item vectors is `items[i]`. */
+interface TaggedCatalogue {
+  readonly items: readonly { readonly tags: readonly string[] }[];
+}
+
+/** Nearest items whose tags name a cluster, at the most; in a small catalogue, a cluster's share of the items. */
+const NAMING_ITEMS = 30;
+const TAGS_PER_CLUSTER = 3;
+
+/**
+ * The tags that set the items of each cluster apart: class-based TF-IDF (Grootendorst, "BERTopic", 2022, equation 2).
+ * Tag t of cluster c weighs tf(t, c) · log(1 + A / f(t)), with f the tag's count over the whole catalogue and A the mean
+ * number of tags per cluster when every item is in one. In place of all of a cluster's items, tf counts the nearest
+ * ones, at most 30: those at its border say little. An item counts a tag once. Ties go by the alphabet, so that the same
+ * centroids have the same names everywhere.
+ *
+ * @param units item vectors of norm 1, items × d
+ * @param centroids k × d, rows of norm 1
+ * @param catalogue the items in the order of `units`
+ * @param count tags per cluster at the most, default 3
+ * @returns per cluster its tags, the most telling first; empty where the nearest items have none
+ * @throws {RangeError} when the items do not fit, or on a mismatch of shapes
+ */
+export function clusterTags(
+  units: Matrix,
+  centroids: Matrix,
+  { items, count = TAGS_PER_CLUSTER }: TaggedCatalogue & { readonly count?: number },
+): string[][] {
+  if (items.length !== units.rows)
+    throw new RangeError(`${items.length} items do not fit ${units.rows} item vectors.`);
+  const frequency = new Map<string, number>();
+  let total = 0;
+  for (const { tags } of items)
+    for (const tag of new Set(tags)) {
+      frequency.set(tag, (frequency.get(tag) ?? 0) + 1);
+      total++;
+    }
+  const mean = total / centroids.rows;
+  const naming = Math.min(NAMING_ITEMS, Math.ceil(units.rows / centroids.rows));
+  return nearestItems(units, centroids, naming).map((nearest) => {
+    const counts = new Map<string, number>();
+    for (const item of nearest)
+      for (const tag of new Set(items[item]!.tags)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+    const weight = (tag: string) => counts.get(tag)! * Math.log(1 + mean / frequency.get(tag)!);
+    return [...counts.keys()].sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1)).slice(0, count);
+  });
+}
