@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { type LedgerEntry, verifyLedger } from "../../packages/privacy/src/index.ts";
+import { type LedgerEntry, verifyLedgerChain } from "../../packages/privacy/src/index.ts";
 import {
   decodeModel,
   hexToBytes,
@@ -99,7 +99,7 @@ describe("kindred simulate", () => {
     ).toBe(true);
     const lines = (await readFile(join(out, "ledger.jsonl"), "utf8")).trim().split("\n");
     const entries = lines.map((line) => JSON.parse(line) as LedgerEntry);
-    expect(verifyLedger(entries, { verify: suite.verify, publicKey })).toEqual([]);
+    expect(verifyLedgerChain(entries, { verify: suite.verify, publicKey })).toEqual([]);
     const released = entries.flatMap(({ body }) => (body.kind === "round-released" ? [body.modelHash] : []));
     const files = await readdir(join(out, "models"));
     expect(files).toHaveLength(released.length + 1);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { hasPostgresql, POSTGRESQL } from "../../apps/coordinator/src/store/test-databases.ts";
 import { DEFAULT_PRIVACY_FLOORS, planEpsilon, verifyPlan } from "../../packages/engine/src/index.ts";
-import { verifyLedger } from "../../packages/privacy/src/index.ts";
+import { verifyLedgerChain } from "../../packages/privacy/src/index.ts";
 import {
   bytesToHex,
   decodeModel,
@@ -91,7 +91,7 @@ describe.each([
       const ledger = await downloadLedger(world.url);
       const publicKey = hexToBytes(world.coordinator.publicKey);
       const verify = suite.verify.bind(suite);
-      expect(verifyLedger(ledger, { verify, publicKey })).toEqual([]);
+      expect(verifyLedgerChain(ledger, { verify, publicKey })).toEqual([]);
       expect(ledger.map(({ body }) => body.kind)).toEqual([
         "plan-accepted",
         "round-started",
@@ -101,7 +101,7 @@ describe.each([
       ]);
       const altered = structuredClone(ledger) as { body: Record<string, unknown> }[];
       altered[2]!.body["survivors"] = 7;
-      expect(verifyLedger(altered, { verify, publicKey })).not.toEqual([]);
+      expect(verifyLedgerChain(altered, { verify, publicKey })).not.toEqual([]);
 
       const spent = ledger.flatMap(({ body }) => (body.kind === "round-released" ? [body.spent.after] : []));
       for (const [i, { coordinator, observer }] of spent.entries()) {
@@ -210,7 +210,7 @@ describe.each([
       expect(models).toHaveLength(rounds);
       const ledger = await downloadLedger(world.url);
       expect(
-        verifyLedger(ledger, {
+        verifyLedgerChain(ledger, {
           verify: suite.verify.bind(suite),
           publicKey: hexToBytes(world.coordinator.publicKey),
         }),

@@ -10,7 +10,7 @@ import { openDatabase } from "../../apps/coordinator/src/store/database.ts";
 import { hasPostgresql } from "../../apps/coordinator/src/store/test-databases.ts";
 import { encoderLayout, trainableLayout } from "../../packages/encoder/src/layout.ts";
 import { computeRelease, initialOptimiserState, type TaskOutput } from "../../packages/engine/src/index.ts";
-import { type LedgerEntry, verifyLedger } from "../../packages/privacy/src/index.ts";
+import { type LedgerEntry, verifyLedgerChain } from "../../packages/privacy/src/index.ts";
 import {
   decodeModel,
   encodeModel,
@@ -58,7 +58,7 @@ async function downloadPlan(url: string): Promise<Plan> {
 
 function checkLedger(ledger: readonly LedgerEntry[], publicKey: string): void {
   const verify = suite.verify.bind(suite);
-  expect(verifyLedger(ledger, { verify, publicKey: hexToBytes(publicKey) })).toEqual([]);
+  expect(verifyLedgerChain(ledger, { verify, publicKey: hexToBytes(publicKey) })).toEqual([]);
   for (const kind of ["round-started", "round-released"] as const) {
     const rounds = ledger.flatMap(({ body }) => (body.kind === kind ? [body.round] : []));
     expect(rounds).toEqual([...new Set(rounds)]);

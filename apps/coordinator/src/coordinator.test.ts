@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskOutput } from "@kindred/engine";
-import { type LedgerEntry, verifyLedger } from "@kindred/privacy";
+import { type LedgerEntry, verifyLedgerChain } from "@kindred/privacy";
 import { hexToBytes, type KindredError, sha256Hex } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { pino } from "pino";
@@ -210,7 +210,7 @@ describe("a restart between rounds that fail", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as LedgerEntry);
     const verify = nodeSuite().verify;
-    expect(verifyLedger(entries, { verify, publicKey: hexToBytes(coordinator.publicKey) })).toEqual([]);
+    expect(verifyLedgerChain(entries, { verify, publicKey: hexToBytes(coordinator.publicKey) })).toEqual([]);
     const started = entries.flatMap(({ body }) => (body.kind === "round-started" ? [body.round] : []));
     expect(started).toEqual([1, 2, 3, 4, 5, 6]);
     const status = (await (await fetch(`${coordinator.url}/v1/tasks/films`)).json()) as { status: string };

@@ -218,11 +218,13 @@ export class Coordinator {
             kind: "plan-accepted",
             task: plan.task,
             planDigest: digest,
+            plan,
             epsilon: noise ? plan.privacy.epsilon : null,
             delta: plan.privacy.delta,
             participations: plan.participation.maximum,
             rounds: plan.rounds,
             catalogueHash: catalogue,
+            modelHash,
           },
           { key: this.#key, now },
         );

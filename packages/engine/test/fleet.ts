@@ -1,6 +1,6 @@
 /** Plays one task in memory, every party real: the round machine, participant machines, the pipeline, a virtual clock. */
 
-import { AesCtrRandom, appendEntry, type LedgerEntry, verifyLedger } from "@kindred/privacy";
+import { AesCtrRandom, appendEntry, type LedgerEntry, verifyLedgerChain } from "@kindred/privacy";
 import {
   bytesToHex,
   type ClientMessage,
@@ -201,11 +201,13 @@ export class Fleet {
       kind: "plan-accepted",
       task: plan.task,
       planDigest: digest,
+      plan,
       epsilon: plan.privacy.mechanism === "none" ? null : plan.privacy.epsilon,
       delta: plan.privacy.delta,
       participations: plan.participation.maximum,
       rounds: plan.rounds,
       catalogueHash: plan.resolved.catalogueHash,
+      modelHash: this.#options.history?.modelHash ?? freshHistory().modelHash,
     } as const;
     const bodies = this.outputs.flatMap((output) => (output.type === "ledger" ? [output.body] : []));
     const { publicKey, secretKey } = coordinator;
@@ -215,7 +217,7 @@ export class Fleet {
       entries.push(
         appendEntry({ tail: entries.at(-1), body, time: new Date(this.now).toISOString(), signer }),
       );
-    return verifyLedger(entries, { verify: suite.verify, publicKey });
+    return verifyLedgerChain(entries, { verify: suite.verify, publicKey });
   }
 
   #random(length: number): Uint8Array {

@@ -4,6 +4,8 @@ export * from "./calibrate.ts";
 export * from "./clip.ts";
 export * from "./discrete-gaussian.ts";
 export * from "./ledger.ts";
+export * from "./ledger-budget.ts";
+export * from "./ledger-shape.ts";
 export * from "./ledger-verify.ts";
 export * from "./noise-multiplier.ts";
 export * from "./personal-ledger.ts";

@@ -1,21 +1,21 @@
 /**
- * Offline verification of a ledger: chain, signatures, and that no release spent more than was promised.
+ * What a ledger says by itself: chain, signatures, order, and that no round spent more than was promised. Whether the
+ * promises are true, that is ε recomputed from the plans, is checked by @kindred/audit on top of this.
  *
  * The input comes from a file nobody vouches for, so nothing about its shape is assumed.
  */
 
 import { hexToBytes } from "@kindred/protocol";
 import {
-  EMPTY_BUDGET,
-  foldBody,
   LEDGER_ROOT,
   type LedgerBody,
   type LedgerEntry,
   ledgerHash,
   type Spending,
-  spendingGrows,
-  type TaskBudget,
+  type TaskBody,
 } from "./ledger.ts";
+import { type BudgetState, EMPTY_BUDGET, foldBody, spendingGrows, type TaskBudget } from "./ledger-budget.ts";
+import { isLedgerEntry } from "./ledger-shape.ts";
 
 /** What an entry can do wrong. */
 export type LedgerRule =
@@ -29,31 +29,47 @@ export type LedgerRule =
   | "hash"
   /** `signature` does not verify under the public key. */
   | "signature"
-  /** The ledger ends before the entry that the verifier has seen, or has another one there. */
-  | "truncated"
-  /** A round of a task without an accepted plan. */
+  /** `time` is before that of the entry before. */
+  | "time"
+  /** Something about a task without an accepted plan. */
   | "plan-missing"
-  /** A round started under another plan than the one accepted last. */
+  /** A second plan for the same task; devices hold to the first. */
+  | "plan-repeated"
+  /** A round started under another plan than the accepted one. */
   | "plan-mismatch"
   /** A release, or a failure that spent, without a start, or twice. */
   | "round-not-started"
-  /** A round started twice. */
+  /** A round started twice, or after a later one. */
   | "round-repeated"
   /** Spending does not go on from the release before, or falls. */
   | "spending"
   /** A round spent more than its start promised. */
   | "over-promise"
   /** What was promised or spent exceeds the plan's ε. */
-  | "over-budget";
+  | "over-budget"
+  /** A round starts from another model than the one before left, or names another parent. */
+  | "lineage"
+  /** A model is promoted or rolled back to that was not released before. */
+  | "promotion"
+  /** Somebody acts who does not hold the role of an operator at that moment. */
+  | "operator";
 
 /** One broken rule. */
-export interface LedgerViolation {
+export interface LedgerViolation<Rule extends string = LedgerRule> {
   /** Position of the entry in the list, from 0. */
-  readonly index: number;
-  readonly rule: LedgerRule;
-  /** What was expected and what was found. */
-  readonly detail: string;
+  readonly entry: number;
+  readonly rule: Rule;
+  /** What the entry, or what is missing from it, says. */
+  readonly found: string;
+  /** What it would have to say. */
+  readonly expected: string;
 }
+
+/** Takes down one violation of the entry at hand. */
+export type Complain<Rule extends string = LedgerRule> = (
+  rule: Rule,
+  details: Pick<LedgerViolation, "found" | "expected">,
+) => void;
 
 /** How to verify. */
 export interface LedgerVerification {
@@ -61,169 +77,173 @@ export interface LedgerVerification {
   verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
   /** The coordinator's Ed25519 key, 32 bytes. */
   readonly publicKey: Uint8Array;
-  /** An entry the verifier has seen earlier: what cuts the end off is found by it only. */
-  readonly seen?: { readonly index: number; readonly hash: string };
 }
 
 /**
- * All violations of a ledger, in order; empty when it is sound.
+ * All violations of a ledger by itself, in order; empty when it is sound.
  *
  * @param entries As parsed from JSON, oldest first.
  */
-export function verifyLedger(
+export function verifyLedgerChain(
   entries: readonly unknown[],
   options: LedgerVerification,
 ): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = [];
-  let previous = LEDGER_ROOT;
+  let tail: LedgerEntry | undefined;
   let state = EMPTY_BUDGET;
   for (const [index, entry] of entries.entries()) {
-    const complain = (rule: LedgerRule, detail: string): void => {
-      violations.push({ index, rule, detail });
+    const complain: Complain = (rule, details) => {
+      violations.push({ entry: index, rule, ...details });
     };
     if (!isLedgerEntry(entry)) {
-      complain("malformed", "not a ledger entry");
+      complain("malformed", { found: "something else", expected: "the fields of a ledger entry" });
       continue;
     }
-    checkLink(entry, { index, previous, options, complain });
-    checkMeaning(state.tasks.get(entry.body.task), entry.body, complain);
-    previous = entry.hash;
+    checkLink(entry, { index, tail, options, complain });
+    checkMeaning(state, entry.body, complain);
+    tail = entry;
     state = foldBody(state, entry.body);
-  }
-  const { seen } = options;
-  if (seen) {
-    const entry = entries[seen.index];
-    if (!isLedgerEntry(entry) || entry.hash !== seen.hash) {
-      const detail = `entry ${seen.index} was seen with hash ${seen.hash}`;
-      violations.push({ index: seen.index, rule: "truncated", detail });
-    }
   }
   return violations;
 }
 
-type Complain = (rule: LedgerRule, detail: string) => void;
-
 function checkLink(
   entry: LedgerEntry,
-  context: { index: number; previous: string; options: LedgerVerification; complain: Complain },
+  context: { index: number; tail: LedgerEntry | undefined; options: LedgerVerification; complain: Complain },
 ): void {
-  const { index, previous, options, complain } = context;
-  if (entry.index !== index) complain("index", `expected ${index}, got ${entry.index}`);
-  if (entry.previous !== previous) complain("previous", `expected ${previous}, got ${entry.previous}`);
+  const { index, tail, options, complain } = context;
+  const previous = tail?.hash ?? LEDGER_ROOT;
   const hash = ledgerHash(entry);
-  if (entry.hash !== hash) complain("hash", `expected ${hash}, got ${entry.hash}`);
-  const signed = options.verify(hexToBytes(entry.signature), hexToBytes(entry.hash), options.publicKey);
-  if (!signed) complain("signature", "does not verify under the coordinator's key");
+  if (entry.index !== index) complain("index", { found: `${entry.index}`, expected: `${index}` });
+  if (entry.previous !== previous) complain("previous", { found: entry.previous, expected: previous });
+  if (entry.hash !== hash) complain("hash", { found: entry.hash, expected: hash });
+  if (!options.verify(hexToBytes(entry.signature), hexToBytes(entry.hash), options.publicKey))
+    complain("signature", {
+      found: "one that does not verify",
+      expected: "a signature by the coordinator's key over the entry's hash",
+    });
+  if (tail !== undefined && entry.time < tail.time)
+    complain("time", { found: entry.time, expected: `${tail.time}, the time of the entry before, or later` });
 }
 
-function checkMeaning(task: TaskBudget | undefined, body: LedgerBody, complain: Complain): void {
-  if (body.kind === "plan-accepted") return;
-  if (!task) {
-    complain("plan-missing", `no plan of ${body.task} was accepted before`);
+function checkMeaning(state: BudgetState, body: LedgerBody, complain: Complain): void {
+  if ("operator" in body && body.kind !== "operator-changed" && body.operator !== null) {
+    const role = state.operators.get(body.operator);
+    if (role !== "operator")
+      complain("operator", {
+        found: `${body.operator} holds ${role === undefined ? "no role" : `the role ${role}`}`,
+        expected: "somebody who holds the role operator",
+      });
+  }
+  if (!("task" in body)) return;
+  const task = state.tasks.get(body.task);
+  if (body.kind === "plan-accepted") {
+    if (task !== undefined)
+      complain("plan-repeated", {
+        found: `a second plan of ${body.task}`,
+        expected: `the plan ${task.planDigest} for the whole task`,
+      });
     return;
   }
-  const overBudget = (field: string, { coordinator }: Spending): void => {
-    const limit = task.epsilonLimit;
-    if (limit !== null && (coordinator === null || coordinator > limit)) {
-      complain("over-budget", `${field} is ${coordinator ?? "no guarantee"}, the plan allows ${limit}`);
+  if (task === undefined) {
+    complain("plan-missing", { found: "nothing before", expected: `an accepted plan of ${body.task}` });
+    return;
+  }
+  checkTask(task, body, complain);
+}
+
+function checkTask(
+  task: TaskBudget,
+  body: Exclude<TaskBody, { kind: "plan-accepted" }>,
+  complain: Complain,
+): void {
+  switch (body.kind) {
+    case "round-started":
+      if (body.round <= task.lastRound)
+        complain("round-repeated", {
+          found: `round ${body.round}`,
+          expected: `a round after ${task.lastRound}`,
+        });
+      if (body.planDigest !== task.planDigest)
+        complain("plan-mismatch", { found: body.planDigest, expected: task.planDigest });
+      if (body.modelHash !== task.modelHash)
+        complain("lineage", { found: `start from ${body.modelHash}`, expected: task.modelHash });
+      checkLimit(task, "promised", { spending: body.promised, complain });
+      return;
+    case "model-promoted": {
+      const round = task.models.get(body.modelHash);
+      if (round === undefined || round !== body.round)
+        complain("promotion", {
+          found: `model ${body.modelHash} of round ${body.round}`,
+          expected: "a model that the named round has released before",
+        });
+      return;
     }
-  };
-  if (body.kind === "round-started") {
-    if (task.open.has(body.round)) complain("round-repeated", `round ${body.round} is already open`);
-    if (body.planDigest !== task.planDigest) complain("plan-mismatch", `expected ${task.planDigest}`);
-    overBudget("promised.coordinator", body.promised);
-    return;
+    case "model-rolled-back":
+      if (body.fromModelHash !== task.modelHash)
+        complain("lineage", { found: `roll back from ${body.fromModelHash}`, expected: task.modelHash });
+      if (!task.models.has(body.toModelHash))
+        complain("promotion", {
+          found: `roll back to ${body.toModelHash}`,
+          expected: "a model of this task that was released before",
+        });
+      return;
+    default:
+      checkEnd(task, body, complain);
   }
-  overBudget("spent.after.coordinator", body.spent.after);
+}
+
+function checkLimit(
+  { epsilonLimit }: TaskBudget,
+  field: string,
+  { spending: { coordinator }, complain }: { spending: Spending; complain: Complain },
+): void {
+  if (epsilonLimit !== null && (coordinator === null || coordinator > epsilonLimit))
+    complain("over-budget", {
+      found: `${field} ε ${amountText(coordinator)}`,
+      expected: `at most ${epsilonLimit}, the plan's limit`,
+    });
+}
+
+function checkEnd(
+  task: TaskBudget,
+  body: Extract<TaskBody, { kind: "round-released" | "round-failed" }>,
+  complain: Complain,
+): void {
+  checkLimit(task, "spent", { spending: body.spent.after, complain });
   const { before, after } = body.spent;
-  const promised = task.open.get(body.round);
+  const open = task.open.get(body.round);
   // A round that the budget did not let start fails without having been open, and spends nothing.
   const idle = body.kind === "round-failed" && sameSpending(before, after);
-  if (!promised && !idle) complain("round-not-started", `round ${body.round} is not open`);
+  if (!open && !idle)
+    complain("round-not-started", { found: `the end of round ${body.round}`, expected: "its start before" });
+  if (body.kind === "round-released" && open && body.parentModelHash !== open.modelHash)
+    complain("lineage", { found: `parent ${body.parentModelHash}`, expected: open.modelHash });
   for (const who of ["coordinator", "observer"] as const) {
     // Before the first round "nothing spent" and "no guarantee" are both true of a plan without noise.
     const fresh = task.roundsReleased === 0 && before[who] === null;
-    if (before[who] !== task.spent[who] && !fresh) {
-      complain("spending", `spent.before.${who}: expected ${task.spent[who]}, got ${before[who]}`);
-    }
-    if (!spendingGrows(before[who], after[who])) {
-      complain("spending", `spent.after.${who}: ${after[who]} is below ${before[who]}`);
-    }
-    if (promised && !spendingGrows(after[who], promised[who])) {
-      complain("over-promise", `spent.after.${who}: ${after[who]} exceeds the promised ${promised[who]}`);
-    }
+    if (before[who] !== task.spent[who] && !fresh)
+      complain("spending", {
+        found: `ε ${amountText(before[who])} before the round (${who})`,
+        expected: `${amountText(task.spent[who])}, as after the round before`,
+      });
+    if (!spendingGrows(before[who], after[who]))
+      complain("spending", {
+        found: `ε ${amountText(after[who])} after the round (${who})`,
+        expected: `at least ${amountText(before[who])}, as before the round`,
+      });
+    if (open && !spendingGrows(after[who], open.promised[who]))
+      complain("over-promise", {
+        found: `ε ${amountText(after[who])} after the round (${who})`,
+        expected: `at most ${amountText(open.promised[who])}, as promised at its start`,
+      });
   }
+}
+
+function amountText(epsilon: number | null): string {
+  return epsilon === null ? "without a guarantee" : `${epsilon}`;
 }
 
 function sameSpending(a: Spending, b: Spending): boolean {
   return a.coordinator === b.coordinator && a.observer === b.observer;
-}
-
-type Check = (value: unknown) => boolean;
-const text: Check = (value) => typeof value === "string";
-const finite: Check = (value) => Number.isFinite(value);
-const natural: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const amount: Check = (value) => value === null || (finite(value) && (value as number) >= 0);
-const hex =
-  (digits: number): Check =>
-  (value) =>
-    typeof value === "string" && value.length === digits && /^[0-9a-f]*$/.test(value);
-const time: Check = (value) =>
-  typeof value === "string" && Number.isFinite(Date.parse(value)) && new Date(value).toISOString() === value;
-const record =
-  (fields: Readonly<Record<string, Check>>): Check =>
-  (value) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-    const names = Object.keys(fields);
-    return (
-      Object.keys(value).length === names.length &&
-      names.every(
-        (name) => Object.hasOwn(value, name) && fields[name]!((value as Record<string, unknown>)[name]),
-      )
-    );
-  };
-
-const spending = record({ coordinator: amount, observer: amount });
-const round = { kind: text, task: text, round: natural };
-const BODIES: { readonly [K in LedgerBody["kind"]]: Check } = {
-  "plan-accepted": record({
-    kind: text,
-    task: text,
-    planDigest: text,
-    epsilon: amount,
-    delta: amount,
-    participations: natural,
-    rounds: natural,
-    catalogueHash: text,
-  }),
-  "round-started": record({ ...round, planDigest: text, modelHash: text, promised: spending }),
-  "round-released": record({
-    ...round,
-    cohort: natural,
-    survivors: natural,
-    noise: record({ localDeviation: natural, honest: natural, scale: finite }),
-    spent: record({ before: spending, after: spending }),
-    modelHash: text,
-    parentModelHash: text,
-  }),
-  "round-failed": record({ ...round, reason: text, spent: record({ before: spending, after: spending }) }),
-};
-
-const isBody: Check = (value) => {
-  const kind = (value as { kind?: unknown } | null | undefined)?.kind;
-  return typeof kind === "string" && Object.hasOwn(BODIES, kind) && BODIES[kind as LedgerBody["kind"]](value);
-};
-
-const isEntry = record({
-  index: natural,
-  previous: hex(64),
-  time,
-  body: isBody,
-  hash: hex(64),
-  signature: hex(128),
-});
-
-/** Whether a value has exactly the fields of a {@link LedgerEntry}, each of the right type. */
-export function isLedgerEntry(value: unknown): value is LedgerEntry {
-  return isEntry(value);
 }

@@ -1,19 +1,22 @@
+import { bytesToHex, hexToBytes, type Plan } from "@kindred/protocol";
 import nacl from "tweetnacl";
 import { describe, expect, it } from "vitest";
 import {
   appendEntry,
-  type BudgetState,
-  checkBudget,
-  foldLedger,
   LEDGER_ROOT,
   type LedgerBody,
   type LedgerEntry,
   type LedgerSigner,
   ledgerHash,
+  type OperatorRole,
   type Spending,
 } from "./ledger.ts";
-import { isLedgerEntry, type LedgerRule, verifyLedger } from "./ledger-verify.ts";
+import { type BudgetState, checkBudget, foldLedger } from "./ledger-budget.ts";
+import { isLedgerEntry } from "./ledger-shape.ts";
+import { type LedgerRule, verifyLedgerChain } from "./ledger-verify.ts";
 
+/** The chain's own rules do not look into plans. */
+const plan = {} as Plan;
 const keys = nacl.sign.keyPair.fromSeed(new Uint8Array(32).fill(1));
 const otherKeys = nacl.sign.keyPair.fromSeed(new Uint8Array(32).fill(2));
 const signerOf = (pair: nacl.SignKeyPair): LedgerSigner => ({
@@ -34,31 +37,38 @@ const accepted = (epsilon: number | null = 4): LedgerBody => ({
   kind: "plan-accepted",
   task: "films",
   planDigest: "plan-1",
+  plan,
   epsilon,
   delta: 1e-6,
   participations: 4,
   rounds: 8,
   catalogueHash: "catalogue-1",
+  modelHash: "model-0",
 });
-const started = (round: number, promised: Spending): LedgerBody => ({
+const started = (round: number, promised: Spending, from = round - 1): LedgerBody => ({
   kind: "round-started",
   task: "films",
   round,
   planDigest: "plan-1",
-  modelHash: `model-${round - 1}`,
+  modelHash: `model-${from}`,
   promised,
 });
-const releasedBody = (round: number, before: Spending, after: Spending): LedgerBody => ({
+const released = (
+  round: number,
+  spent: { before: Spending; after: Spending; from?: number },
+): LedgerBody => ({
   kind: "round-released",
   task: "films",
   round,
   cohort: 64,
   survivors: 60,
   noise: { localDeviation: 100, honest: 40, scale: 250.5 },
-  spent: { before, after },
+  spent: { before: spent.before, after: spent.after },
   modelHash: `model-${round}`,
-  parentModelHash: `model-${round - 1}`,
+  parentModelHash: `model-${spent.from ?? round - 1}`,
 });
+const releasedBody = (round: number, before: Spending, after: Spending): LedgerBody =>
+  released(round, { before, after });
 const failed = (round: number, before: Spending, after = before): LedgerBody => ({
   kind: "round-failed",
   task: "films",
@@ -67,14 +77,43 @@ const failed = (round: number, before: Spending, after = before): LedgerBody => 
   spent: { before, after },
 });
 
+const promoted = (round: number, operatorName: string | null = null): LedgerBody => ({
+  kind: "model-promoted",
+  task: "films",
+  round,
+  modelHash: `model-${round}`,
+  operator: operatorName,
+});
+const rolledBack = (from: number, to: number): LedgerBody => ({
+  kind: "model-rolled-back",
+  task: "films",
+  fromModelHash: `model-${from}`,
+  toModelHash: `model-${to}`,
+  reason: "worse on held-out people",
+  operator: null,
+});
+const operator = (name: string, role: OperatorRole | null): LedgerBody => ({
+  kind: "operator-changed",
+  operator: name,
+  role,
+  credentialHash: role === null ? null : "d".repeat(64),
+});
+const configuration = (name: string | null): LedgerBody => ({
+  kind: "configuration-changed",
+  setting: "rate-limit",
+  before: null,
+  after: "20",
+  operator: name,
+});
+
 const sound: readonly LedgerBody[] = [
   accepted(),
   started(1, spending(1, 0.5)),
   releasedBody(1, spending(0), spending(1, 0.5)),
   started(2, spending(2, 1)),
   failed(2, spending(1, 0.5)),
-  started(3, spending(2, 1)),
-  releasedBody(3, spending(1, 0.5), spending(2, 1)),
+  started(3, spending(2, 1), 1),
+  released(3, { before: spending(1, 0.5), after: spending(2, 1), from: 1 }),
 ];
 
 function chain(bodies: readonly LedgerBody[], signer: LedgerSigner = signerOf(keys)): LedgerEntry[] {
@@ -88,8 +127,8 @@ function chain(bodies: readonly LedgerBody[], signer: LedgerSigner = signerOf(ke
 
 const soundChain: readonly LedgerEntry[] = chain(sound);
 
-const broken = (entries: readonly unknown[], options = {}): [number, LedgerRule][] =>
-  verifyLedger(entries, { ...verification, ...options }).map(({ index, rule }) => [index, rule]);
+const broken = (entries: readonly unknown[]): [number, LedgerRule][] =>
+  verifyLedgerChain(entries, verification).map(({ entry, rule }) => [entry, rule]);
 
 /** Replaces entry `at` by a changed copy whose hash and signature are made anew: only the chain can tell. */
 function reforged(entries: readonly LedgerEntry[], at: number, change: Partial<LedgerEntry>): LedgerEntry[] {
@@ -102,13 +141,13 @@ function reforged(entries: readonly LedgerEntry[], at: number, change: Partial<L
   });
 }
 
-describe("appendEntry and verifyLedger", () => {
+describe("appendEntry and verifyLedgerChain", () => {
   it("accepts a sound ledger, also after JSON", () => {
     const entries = soundChain;
     expect(entries[0]).toMatchObject({ index: 0, previous: LEDGER_ROOT });
     expect(entries[3]!.previous).toBe(entries[2]!.hash);
-    expect(verifyLedger(JSON.parse(JSON.stringify(entries)), verification)).toEqual([]);
-    expect(verifyLedger([], verification)).toEqual([]);
+    expect(verifyLedgerChain(JSON.parse(JSON.stringify(entries)), verification)).toEqual([]);
+    expect(verifyLedgerChain([], verification)).toEqual([]);
   });
 
   it("hashes canonical JSON: the order of keys does not matter, every value does", () => {
@@ -171,16 +210,15 @@ describe("appendEntry and verifyLedger", () => {
     expect(broken(flipped)).toEqual([[5, "signature"]]);
   });
 
-  it("finds a cut-off end by an entry seen before", () => {
-    const entries = soundChain;
-    const seen = { index: 6, hash: entries[6]!.hash };
-    expect(broken(entries, { seen })).toEqual([]);
-    expect(broken(entries.slice(0, 6), { seen })).toEqual([[6, "truncated"]]);
-    const rewritten = [
-      ...entries.slice(0, 6),
-      chain([...sound.slice(0, 6), failed(3, spending(1, 0.5))])[6]!,
-    ];
-    expect(broken(rewritten, { seen })).toEqual([[6, "truncated"]]);
+  it("names a time before that of the entry before, which appending never makes", () => {
+    const [first, second] = soundChain as [LedgerEntry, LedgerEntry];
+    const time = "2024-12-31T00:00:00.000Z";
+    const appended = appendEntry({ tail: first, body: second.body, time, signer: signerOf(keys) });
+    expect(appended.time).toBe(first.time);
+    const content = { index: 1, previous: first.hash, time, body: second.body };
+    const hash = ledgerHash(content);
+    const signature = bytesToHex(signerOf(keys).sign(hexToBytes(hash)));
+    expect(broken([first, { ...content, hash, signature }])).toEqual([[1, "time"]]);
   });
 
   it.each([
@@ -202,7 +240,7 @@ describe("appendEntry and verifyLedger", () => {
   });
 });
 
-describe("verifyLedger: what was promised was done", () => {
+describe("verifyLedgerChain: what was promised was done", () => {
   it.each([
     ["a round without a plan", [started(1, spending(1))], [[0, "plan-missing"]]],
     [
@@ -241,8 +279,8 @@ describe("verifyLedger: what was promised was done", () => {
         ...sound,
         started(4, spending(3)),
         failed(4, spending(2, 1), spending(3)),
-        started(5, spending(3)),
-        releasedBody(5, spending(2, 1), spending(3)),
+        started(5, spending(3), 3),
+        released(5, { before: spending(2, 1), after: spending(3), from: 3 }),
       ],
       [
         [10, "spending"],
@@ -261,6 +299,52 @@ describe("verifyLedger: what was promised was done", () => {
         [2, "over-promise"],
         [2, "over-promise"],
         [3, "round-not-started"],
+      ],
+    ],
+    ["a second plan", [...sound, accepted(9)], [[7, "plan-repeated"]]],
+    ["a round after a later one", [...sound, started(2, spending(3), 3)], [[7, "round-repeated"]]],
+    ["a start from a model that was not the last", [...sound, started(4, spending(3), 1)], [[7, "lineage"]]],
+    [
+      "a release that names another parent",
+      [
+        ...sound,
+        started(4, spending(3)),
+        released(4, { before: spending(2, 1), after: spending(3), from: 1 }),
+      ],
+      [[8, "lineage"]],
+    ],
+    [
+      "a promotion before the release, and one under another round",
+      [...sound, promoted(4), { ...promoted(3), round: 1 }],
+      [
+        [7, "promotion"],
+        [8, "promotion"],
+      ],
+    ],
+    [
+      "a roll-back to a model that never was, from one that is not the last",
+      [...sound, rolledBack(3, 7), rolledBack(1, 0)],
+      [
+        [7, "promotion"],
+        [8, "lineage"],
+      ],
+    ],
+    [
+      "an action by nobody, by a viewer, and after the role was revoked",
+      [
+        ...sound,
+        promoted(3, "ada"),
+        operator("ada", "viewer"),
+        promoted(3, "ada"),
+        operator("ada", "operator"),
+        promoted(3, "ada"),
+        operator("ada", null),
+        configuration("ada"),
+      ],
+      [
+        [7, "operator"],
+        [9, "operator"],
+        [13, "operator"],
       ],
     ],
     [
@@ -302,7 +386,24 @@ describe("verifyLedger: what was promised was done", () => {
     expect(broken(chain(bodies))).toEqual(expected);
   });
 
-  it("accepts spending exactly the budget, a plan without noise, and a plan accepted anew", () => {
+  it("accepts promotion, roll-back and training from there, by those who may", () => {
+    const bodies = [
+      ...sound,
+      operator("ada", "operator"),
+      promoted(3, "ada"),
+      promoted(0),
+      rolledBack(3, 1),
+      started(4, spending(3), 1),
+      released(4, { before: spending(2, 1), after: spending(3), from: 1 }),
+      configuration("ada"),
+    ];
+    expect(broken(chain(bodies))).toEqual([]);
+    const state = foldLedger(chain(bodies));
+    expect(state.tasks.get("films")).toMatchObject({ promotedHash: "model-0", modelHash: "model-4" });
+    expect([...state.operators]).toEqual([["ada", "operator"]]);
+  });
+
+  it("accepts spending exactly the budget, and a plan without noise", () => {
     const exact = [accepted(1), started(1, spending(1)), releasedBody(1, spending(0), spending(1))];
     expect(broken(chain(exact))).toEqual([]);
     for (const before of [spending(0), spending(null)]) {
@@ -315,9 +416,6 @@ describe("verifyLedger: what was promised was done", () => {
       ];
       expect(broken(chain(silent))).toEqual([]);
     }
-    expect(
-      broken(chain([...sound, accepted(9), started(4, spending(8)), failed(4, spending(2, 1))])),
-    ).toEqual([]);
     expect(broken(chain([accepted(1), failed(1, spending(0))]))).toEqual([]); // the budget let it not start
   });
 });
@@ -333,9 +431,16 @@ describe("foldLedger", () => {
       rounds: 8,
       roundsReleased: 2,
       roundsFailed: 1,
-      open: new Map([[4, spending(3, 2)]]),
+      open: new Map([[4, { promised: spending(3, 2), modelHash: "model-3" }]]),
+      lastRound: 4,
       spent: spending(2, 1),
       modelHash: "model-3",
+      models: new Map([
+        ["model-0", 0],
+        ["model-1", 1],
+        ["model-3", 3],
+      ]),
+      promotedHash: undefined,
     });
   });
 
@@ -349,21 +454,21 @@ describe("foldLedger", () => {
     });
   });
 
-  it("keeps tasks apart, keeps history under a new plan, and ignores rounds without a plan", () => {
+  it("keeps tasks apart and ignores rounds without a plan", () => {
     const books = { ...accepted(7), task: "books" } as LedgerBody;
     const state = foldLedger(
-      chain([...sound, books, accepted(9), { ...failed(1, spending(0)), task: "music" }]),
+      chain([...sound, books, { ...failed(1, spending(0)), task: "music" } as LedgerBody]),
     );
     expect([...state.tasks.keys()]).toEqual(["films", "books"]);
     expect(state.tasks.get("films")).toMatchObject({
-      epsilonLimit: 9,
+      epsilonLimit: 4,
       spent: spending(2, 1),
       roundsReleased: 2,
     });
     expect(state.tasks.get("books")).toMatchObject({
       epsilonLimit: 7,
       spent: spending(0),
-      modelHash: undefined,
+      modelHash: "model-0",
     });
   });
 });
