@@ -25,6 +25,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   encoder: ["protocol"],
   engine: ["protocol", "privacy", "clustering", "secagg"],
   client: ["protocol", "privacy", "clustering", "secagg", "encoder", "engine"],
+  audit: ["protocol", "privacy", "clustering", "secagg", "engine"],
   simulator: ["protocol", "privacy", "clustering", "secagg", "encoder", "engine", "client"],
   coordinator: [
     "protocol",
@@ -45,12 +46,20 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "engine",
     "client",
     "simulator",
+    "audit",
     "coordinator",
   ],
 };
 
 /** Packages that run in a browser, a server and the simulator alike. */
-export const ISOMORPHIC: readonly string[] = ["protocol", "secagg", "privacy", "clustering", "engine"];
+export const ISOMORPHIC: readonly string[] = [
+  "protocol",
+  "secagg",
+  "privacy",
+  "clustering",
+  "engine",
+  "audit",
+];
 
 const FORBIDDEN_GLOBALS: readonly string[] = [
   "Buffer",

@@ -1,7 +1,8 @@
 #!/usr/bin/env -S npx tsx
-/** `kindred`: the operator's command line. */
+/** `kindred`: the command line of operators and auditors. */
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
+import { addAuditCommands } from "./audit/commands.ts";
 import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
 import { simulate } from "./simulate/simulate.ts";
 import { type UpFlags, up } from "./up.ts";
@@ -50,6 +51,8 @@ program
     });
     await up(flags, { stdout: process.stdout, env: process.env, stopped });
   });
+
+addAuditCommands(program);
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(

@@ -1,6 +1,12 @@
 /** Plays one task in memory, every party real: the round machine, participant machines, the pipeline, a virtual clock. */
 
-import { AesCtrRandom, appendEntry, type LedgerEntry, verifyLedgerChain } from "@kindred/privacy";
+import {
+  AesCtrRandom,
+  appendEntry,
+  type LedgerEntry,
+  type LedgerSigner,
+  verifyLedgerChain,
+} from "@kindred/privacy";
 import {
   bytesToHex,
   type ClientMessage,
@@ -37,6 +43,12 @@ import {
 
 const suite = nodeSuite();
 const coordinator = suite.signingKeyPair(sha256Bytes("coordinator"));
+
+/** Signs ledgers as the coordinator of every fleet. */
+export const coordinatorSigner: LedgerSigner = {
+  publicKey: coordinator.publicKey,
+  sign: (message) => suite.sign(message, coordinator.secretKey),
+};
 
 /** A plan small enough for fast tests: 4 clusters of dimension 2 and `modelLength` weights. */
 export function testPlan(overrides: Record<string, unknown> = {}, modelLength = 20): Plan {
@@ -80,6 +92,8 @@ export interface FleetOptions {
   /** Rounds whose release cannot be computed although the sum is there. */
   readonly breaksAt?: readonly number[];
   readonly history?: Partial<TaskHistory>;
+  /** Content hash of the model that a round releases, made from the mean; by default no file stands behind it. */
+  readonly model?: (released: { round: number; parent: string; mean: MeanContribution }) => string;
 }
 
 /** Events after which a run counts as endless: two orders of magnitude above what a task of the tests takes. */
@@ -109,6 +123,8 @@ export class Fleet {
   readonly digest: string;
   readonly devices: Device[] = [];
   readonly outputs: TaskOutput[] = [];
+  /** Times of the ledger's bodies among the outputs. */
+  readonly #ledgerTimes: number[] = [];
   readonly journal: { event: TaskEvent; now: number; seed: Uint8Array }[] = [];
   readonly released: ReleasedRound[] = [];
   state: TaskState;
@@ -185,6 +201,7 @@ export class Fleet {
     });
     this.state = transition.state;
     this.outputs.push(...transition.outputs);
+    for (const { type } of transition.outputs) if (type === "ledger") this.#ledgerTimes.push(now);
     return transition.outputs;
   }
 
@@ -194,8 +211,8 @@ export class Fleet {
     );
   }
 
-  /** Rules that the ledger of this run breaks, were it signed and published. */
-  ledgerViolations(): readonly unknown[] {
+  /** The ledger of this run, signed as a coordinator signs it. */
+  ledger(signer: LedgerSigner = coordinatorSigner): LedgerEntry[] {
     const { plan, digest } = this;
     const accepted = {
       kind: "plan-accepted",
@@ -210,14 +227,17 @@ export class Fleet {
       modelHash: this.#options.history?.modelHash ?? freshHistory().modelHash,
     } as const;
     const bodies = this.outputs.flatMap((output) => (output.type === "ledger" ? [output.body] : []));
-    const { publicKey, secretKey } = coordinator;
-    const signer = { publicKey, sign: (message: Uint8Array) => suite.sign(message, secretKey) };
     const entries: LedgerEntry[] = [];
-    for (const body of [accepted, ...bodies])
-      entries.push(
-        appendEntry({ tail: entries.at(-1), body, time: new Date(this.now).toISOString(), signer }),
-      );
-    return verifyLedgerChain(entries, { verify: suite.verify, publicKey });
+    for (const [i, body] of [accepted, ...bodies].entries()) {
+      const time = new Date(this.#ledgerTimes[Math.max(0, i - 1)] ?? this.now).toISOString();
+      entries.push(appendEntry({ tail: entries.at(-1), body, time, signer }));
+    }
+    return entries;
+  }
+
+  /** Rules that the ledger of this run breaks by itself, were it signed and published. */
+  ledgerViolations(): readonly unknown[] {
+    return verifyLedgerChain(this.ledger(), { verify: suite.verify, publicKey: coordinator.publicKey });
   }
 
   #random(length: number): Uint8Array {
@@ -277,7 +297,9 @@ export class Fleet {
       type: "aggregated",
       round: output.round,
       release: {
-        modelHash: bytesToHex(sha256Bytes(`model ${output.round}`)),
+        modelHash:
+          this.#options.model?.({ round: output.round, parent: this.state.modelHash, mean }) ??
+          bytesToHex(sha256Bytes(`model ${output.round}`)),
         optimiserHash: "b".repeat(64),
         loss: 1,
         lossDeviation: 0,

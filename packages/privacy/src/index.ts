@@ -5,6 +5,7 @@ export * from "./clip.ts";
 export * from "./discrete-gaussian.ts";
 export * from "./ledger.ts";
 export * from "./ledger-budget.ts";
+export * from "./ledger-head.ts";
 export * from "./ledger-shape.ts";
 export * from "./ledger-verify.ts";
 export * from "./noise-multiplier.ts";

@@ -1,0 +1,36 @@
+/** `kindred audit`: what an auditor does, without an account and without trusting the coordinator. */
+import { describeRejection, KindredError } from "@kindred/protocol";
+import type { Command } from "commander";
+import { type VerifyFlags, verifyCommand } from "./verify.ts";
+
+/** Exit codes: everything holds, something does not, the input cannot be used. */
+const EXIT = { holds: 0, broken: 1, unusable: 2 } as const;
+
+/** Runs an audit and turns its outcome into the exit code of the process. */
+async function withExitCode(run: () => Promise<boolean>): Promise<void> {
+  try {
+    process.exitCode = (await run()) ? EXIT.holds : EXIT.broken;
+  } catch (error) {
+    if (!(error instanceof KindredError)) throw error;
+    process.stderr.write(`${describeRejection(error.rejection)}\n`);
+    process.exitCode = EXIT.unusable;
+  }
+}
+
+/** Adds the commands of the auditor. */
+export function addAuditCommands(program: Command): void {
+  const audit = program.command("audit").description("check a coordinator offline, without trusting it");
+  const terminal = { stdout: process.stdout, env: process.env };
+  audit
+    .command("verify")
+    .description("check a ledger: exit code 0 if it holds, 1 if a rule is broken, 2 if it cannot be read")
+    .argument("<ledger>", "file of JSON lines, or the address of a coordinator")
+    .option("--key <hex>", "public key of the coordinator, from a source other than the ledger")
+    .option("--models <dir>", "folder with the model files that the ledger names")
+    .option("--head <file>", "tree heads that were remembered from earlier, one a line")
+    .option("--save-head <file>", "remember the tree head of a ledger that holds")
+    .option("--json", "write the outcome as JSON")
+    .action((ledger: string, flags: VerifyFlags) =>
+      withExitCode(() => verifyCommand(ledger, flags, terminal)),
+    );
+}

@@ -1,0 +1,215 @@
+/** Follows one task through the ledger: plan limits, survivors, noise, and ε recomputed from the plan. */
+import { verifyPlan } from "@kindred/engine";
+import type { LedgerBody, Spending } from "@kindred/privacy";
+import { canonicalJson, KindredError, type Plan, parseSignedPlan, sha256Hex } from "@kindred/protocol";
+import { covers, EpsilonAccounts } from "./proven-epsilon.ts";
+import type { AuditComplain } from "./rules.ts";
+import type { ModelVersion, RoundAccount, TaskAccount } from "./task-account.ts";
+
+type Accepted = Extract<LedgerBody, { kind: "plan-accepted" }>;
+type Body<Kind extends LedgerBody["kind"]> = Extract<LedgerBody, { kind: Kind }>;
+
+/** A plan is checked against what it promises itself, not against what some device would accept. */
+const NO_FLOORS = { maximumEpsilon: Number.POSITIVE_INFINITY, maximumDelta: 1, minimumSurvivors: 1 };
+
+/** The entry at hand. */
+export interface AuditedEntry {
+  readonly index: number;
+  readonly time: string;
+  readonly complain: AuditComplain;
+}
+
+export class TaskAuditor {
+  readonly #accepted: Accepted;
+  /** Undefined where the accepted plan cannot be used. */
+  readonly #plan: Plan | undefined;
+  readonly #accounts: EpsilonAccounts | undefined;
+  readonly #rounds = new Map<number, RoundAccount>();
+  readonly #models: ModelVersion[];
+  #claimed: Spending = { coordinator: 0, observer: 0 };
+  #released = 0;
+  #promoted: string | null = null;
+
+  constructor(accepted: Accepted, { key, entry }: { key: string; entry: AuditedEntry }) {
+    this.#accepted = accepted;
+    this.#plan = usablePlan(accepted, { key, complain: entry.complain });
+    this.#accounts = this.#plan && new EpsilonAccounts(this.#plan);
+    this.#models = [{ round: 0, hash: accepted.modelHash, parent: "", entry: entry.index }];
+  }
+
+  /** Takes in one more entry of the task. */
+  follow(
+    body: Exclude<LedgerBody, { kind: "operator-changed" | "configuration-changed" }>,
+    entry: AuditedEntry,
+  ) {
+    switch (body.kind) {
+      case "round-started":
+        this.#started(body, entry);
+        break;
+      case "round-released":
+        this.#checkRelease(body, entry.complain);
+        this.#released++;
+        this.#models.push({
+          round: body.round,
+          hash: body.modelHash,
+          parent: body.parentModelHash,
+          entry: entry.index,
+        });
+        this.#ended(body, entry);
+        break;
+      case "round-failed":
+        this.#ended(body, entry);
+        break;
+      case "model-promoted":
+        this.#promoted = body.modelHash;
+        break;
+      default:
+        break;
+    }
+  }
+
+  account(): TaskAccount {
+    const { task, planDigest, epsilon, delta, participations, rounds } = this.#accepted;
+    return {
+      task,
+      title: this.#plan?.title ?? "",
+      planDigest,
+      promised: { epsilon, delta },
+      participations,
+      rounds: [...this.#rounds.values()],
+      plannedRounds: rounds,
+      minSurvivors: this.#plan?.cohort.minSurvivors ?? null,
+      models: [...this.#models],
+      promoted: this.#promoted,
+      claimed: this.#claimed,
+      proven: this.#proven(),
+    };
+  }
+
+  #proven() {
+    return this.#accounts?.after(this.#released) ?? null;
+  }
+
+  #started(body: Body<"round-started">, { index, time, complain }: AuditedEntry): void {
+    if (body.round > this.#accepted.rounds)
+      complain("rounds", {
+        found: `round ${body.round}`,
+        expected: `at most ${this.#accepted.rounds} rounds, as the plan says`,
+      });
+    this.#rounds.set(body.round, {
+      round: body.round,
+      entry: index,
+      time,
+      outcome: "open",
+      cohort: null,
+      survivors: null,
+      reason: null,
+      claimed: this.#claimed,
+      proven: this.#proven(),
+    });
+  }
+
+  #checkRelease(body: Body<"round-released">, complain: AuditComplain): void {
+    if (this.#plan === undefined) return;
+    const { cohort, resolved } = this.#plan;
+    if (body.survivors > body.cohort || body.survivors > cohort.maximum)
+      complain("cohort", {
+        found: `${body.survivors} survivors of a cohort of ${body.cohort}`,
+        expected: `at most ${Math.min(body.cohort, cohort.maximum)}`,
+      });
+    if (body.survivors < cohort.minSurvivors)
+      complain("minimum-survivors", {
+        found: `a release over ${body.survivors} survivors`,
+        expected: `at least ${cohort.minSurvivors}, as the plan says`,
+      });
+    const { localDeviation, honest, scale } = resolved.mechanism;
+    const planned = { localDeviation, honest, scale };
+    if (canonicalJson(body.noise) !== canonicalJson(planned))
+      complain("noise", {
+        found: noiseText(body.noise),
+        expected: `${noiseText(planned)}, as the plan says`,
+      });
+  }
+
+  /** A round is over: what it claims has to cover what the releases so far provably cost. */
+  #ended(body: Body<"round-released" | "round-failed">, { index, time, complain }: AuditedEntry): void {
+    const proven = this.#proven();
+    const { after } = body.spent;
+    for (const who of ["coordinator", "observer"] as const)
+      if (this.#accounts !== undefined && this.#released > 0 && !covers(after[who], proven))
+        complain("epsilon", {
+          found: `ε ${after[who]} (${who}) after ${this.#released} releases`,
+          expected:
+            proven === null
+              ? "no guarantee, as the plan has no noise"
+              : `at least ${Math.min(proven.rdp, proven.pld)}, as recomputed from the plan's noise`,
+        });
+    this.#claimed = after;
+    const released = body.kind === "round-released";
+    this.#rounds.set(body.round, {
+      round: body.round,
+      entry: index,
+      time,
+      outcome: released ? "released" : "failed",
+      cohort: released ? body.cohort : null,
+      survivors: released ? body.survivors : null,
+      reason: released ? null : body.reason,
+      claimed: after,
+      proven,
+    });
+  }
+}
+
+function noiseText({ localDeviation, honest, scale }: Body<"round-released">["noise"]): string {
+  return `deviation ${localDeviation} of each of ${honest} honest members at scale ${scale}`;
+}
+
+/** The plan of an entry, after everything about it was checked; undefined where it cannot be relied on. */
+function usablePlan(
+  accepted: Accepted,
+  { key, complain }: { key: string; complain: AuditComplain },
+): Plan | undefined {
+  const digest = sha256Hex(canonicalJson(accepted.plan));
+  if (digest !== accepted.planDigest)
+    complain("plan", { found: `a plan with the digest ${digest}`, expected: accepted.planDigest });
+  let plan: Plan;
+  try {
+    // The entry's own signature covers the plan.
+    plan = parseSignedPlan({ plan: accepted.plan, signature: "0".repeat(128) }).plan;
+  } catch (error) {
+    if (!(error instanceof KindredError)) throw error;
+    const { field, rule } = error.rejection;
+    complain("plan", { found: field.replace(/^signedPlan\./, ""), expected: rule });
+    return undefined;
+  }
+  checkTerms(accepted, { plan, key, complain });
+  const verified = verifyPlan(
+    { plan, signature: "0".repeat(128) },
+    { floors: NO_FLOORS, suite: { verify: () => true } },
+  );
+  if (!verified.ok) complain("plan", { found: verified.rejection.field, expected: verified.rejection.rule });
+  return plan;
+}
+
+/** The entry repeats the plan's terms for readers without a parser of plans; they have to be the plan's. */
+function checkTerms(
+  accepted: Accepted,
+  { plan, key, complain }: { plan: Plan; key: string; complain: AuditComplain },
+): void {
+  const { privacy, participation, resolved } = plan;
+  const terms: readonly (readonly [string, unknown, unknown])[] = [
+    ["task", accepted.task, plan.task],
+    ["ε", accepted.epsilon, privacy.mechanism === "none" ? null : privacy.epsilon],
+    ["δ", accepted.delta, privacy.delta],
+    ["participations", accepted.participations, participation.maximum],
+    ["rounds", accepted.rounds, plan.rounds],
+    ["catalogue", accepted.catalogueHash, resolved.catalogueHash],
+    ["coordinator's key", key, resolved.coordinatorKey],
+  ];
+  for (const [name, found, expected] of terms)
+    if (found !== expected)
+      complain("plan", {
+        found: `${name} ${found ?? "none"}`,
+        expected: `${expected ?? "none"}, as in the plan`,
+      });
+}

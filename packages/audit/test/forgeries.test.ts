@@ -1,0 +1,157 @@
+import { type LedgerSigner, ledgerHead } from "@kindred/privacy";
+import { hexToBytes, sha256Bytes } from "@kindred/protocol";
+import { nodeSuite } from "@kindred/secagg/node";
+import { describe, expect, it } from "vitest";
+import { coordinatorSigner } from "../../engine/test/fleet.ts";
+import { type AuditRule, type LedgerAudit, verifyLedger } from "../src/verify/index.ts";
+import { type FORGERIES, forge } from "./forger.ts";
+import { simulateLedger } from "./simulated-ledger.ts";
+
+const suite = nodeSuite();
+const honest = simulateLedger();
+const audit: LedgerAudit = {
+  verify: suite.verify,
+  key: coordinatorSigner.publicKey,
+  heads: [ledgerHead(honest.entries.slice(0, 4)), ledgerHead(honest.entries)],
+  models: honest.models,
+};
+const strangerKeys = suite.signingKeyPair(sha256Bytes("stranger"));
+const stranger: LedgerSigner = {
+  publicKey: strangerKeys.publicKey,
+  sign: (message) => suite.sign(message, strangerKeys.secretKey),
+};
+const rulesOf = (entries: readonly unknown[], options: Partial<LedgerAudit> = {}) =>
+  new Set(verifyLedger(entries, { ...audit, ...options }).violations.map(({ rule }) => rule));
+
+describe("the ledger of an honest coordinator", () => {
+  it("passes, with ε recomputed by both accountants, under its key, its heads and its models", () => {
+    const verdict = verifyLedger(honest.entries, audit);
+    expect(verdict.violations).toEqual([]);
+    expect(verdict).toMatchObject({ entries: 9, keyPinned: true, head: { size: 9 } });
+    const [task] = verdict.tasks;
+    expect(task).toMatchObject({ task: "test", promised: { epsilon: 6 }, minSurvivors: 4 });
+    expect(task!.rounds.map(({ outcome, survivors }) => [outcome, survivors])).toEqual([
+      ["released", 6],
+      ["released", 6],
+      ["released", 5],
+    ]);
+    expect(task!.models).toHaveLength(4);
+    expect(task!.promoted).toBe(task!.models[2]!.hash);
+    for (const { claimed, proven } of task!.rounds) {
+      expect(proven!.rdp).toBeCloseTo(claimed.coordinator!, 9);
+      expect(proven!.pld).toBeLessThan(proven!.rdp);
+      expect(proven!.pld).toBeGreaterThan(0.8 * proven!.rdp);
+    }
+  });
+
+  it("passes after JSON, and after it went on from the heads that were seen", () => {
+    const copy = JSON.parse(JSON.stringify(honest.entries)) as unknown[];
+    expect(verifyLedger(copy, audit).violations).toEqual([]);
+    const early = verifyLedger(copy.slice(0, 4), { verify: suite.verify });
+    expect(rulesOf(copy, { heads: [early.head] })).toEqual(new Set());
+  });
+
+  it("passes without noise, where nothing is claimed", () => {
+    const { entries, models } = simulateLedger({ noise: false });
+    const verdict = verifyLedger(entries, { verify: suite.verify, models });
+    expect(verdict.violations).toEqual([]);
+    expect(verdict.tasks[0]).toMatchObject({ promised: { epsilon: null }, proven: null });
+  });
+});
+
+interface Caught {
+  readonly named: AuditRule;
+  /** What may be named besides, as it follows from the forgery. */
+  readonly also?: readonly AuditRule[];
+  /** Whether only somebody who remembers a tree head can see it. */
+  readonly byHead?: true;
+}
+
+const CAUGHT_BY: Record<keyof typeof FORGERIES, Caught> = {
+  "edited entry": {
+    named: "hash",
+    also: ["plan", "rounds", "cohort", "operator", "over-promise", "epsilon"],
+  },
+  "removed entry": {
+    named: "previous",
+    also: ["index", "lineage", "round-not-started", "spending", "epsilon", "operator", "model-swapped"],
+  },
+  "reordered entries": {
+    named: "previous",
+    also: ["index", "time", "lineage", "round-not-started", "spending", "operator", "round-repeated"],
+  },
+  "wrong key": { named: "signature" },
+  "overspent ε": { named: "over-budget" },
+  "cohort under minimum": { named: "minimum-survivors" },
+  "swapped model": { named: "model-swapped" },
+  "truncated tail": { named: "truncated", byHead: true },
+  "forked history": { named: "forked", byHead: true },
+  "backdated promotion": { named: "time" },
+  "promotion before the release": { named: "promotion" },
+  "understated ε": { named: "epsilon" },
+  "weaker noise": { named: "noise" },
+  "plan with weaker noise": { named: "plan", also: ["epsilon"] },
+  "another plan under the digest": { named: "plan" },
+  "terms beside the plan": { named: "plan" },
+};
+
+describe.each(Object.entries(CAUGHT_BY) as [keyof typeof FORGERIES, Caught][])(
+  "%s",
+  (kind, { named, also = [], byHead }) => {
+    it.each([1, 2, 3, 4])("is caught, and nothing is named that it did not break (seed %i)", (seed) => {
+      const signers = { coordinator: coordinatorSigner, stranger };
+      const forged = forge(kind, honest, { seed: `${kind} ${seed}`, ...signers });
+      const { entries, models } = forged;
+      const rules = rulesOf(entries, { models, heads: byHead ? audit.heads! : [] });
+      expect(rules).toContain(named);
+      expect([...rules].filter((rule) => rule !== named && !also.includes(rule))).toEqual([]);
+      if (byHead) expect(rulesOf(entries, { models, heads: [] })).toEqual(new Set());
+    });
+  },
+);
+
+describe("verifyLedger", () => {
+  it("takes the key of the plan where none is pinned, and then says so", () => {
+    const verdict = verifyLedger(honest.entries, { verify: suite.verify });
+    expect(verdict).toMatchObject({
+      violations: [],
+      keyPinned: false,
+      key: Buffer.from(coordinatorSigner.publicKey).toString("hex"),
+    });
+    const forged = forge("wrong key", honest, { seed: "1", coordinator: coordinatorSigner, stranger });
+    expect(rulesOf(forged.entries, { heads: [] })).toEqual(new Set(["signature"]));
+  });
+
+  it("accepts no signature where neither caller nor ledger names a key", () => {
+    const verdict = verifyLedger(honest.entries.slice(7, 8), { verify: () => true });
+    expect(verdict.key).toBeNull();
+    expect(verdict.violations.map(({ rule }) => rule)).toContain("signature");
+  });
+
+  it("names a key that the plan does not", () => {
+    const { violations } = verifyLedger(honest.entries, { verify: () => true, key: stranger.publicKey });
+    expect(violations).toMatchObject([{ entry: 0, rule: "plan", found: expect.stringContaining("key") }]);
+  });
+
+  it("says where a history forks at the first head that differs, and survives what is no entry", () => {
+    const root = "0".repeat(64);
+    const { violations } = verifyLedger(honest.entries, { ...audit, heads: [{ size: 3, root }] });
+    expect(violations).toMatchObject([{ entry: 2, rule: "forked", expected: `${root}, as seen earlier` }]);
+    const broken = [null, 7, {}, ...honest.entries.slice(3)];
+    expect(rulesOf(broken)).toContain("malformed");
+    expect(hexToBytes(verifyLedger(broken, audit).head.root)).toHaveLength(32);
+  });
+
+  it("names models that are missing, that are no models, and that were made from others", () => {
+    const [initial, first, second, third] = honest.models;
+    const rules = (models: typeof honest.models) =>
+      verifyLedger(honest.entries, { ...audit, models }).violations.map(({ entry, rule }) => [entry, rule]);
+    expect(rules([initial!, first!, third!])).toEqual([[4, "model-missing"]]);
+    expect(rules([initial!, first!, { ...second!, model: null }, third!])).toEqual([[4, "model-lineage"]]);
+    const adopted = { ...second!.model!, parent: third!.hash };
+    expect(rules([initial!, first!, { ...second!, model: adopted }, third!])).toEqual([[4, "model-lineage"]]);
+    expect(rules([initial!, first!, { ...second!, hash: "9".repeat(64), model: null }, third!])).toEqual([
+      [4, "model-swapped"],
+    ]);
+  });
+});
