@@ -6,9 +6,9 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { type LedgerEntry, verifyLedgerChain } from "../../packages/privacy/src/index.ts";
+import { readModelFile, verifyLedger } from "../../packages/audit/src/verify/index.ts";
+import type { LedgerEntry } from "../../packages/privacy/src/index.ts";
 import {
-  decodeModel,
   hexToBytes,
   parseSignedPlan,
   planSigningText,
@@ -99,14 +99,15 @@ describe("kindred simulate", () => {
     ).toBe(true);
     const lines = (await readFile(join(out, "ledger.jsonl"), "utf8")).trim().split("\n");
     const entries = lines.map((line) => JSON.parse(line) as LedgerEntry);
-    expect(verifyLedgerChain(entries, { verify: suite.verify, publicKey })).toEqual([]);
     const released = entries.flatMap(({ body }) => (body.kind === "round-released" ? [body.modelHash] : []));
     const files = await readdir(join(out, "models"));
     expect(files).toHaveLength(released.length + 1);
-    for (const hash of released) {
-      const name = files.find((file) => file.includes(hash.slice(0, 12)))!;
-      expect(decodeModel(await readFile(join(out, "models", name)), hash).ok).toBe(true);
-    }
+    const models = await Promise.all(
+      files.map(async (name) => readModelFile(name, await readFile(join(out, "models", name)))),
+    );
+    const verdict = verifyLedger(entries, { verify: suite.verify, key: publicKey, models });
+    expect(verdict.violations).toEqual([]);
+    expect(verdict.tasks.map(({ rounds }) => rounds.length)).toEqual([signed.plan.rounds]);
   });
 
   it("writes a report that needs no network", async () => {
