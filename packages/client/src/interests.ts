@@ -1,5 +1,12 @@
 /** What a person's interest vector says: soft membership in the clusters, and what to recommend. */
-import { type Matrix, matrixFromRows, nearestItems, normaliseRows, topIndices } from "@kindred/clustering";
+import {
+  type Matrix,
+  matrixFromRows,
+  nearestItems,
+  normaliseRows,
+  softMembership,
+  topIndices,
+} from "@kindred/clustering";
 import type { Catalogue, CatalogueItem } from "@kindred/protocol";
 
 /** A person's relation to one cluster. */
@@ -61,14 +68,12 @@ export function memberships(
   const similarities = Array.from({ length: rows }, (_, cluster) =>
     Math.max(-1, Math.min(1, dot(unit, data, { columns, atA: 0, atB: cluster * columns }))),
   );
-  const largest = Math.max(...similarities);
-  const exponentials = similarities.map((value) => Math.exp((value - largest) / TEMPERATURE));
-  const total = exponentials.reduce((sum, value) => sum + value, 0);
+  const shares = softMembership(unit, centroids, TEMPERATURE);
   return similarities
     .map((similarity, cluster) => ({
       cluster,
       similarity,
-      membership: exponentials[cluster]! / total,
+      membership: shares[cluster]!,
       tags: tags[cluster] ?? [],
     }))
     .sort((a, b) => b.similarity - a.similarity || a.cluster - b.cluster);

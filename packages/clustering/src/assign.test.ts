@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { assign, meanSimplifiedSilhouette, simplifiedSilhouette } from "./assign.ts";
+import { assign, meanSimplifiedSilhouette, simplifiedSilhouette, softMembership } from "./assign.ts";
 import { matrixFromRows } from "./matrix.ts";
 
 const axes = matrixFromRows([
@@ -48,6 +48,30 @@ describe("assign", () => {
     expect(() => assign(new Float32Array(3), { rows: 2, columns: 3, data: new Float32Array(5) })).toThrow(
       "holds 5 values",
     );
+  });
+});
+
+describe("soft membership", () => {
+  it("is the softmax of the cosines over the temperature", () => {
+    const membership = softMembership(Float32Array.of(4, 3, 0), axes, 0.5);
+    const terms = [0.8, 0.6, 0].map((cosine) => Math.exp(cosine / 0.5));
+    const total = terms.reduce((sum, term) => sum + term, 0);
+    terms.forEach((term, c) => {
+      expect(membership[c]).toBeCloseTo(term / total, 12);
+    });
+  });
+
+  it("goes from all for the nearest to all alike", () => {
+    const point = Float32Array.of(4, 3, 0);
+    expect(Array.from(softMembership(point, axes, 1e-300))).toEqual([1, 0, 0]);
+    for (const even of [softMembership(point, axes, 1e9), softMembership(new Float32Array(3), axes, 0.1)])
+      for (const share of even) expect(share).toBeCloseTo(1 / 3, 8);
+  });
+
+  it("refuses a temperature that is none", () => {
+    for (const temperature of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => softMembership(new Float32Array(3), axes, temperature)).toThrow("temperature");
+    expect(() => softMembership(new Float32Array(2), axes, 1)).toThrow("dimension 2");
   });
 });
 

@@ -26,6 +26,33 @@ export function assign(point: Vector, centroids: Matrix): Assignment {
   return nearestTwo(normalised(point), centroids);
 }
 
+/**
+ * How much a point belongs to each cluster: the softmax of its cosines over a temperature. Near 0 all belongs to the
+ * nearest centroid; the larger, the more evenly.
+ *
+ * @param point dimension d, any length; a point without direction belongs to all alike
+ * @param centroids k × d, rows of norm 1
+ * @param temperature > 0, finite
+ * @returns length k, of sum 1
+ * @throws {RangeError} on a mismatch of shapes, a value that is not finite or a temperature outside its bounds
+ */
+export function softMembership(point: Vector, centroids: Matrix, temperature: number): Float64Array {
+  if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY))
+    throw new RangeError(`The temperature must be finite and above 0, not ${temperature}.`);
+  checkShapes(point, centroids);
+  const unit = normalised(point);
+  const { rows, columns, data } = centroids;
+  const logits = Float64Array.from({ length: rows }, (_, c) => {
+    let cosine = 0;
+    for (let i = 0; i < columns; i++) cosine += unit[i]! * data[c * columns + i]!;
+    return cosine / temperature;
+  });
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const shares = logits.map((value) => Math.exp(value - largest));
+  const total = shares.reduce((sum, value) => sum + value, 0);
+  return shares.map((value) => value / total);
+}
+
 /** As {@link assign}, for a point already known to be of norm 1 (or zero) and of the right dimension. */
 export function nearestTwo(unit: Float64Array, centroids: Matrix): Assignment {
   const { rows, columns, data } = centroids;

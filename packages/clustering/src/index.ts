@@ -8,7 +8,13 @@ export {
   type VMeasure,
   vMeasure,
 } from "./agreement.ts";
-export { type Assignment, assign, meanSimplifiedSilhouette, simplifiedSilhouette } from "./assign.ts";
+export {
+  type Assignment,
+  assign,
+  meanSimplifiedSilhouette,
+  simplifiedSilhouette,
+  softMembership,
+} from "./assign.ts";
 export { optimalAssignment } from "./assignment.ts";
 export {
   agglomerate,
@@ -30,6 +36,7 @@ export {
   kneeRadius,
   OUTLIER,
 } from "./density.ts";
+export { type FederatedClustering, gaussianMixture, sphericalKMeans } from "./federated.ts";
 export type { Metric } from "./geometry.ts";
 export {
   type ClusterEvent,
@@ -38,6 +45,7 @@ export {
   type MatchedClusters,
   matchClusters,
 } from "./identity.ts";
+export { type InterestVectors, interestVectors } from "./interests.ts";
 export { type LloydResult, lloyd } from "./lloyd.ts";
 export { type Matrix, matrixFromRows, normaliseRows, rowOf, type Vector } from "./matrix.ts";
 export {
@@ -49,6 +57,16 @@ export {
   type ReleasedClusters,
   refineClusters,
 } from "./micro-clusters.ts";
+export {
+  type AggregateMixture,
+  type Covariance,
+  type GaussianMixture,
+  type MixtureStatistics,
+  mixtureFromAggregate,
+  mixtureFromCentroids,
+  mixtureStatistics,
+  responsibilities,
+} from "./mixture.ts";
 export { clusterTags } from "./names.ts";
 export { nearestItems, topIndices } from "./nearest.ts";
 export { type PublicRandom, publicRandom } from "./random.ts";

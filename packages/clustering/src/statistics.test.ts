@@ -42,6 +42,21 @@ describe("sufficient statistics of one user", () => {
     expect(Array.from(nothing.sums)).toEqual([0, 0, 0, 0]);
   });
 
+  it("splits it by the weights, when these are given", () => {
+    const vectors = matrixFromRows([
+      [5, 0],
+      [0, 2],
+      [0, 0],
+    ]);
+    const { counts, sums } = sufficientStatistics(vectors, axes, [1, 3, 9]);
+    expect(Array.from(counts)).toEqual([0.25, 0.75]);
+    expect(Array.from(sums)).toEqual([0.25, 0, 0, 0.75]);
+    expect(Array.from(sufficientStatistics(vectors, axes, [0, 0, 1]).counts)).toEqual([0, 0]);
+    expect(() => sufficientStatistics(vectors, axes, [1, 2])).toThrow("2 weights do not fit 3 vectors");
+    expect(() => sufficientStatistics(vectors, axes, [1, Number.NaN, 1])).toThrow("Weight 1");
+    expect(() => sufficientStatistics(vectors, axes, [1, 1, -1])).toThrow("Weight 2");
+  });
+
   it("never exceeds norm 1, however many and however long the vectors", () => {
     const component = fc.float({ noNaN: true, noDefaultInfinity: true });
     const shape = fc

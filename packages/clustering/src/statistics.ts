@@ -7,9 +7,9 @@ import { checkShapes, type Matrix, normalised, rowOf } from "./matrix.ts";
 
 /** One user's bounded contribution to a Lloyd iteration; additive over users. */
 export interface SufficientStatistics {
-  /** Length k: the share of the user's vectors in each cluster. */
+  /** Length k: the share of the user's vectors, by their weights, in each cluster. */
   readonly counts: Float64Array;
-  /** Length k · d, row-major: per cluster the sum of the user's unit vectors in it, divided by their number. */
+  /** Length k · d, row-major: per cluster the sum of the user's unit vectors in it, each times its share. */
   readonly sums: Float64Array;
 }
 
@@ -17,28 +17,41 @@ export interface SufficientStatistics {
  * The sufficient statistics of spherical k-means for ONE user.
  *
  * With m vectors x₁ … x_m (each scaled to norm 1 here, whatever the caller passes), vector x in cluster c adds
- * 1/m to `counts[c]` and x/m to row c of `sums`. Sensitivity: ‖counts‖₂ ≤ ‖counts‖₁ ≤ 1, and by the triangle
- * inequality ‖sums‖₂ ≤ (1/m) Σ‖xᵢ‖₂ ≤ 1 (both up to float64 rounding, below 1e−12), so each block is bounded
- * by 1 for one user no matter how many vectors the user has.
+ * its share s to `counts[c]` and s x to row c of `sums`; the share is 1/m, or the vector's weight over the sum of the
+ * weights. Sensitivity: ‖counts‖₂ ≤ ‖counts‖₁ ≤ 1, and by the triangle inequality ‖sums‖₂ ≤ Σ sᵢ ‖xᵢ‖₂ ≤ 1 (both up to
+ * float64 rounding, below 1e−12), so each block is bounded by 1 for one user no matter how many vectors the user has.
  *
- * A zero vector has no direction: it is left out and does not count towards m. Without any direction both
- * results are all zeros.
+ * A zero vector has no direction: it is left out and does not count towards m. Without any direction, or any weight,
+ * both results are all zeros.
  *
- * @param vectors m × d, one or several interest vectors of the same user
+ * @param vectors m × d, one or several interest vectors of the same user, as from `interestVectors`
  * @param centroids k × d, rows of norm 1
+ * @param weights length m, ≥ 0; all alike when absent
  * @throws {RangeError} on a mismatch of shapes or a value that is not finite
  */
-export function sufficientStatistics(vectors: Matrix, centroids: Matrix): SufficientStatistics {
+export function sufficientStatistics(
+  vectors: Matrix,
+  centroids: Matrix,
+  weights?: ArrayLike<number>,
+): SufficientStatistics {
   checkShapes({ length: vectors.columns }, centroids);
+  if (weights && weights.length !== vectors.rows)
+    throw new RangeError(`${weights.length} weights do not fit ${vectors.rows} vectors.`);
   const counts = new Float64Array(centroids.rows);
   const sums = new Float64Array(centroids.rows * centroids.columns);
-  const units: Float64Array[] = [];
+  const units: { readonly unit: Float64Array; readonly weight: number }[] = [];
+  let total = 0;
   for (let r = 0; r < vectors.rows; r++) {
     const unit = normalised(rowOf(vectors, r));
-    if (unit.some((value) => value !== 0)) units.push(unit);
+    const weight = weights?.[r] ?? 1;
+    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY))
+      throw new RangeError(`Weight ${r} must be a finite number of at least 0, not ${weight}.`);
+    if (weight === 0 || unit.every((value) => value === 0)) continue;
+    units.push({ unit, weight });
+    total += weight;
   }
-  const share = 1 / units.length;
-  for (const unit of units) {
+  for (const { unit, weight } of units) {
+    const share = weight / total;
     const { cluster } = nearestTwo(unit, centroids);
     counts[cluster] = counts[cluster]! + share;
     const offset = cluster * centroids.columns;

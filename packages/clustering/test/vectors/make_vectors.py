@@ -16,6 +16,7 @@ from sklearn import metrics
 from sklearn.cluster import DBSCAN, AgglomerativeClustering
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 
 HERE = pathlib.Path(__file__).parent
@@ -211,9 +212,48 @@ def assignment():
     write("assignment.json", "Least-cost assignments", cases)
 
 
+def mixture():
+    cases = []
+    for seed, (n, k, d) in enumerate([(60, 3, 2), (80, 4, 5)]):
+        for kind in ("diag", "spherical"):
+            points, _ = blobs(80 + seed, n, k, d)
+            # Within the unit ball, where a person's vectors are.
+            points = float32(points / (np.linalg.norm(points, axis=1).max() + 0.01))
+            means = points[:k]
+            variance = 0.05
+            precisions = np.full((k, d) if kind == "diag" else k, 1 / variance)
+            for iterations in (1, 2, 20):
+                model = GaussianMixture(
+                    k,
+                    covariance_type=kind,
+                    tol=0,
+                    max_iter=iterations,
+                    weights_init=np.full(k, 1 / k),
+                    means_init=means,
+                    precisions_init=precisions,
+                ).fit(points)
+                cases.append(
+                    {
+                        "name": f"{kind}, {k} components in {d} dimensions, {iterations} iterations",
+                        "covariance": "diagonal" if kind == "diag" else kind,
+                        "points": points.tolist(),
+                        "start": means.tolist(),
+                        "variance": variance,
+                        "iterations": iterations,
+                        "weights": model.weights_.tolist(),
+                        "means": model.means_.ravel().tolist(),
+                        "variances": np.ravel(model.covariances_).tolist(),
+                        "logDensities": model.score_samples(points).tolist(),
+                        "responsibilities": model.predict_proba(points)[0].tolist(),
+                    }
+                )
+    write("mixture.json", "Gaussian mixtures after some EM iterations from the same start, reg_covar 1e-6", cases)
+
+
 if __name__ == "__main__":
     agreement()
     internal()
     agglomerative()
     density()
     assignment()
+    mixture()
