@@ -1,4 +1,4 @@
-/** Federated spherical k-means: sufficient statistics, seeding, the centralised reference and its metrics. */
+/** Federated clustering: statistics of a device, models from aggregates, private clusters and layers, metrics. */
 
 export {
   adjustedMutualInformation,
