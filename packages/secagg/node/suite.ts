@@ -11,12 +11,16 @@ import {
 import { type CryptoSuite, secretboxOpen, secretboxSeal } from "../src/crypto.ts";
 import { nodeAddMasks } from "./masks.ts";
 
+/** Public keys that a suite keeps imported: about a kilobyte each. */
+const MAX_PEERS = 4096;
+
 /**
  * X25519, Ed25519 and AES from OpenSSL; secretbox from tweetnacl, as OpenSSL has no XSalsa20.
  * Keys enter as JWK (RFC 8037): importing DER goes through OpenSSL's decoder search and costs about ten times more.
  */
 export function nodeSuite(): CryptoSuite {
   const imported = new WeakMap<Uint8Array, { fingerprint: string; key: KeyObject }>();
+  const peers = new Map<string, KeyObject>();
 
   /**
    * Importing a secret key costs as much as an agreement, and a member makes hundreds of agreements with one key.
@@ -31,6 +35,17 @@ export function nodeSuite(): CryptoSuite {
     return key;
   }
 
+  /** A dropped member's masks are recovered with the same peers as the next one's. */
+  function peerKey(publicKey: Uint8Array): KeyObject {
+    const label = base64url(publicKey);
+    const known = peers.get(label);
+    if (known !== undefined) return known;
+    if (peers.size >= MAX_PEERS) peers.clear();
+    const key = importPublicKey("X25519", publicKey);
+    peers.set(label, key);
+    return key;
+  }
+
   return {
     name: "node",
     agreementKeyPair: (seed) => ({
@@ -39,7 +54,7 @@ export function nodeSuite(): CryptoSuite {
     }),
     agree(secretKey, publicKey) {
       const privateKey = agreementKey(secretKey);
-      const peer = importPublicKey("X25519", publicKey);
+      const peer = peerKey(publicKey);
       try {
         return new Uint8Array(diffieHellman({ privateKey, publicKey: peer }));
       } catch (error) {

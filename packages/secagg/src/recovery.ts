@@ -1,11 +1,12 @@
 /** The coordinator's reconstruction (R4): secrets from revealed shares, checked against what R0 committed to. */
 import { accepted, equalBytes, type Result, rejected } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
+import { locateErrors } from "./error-locator.ts";
 import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
 import { applyMasks, type MaskJob, wipeMasks } from "./masks.ts";
 import { type RecoveryJob, recoveryOwners, SECRET_BYTES, SHARE_BYTES } from "./recovery-job.ts";
 import { shareX } from "./session.ts";
-import { combineWith, interpolateShare, lagrangeCoefficients, type Share } from "./shamir.ts";
+import { combineWith, interpolateShare, lagrangeCoefficients, type Share, shareValue } from "./shamir.ts";
 
 /** Subsets of shares that are tried for one secret before the round is given up. */
 const MAX_ATTEMPTS = 256;
@@ -35,12 +36,6 @@ export function recoverPart(
   const shape = { bits, length };
   const reconstruct = reconstructor(job);
   const peersOf = new Map(job.dropped.map(({ owner, peers }) => [owner, peers]));
-  // One array per member for the whole job: a suite may keep what it derives from a key beside the key.
-  const publicKeys: Uint8Array[] = [];
-  const publicKey = (member: number): Uint8Array => {
-    publicKeys[member] ??= memberBytes(sPublic, member);
-    return publicKeys[member];
-  };
   let terms: MaskJob["terms"][number][] = [];
   const flush = (): void => {
     const batch = { ...shape, terms };
@@ -64,11 +59,11 @@ export function recoverPart(
       continue;
     }
     const sSecret = reconstruct.secret(owner, (candidate) =>
-      equalBytes(suite.agreementKeyPair(candidate).publicKey, publicKey(owner)),
+      equalBytes(suite.agreementKeyPair(candidate).publicKey, memberBytes(sPublic, owner)),
     );
     if (sSecret === undefined) return irrecoverable(owner, "mask key");
     for (const peer of peers) {
-      const agreement = suite.agree(sSecret, publicKey(peer));
+      const agreement = suite.agree(sSecret, memberBytes(sPublic, peer));
       if (agreement === undefined) return irrecoverable(peer, "agreement with a dropped member");
       const key = pairwiseMaskKey(agreement, { sid, between: [owner, peer], shape });
       agreement.fill(0);
@@ -90,7 +85,7 @@ export function recoverSum(
 }
 
 function memberBytes(table: Uint8Array, member: number): Uint8Array {
-  return table.slice(32 * member, 32 * (member + 1));
+  return table.subarray(32 * member, 32 * (member + 1));
 }
 
 type HeldShare = Share & { readonly holder: number };
@@ -115,6 +110,30 @@ function reconstructor(job: RecoveryJob): Reconstructor {
     return combineWith(known.coefficients, shares, SECRET_BYTES);
   }
 
+  /** Leaves out what the error-correcting code of the shares shows to be wrong, chunk by chunk. */
+  function correct(
+    shares: readonly HeldShare[],
+    matches: (candidate: Uint8Array) => boolean,
+  ): Uint8Array | undefined {
+    const xs = shares.map(({ x }) => x);
+    const wrong = new Set<number>();
+    for (let chunk = 0; chunk < SHARE_BYTES / 4; chunk++) {
+      const values = shares.map(({ share }) => shareValue(share, chunk));
+      const before = wrong.size;
+      for (const position of locateErrors(xs, values, threshold) ?? []) wrong.add(position);
+      if (wrong.size === before) continue;
+      const right = shares.filter((_, position) => !wrong.has(position));
+      if (right.length < threshold) return undefined;
+      const candidate = combine(right.slice(0, threshold));
+      if (candidate !== undefined && matches(candidate)) {
+        for (const position of wrong) corrupt.add(shares[position]!.holder);
+        return candidate;
+      }
+      candidate?.fill(0);
+    }
+    return undefined;
+  }
+
   return {
     secret(owner, matches) {
       const revealed = sharesOf(owner);
@@ -133,6 +152,11 @@ function reconstructor(job: RecoveryJob): Reconstructor {
           return candidate;
         }
         candidate?.fill(0);
+        if (attempt === 0) {
+          const corrected = correct(ordered, matches);
+          if (corrected !== undefined) return corrected;
+        }
+        // More are wrong than the code can tell apart, but a commitment can: a lucky subset will do.
         if (++attempt >= MAX_ATTEMPTS) break;
       }
       return undefined;

@@ -97,7 +97,7 @@ export function combineWith(
   for (let c = 0; c < chunks.length; c++) {
     let value = 0;
     for (let i = 0; i < views.length; i++)
-      value = reduce(value + multiply(coefficients[i]!, views[i]!.getUint32(4 * c)));
+      value = reduce(value + multiplyElements(coefficients[i]!, views[i]!.getUint32(4 * c)));
     chunks[c] = value;
   }
   const secret = fromChunks(chunks, length);
@@ -111,17 +111,28 @@ export function combineWith(
  * @param xs distinct, 1 to 2^21 − 1
  */
 export function lagrangeCoefficients(xs: readonly number[], at = 0): Float64Array {
-  const coefficients = new Float64Array(xs.length);
-  for (let i = 0; i < xs.length; i++) {
-    let numerator = 1;
-    let denominator = 1;
-    for (let j = 0; j < xs.length; j++) {
-      if (j === i) continue;
-      numerator = multiply(numerator, reduce(at - xs[j]! + SHARE_PRIME));
-      denominator = multiply(denominator, reduce(xs[i]! - xs[j]! + SHARE_PRIME));
-    }
-    coefficients[i] = multiply(numerator, invert(denominator));
+  // λ_i = Π_{j≠i} (at − x_j) / Π_{j≠i} (x_i − x_j); the numerators share prefixes and suffixes of one product.
+  const count = xs.length;
+  const coefficients = new Float64Array(count);
+  let before = 1;
+  for (let i = 0; i < count; i++) {
+    coefficients[i] = before;
+    before = multiplyElements(before, reduce(at - xs[i]! + SHARE_PRIME));
   }
+  let behind = 1;
+  for (let i = count - 1; i >= 0; i--) {
+    coefficients[i] = multiplyElements(coefficients[i]!, behind);
+    behind = multiplyElements(behind, reduce(at - xs[i]! + SHARE_PRIME));
+  }
+  const denominators = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    let product = 1;
+    for (let j = 0; j < count; j++)
+      if (j !== i) product = multiplyElements(product, reduce(xs[i]! - xs[j]! + SHARE_PRIME));
+    denominators[i] = product;
+  }
+  invertElements(denominators);
+  for (let i = 0; i < count; i++) coefficients[i] = multiplyElements(coefficients[i]!, denominators[i]!);
   return coefficients;
 }
 
@@ -133,10 +144,15 @@ export function interpolateShare(coefficients: Float64Array, shares: readonly Sh
   for (let offset = 0; offset < out.length; offset += 4) {
     let value = 0;
     for (let i = 0; i < views.length; i++)
-      value = reduce(value + multiply(coefficients[i]!, views[i]!.getUint32(offset)));
+      value = reduce(value + multiplyElements(coefficients[i]!, views[i]!.getUint32(offset)));
     view.setUint32(offset, value);
   }
   return out;
+}
+
+/** The value of a share's polynomial for the given chunk. */
+export function shareValue(share: Uint8Array, chunk: number): number {
+  return shareView(share).getUint32(4 * chunk);
 }
 
 /** Whether `share` has the length of a share of `secretLength` bytes and holds field elements only. */
@@ -219,10 +235,26 @@ function reduce(v: number): number {
 }
 
 /** a·b mod p for a, b < p: a is split at 16 bits, so that every product stays below 2^49. */
-function multiply(a: number, b: number): number {
+export function multiplyElements(a: number, b: number): number {
   const high = Math.floor(a / 65536);
   const low = a - high * 65536;
   return reduce(reduce(high * b) * 65536 + low * b);
+}
+
+/** Inverts every element in place with one inversion (Montgomery's trick); none may be 0. */
+export function invertElements(elements: Float64Array): void {
+  const prefixes = new Float64Array(elements.length);
+  let product = 1;
+  for (let i = 0; i < elements.length; i++) {
+    prefixes[i] = product;
+    product = multiplyElements(product, elements[i]!);
+  }
+  let inverse = invert(product);
+  for (let i = elements.length - 1; i >= 0; i--) {
+    const element = elements[i]!;
+    elements[i] = multiplyElements(inverse, prefixes[i]!);
+    inverse = multiplyElements(inverse, element);
+  }
 }
 
 /** a^(p−2) = a^−1 mod p (Fermat), a ≠ 0. */
@@ -230,8 +262,8 @@ function invert(a: number): number {
   let result = 1;
   let power = a;
   for (let exponent = SHARE_PRIME - 2; exponent > 0; exponent = Math.floor(exponent / 2)) {
-    if (exponent % 2 === 1) result = multiply(result, power);
-    power = multiply(power, power);
+    if (exponent % 2 === 1) result = multiplyElements(result, power);
+    power = multiplyElements(power, power);
   }
   return result;
 }

@@ -1,4 +1,5 @@
 /** The server of a round, in a process of its own: the real machine, fed with real frames. */
+import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import {
@@ -6,7 +7,6 @@ import {
   encodeFrame,
   rosterSigningBytes,
   type ServerMessage,
-  sha256Bytes,
   sha256Hex,
   unpackBits,
 } from "@kindred/protocol";
@@ -124,7 +124,11 @@ function receive(client: number, frame: Uint8Array, wire: Wire): void {
     case "masked-input": {
       const vector = unpackBits(message.vector, options);
       if (!vector.ok) throw new Error(vector.rejection.rule);
-      step({ type: "masked-input", from: deviceOf.get(client)!, digest: sha256Bytes(message.vector) });
+      step({
+        type: "masked-input",
+        from: deviceOf.get(client)!,
+        digest: createHash("sha256").update(message.vector).digest(),
+      });
       addInto(sum, vector.value, options.bits);
       return;
     }

@@ -1,0 +1,80 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { parseSecaggOptions, type SecaggFlags } from "../src/secagg/options.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kindred-bench-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function bench(...flags: string[]) {
+  const main = new URL("../src/main.ts", import.meta.url).pathname;
+  return spawnSync(process.execPath, ["--import", "tsx", main, "secagg", ...flags], { encoding: "utf8" });
+}
+
+describe("bench secagg", () => {
+  test.each([
+    ["regular", "20", 0.3],
+    ["complete", "16", 0.1],
+  ])("a small cohort, %s graph, %s bits: exact, and the JSON has its shape", (graph, bits, dropout) => {
+    const json = join(folder, `${graph}.json`);
+    const shape = ["--clients", "60", "--length", "500", "--graph", graph, "--bits", bits];
+    const run = bench(...shape, "--dropout", `${dropout}`, "--workers", "2", "--json", json);
+    expect(run.stderr).toBe("");
+    expect(run.status).toBe(0);
+    expect(run.stdout).toContain("sum             exact");
+    const stages = ["enrolling", "sharing", "masking", "consistency", "unmasking"];
+    const timed = (names: string[]) =>
+      Object.fromEntries([...names, "total"].map((name) => [name, expect.any(Number)]));
+    const result = JSON.parse(readFileSync(json, "utf8"));
+    expect(result).toMatchObject({
+      clients: 60,
+      length: 500,
+      dropout,
+      graph,
+      k: expect.any(Number),
+      t: expect.any(Number),
+      clientMs: timed(stages),
+      serverMs: timed([...stages, "recovery"]),
+      exact: true,
+    });
+    for (const figure of ["bytesUp", "bytesDown", "expansion", "peakRssMb", "idleRssMb", "floorRatio"])
+      expect(result[figure]).toBeGreaterThan(0);
+    expect(result.peakRssMb).toBeGreaterThan(result.idleRssMb);
+    expect(result.masks).toBeGreaterThan(60);
+  });
+
+  test("says what is wrong with a flag, and exits with 1", () => {
+    const run = bench("--dropout", "1.5");
+    expect(run.status).toBe(1);
+    expect(run.stderr).toContain("--dropout must be a share from 0 to 0.4");
+  });
+});
+
+test.each<[string, Partial<SecaggFlags>]>([
+  ["--clients", { clients: "9" }],
+  ["--length", { length: "none" }],
+  ["--dropout", { dropout: "" }],
+  ["--graph", { graph: "star" }],
+  ["--bits", { bits: "33" }],
+  ["--workers", { workers: "0" }],
+  ["--processes", { processes: "1.5" }],
+  ["--seed", { seed: "-1" }],
+])("%s is checked", (field, change) => {
+  const flags: SecaggFlags = {
+    ...{
+      clients: "100",
+      length: "10",
+      dropout: "0",
+      graph: "regular",
+      bits: "20",
+      processes: "2",
+      seed: "1",
+    },
+    ...change,
+  };
+  expect(() => parseSecaggOptions(flags)).toThrow(
+    expect.objectContaining({ rejection: expect.objectContaining({ code: "option-invalid", field }) }),
+  );
+});
