@@ -89,6 +89,8 @@ export interface FleetOptions {
   readonly contribution?: (client: number, round: number) => Contribution;
   /** Whether a client's message reaches the coordinator twice. */
   readonly echo?: (client: number, message: ClientMessage) => boolean;
+  /** What a client sends in place of a message; the message itself by default. */
+  readonly alter?: (client: number, message: ClientMessage) => ClientMessage;
   /** Rounds whose release cannot be computed although the sum is there. */
   readonly breaksAt?: readonly number[];
   readonly history?: Partial<TaskHistory>;
@@ -296,6 +298,7 @@ export class Fleet {
     this.submit({
       type: "aggregated",
       round: output.round,
+      corrupt: recovered.value.corrupt,
       release: {
         modelHash:
           this.#options.model?.({ round: output.round, parent: this.state.modelHash, mean }) ??
@@ -344,10 +347,12 @@ export class Fleet {
   #participantEffect(index: number, output: ParticipantOutput): void {
     const device = this.devices[index]!;
     switch (output.type) {
-      case "send":
-        this.wire(device.key, output.message);
-        if (this.#options.echo?.(index, output.message)) this.wire(device.key, output.message);
+      case "send": {
+        const message = this.#options.alter?.(index, output.message) ?? output.message;
+        this.wire(device.key, message);
+        if (this.#options.echo?.(index, message)) this.wire(device.key, message);
         break;
+      }
       case "train":
         this.participant(index, { type: "trained", round: output.round });
         break;

@@ -2,6 +2,11 @@ import { describe, expect, it } from "vitest";
 import { startTask } from "../src/index.ts";
 import { Fleet, freshHistory, testPlan, zeroContribution } from "./fleet.ts";
 
+/** A well-formed share of something else: the lowest bit of every value is flipped. */
+function garbled(share: Uint8Array): Uint8Array {
+  return share.map((byte, i) => (i % 4 === 3 ? byte ^ 1 : byte));
+}
+
 describe("a task in memory", () => {
   it("publishes every round, and the aggregate is the plain sum of the survivors' vectors", () => {
     const plan = testPlan();
@@ -55,6 +60,29 @@ describe("a task in memory", () => {
       expect(record?.dropped).toBe(counted ? 0 : 1);
     },
   );
+
+  it("names a client whose shares are wrong in the record, and releases the exact sum all the same", () => {
+    const plan = testPlan({ rounds: 1 });
+    let garbler: number | undefined;
+    const fleet = new Fleet({
+      plan,
+      clients: 8,
+      alter: (client, message) => {
+        if (message.type !== "reveal") return message;
+        garbler ??= client;
+        if (client !== garbler) return message;
+        return {
+          ...message,
+          shares: message.shares.map(({ share, ...rest }) => ({ ...rest, share: garbled(share) })),
+        };
+      },
+    }).run();
+    const [record] = fleet.records();
+    const [released] = fleet.released;
+    expect(record?.status).toBe("published");
+    expect(record?.corrupt).toEqual([fleet.devices[garbler!]!.key]);
+    expect(released?.sum).toEqual(released?.expected);
+  });
 
   it("waits for a silent client only until the phase's deadline", () => {
     const plan = testPlan({ rounds: 1 });
