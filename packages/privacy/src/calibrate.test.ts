@@ -7,7 +7,9 @@ import {
   mechanismWithoutNoise,
   observerEpsilon,
   planGuarantees,
+  planTruePositiveRate,
 } from "./calibrate.ts";
+import { logErfc } from "./log-space.ts";
 import { gaussianEpsilon } from "./privacy-loss-mechanisms.ts";
 import { epsilonFromRdp, RDP_ORDERS, rdpGaussian } from "./rdp.ts";
 import { delta, epsilon, type NoiseMultiplier } from "./units.ts";
@@ -175,6 +177,23 @@ describe("planGuarantees", () => {
     expect(planGuarantees(silent, { participations: 1, releases: 1, devices: 1, delta: plan.delta })).toEqual(
       { coordinator: none, observer: none },
     );
+  });
+});
+
+describe("planTruePositiveRate", () => {
+  const mechanism = calibrateMechanism(plan);
+  const at = (falsePositiveRate: number, devices = 1, m = mechanism) =>
+    planTruePositiveRate(m, { participations: 4, devices, falsePositiveRate });
+
+  it("is that of the Gaussian it amounts to, and less than (ε, δ) allows", () => {
+    // Φ(Φ⁻¹(.01) + μ), Φ⁻¹(.01) = −2.3263478740, μ = √4/z: for z = 1.5 it is .16015.
+    const z = mechanism.noiseMultiplier / 2;
+    const normal = (x: number) => 1 - Math.exp(logErfc(x / Math.SQRT2)) / 2;
+    expect(at(0.01)).toBeCloseTo(normal(-2.326347874 + 1 / z), 4);
+    expect(at(0.01)).toBeLessThan(Math.exp(plan.epsilon) * 0.01 + plan.delta);
+    expect(at(0.01, 2)).toBeGreaterThan(at(0.01));
+    expect(at(0.01, 1, { ...mechanism, localDeviation: 0 })).toBe(1);
+    expect(at(0.01, 1, { ...mechanism, localDeviation: 2, honest: 1 })).toBe(1);
   });
 });
 

@@ -7,7 +7,11 @@
  */
 
 import { MAXIMUM_DEVIATION } from "./discrete-gaussian.ts";
-import { distributedDiscreteGaussianEpsilon } from "./privacy-loss-mechanisms.ts";
+import {
+  distributedDiscreteGaussianEpsilon,
+  distributedDiscreteGaussianTruePositiveRate,
+  type RepeatedDiscreteGaussian,
+} from "./privacy-loss-mechanisms.ts";
 import { integerL1Bound, ROUNDING_BETA, roundedSensitivity, scaleFor } from "./quantise.ts";
 import {
   composeRdp,
@@ -265,14 +269,33 @@ export function coordinatorEpsilon(
   if (mechanism.localDeviation === 0) return Infinity as Epsilon;
   if (accountant === "rdp")
     return composed(curveOf(mechanism, devices), { times: participations, delta: checkedDelta(delta) });
-  return distributedDiscreteGaussianEpsilon({
-    l2: devices * mechanism.sensitivity.l2,
-    sigma: mechanism.localDeviation,
-    honest: mechanism.honest,
-    dimension: mechanism.paddedLength,
-    times: participations,
-    delta: checkedDelta(delta),
-  });
+  const repeated = repeatedRelease(mechanism, { participations, devices });
+  return distributedDiscreteGaussianEpsilon({ ...repeated, delta: checkedDelta(delta) });
+}
+
+function repeatedRelease(
+  { sensitivity, localDeviation, honest, paddedLength }: Mechanism,
+  { participations, devices }: { participations: number; devices: number },
+): RepeatedDiscreteGaussian {
+  const l2 = devices * sensitivity.l2;
+  return { l2, sigma: localDeviation, honest, dimension: paddedLength, times: participations };
+}
+
+/**
+ * The same guarantee as a probability that people can picture: of those who took part as often as they may, the share
+ * that any attacker finds who accuses the share `falsePositiveRate` of those who did not.
+ *
+ * @param options.devices As for {@link coordinatorEpsilon}.
+ * @returns From `falsePositiveRate` (nothing can be told) to 1.
+ */
+export function planTruePositiveRate(
+  mechanism: Mechanism,
+  options: { readonly participations: number; readonly devices: number; readonly falsePositiveRate: number },
+): number {
+  const { participations, devices, falsePositiveRate } = options;
+  if (mechanism.localDeviation === 0) return 1;
+  const repeated = repeatedRelease(mechanism, { participations, devices });
+  return distributedDiscreteGaussianTruePositiveRate({ ...repeated, falsePositiveRate });
 }
 
 /** One ε by both accountants. */

@@ -8,6 +8,7 @@ import {
   type LossConsumer,
   type PrivacyLoss,
   type PrivacyLossPair,
+  truePositiveRate,
 } from "./privacy-loss.ts";
 import { aggregationDivergence, type DistributedDiscreteGaussian } from "./rdp.ts";
 import { demand, demandInteger } from "./refusal.ts";
@@ -217,25 +218,46 @@ const ROUNDING_VARIANCE = 4;
  * @returns Infinity when hσ² ≤ 4.
  */
 export function distributedDiscreteGaussianEpsilon(
-  mechanism: Pick<DistributedDiscreteGaussian, "l2" | "sigma" | "honest" | "dimension"> & {
-    readonly times: number;
-    readonly delta: Delta;
-  },
+  mechanism: RepeatedDiscreteGaussian & { readonly delta: Delta },
 ): Epsilon {
-  const { l2, sigma, honest, dimension, times, delta } = mechanism;
+  const { noiseMultiplier, slack } = dominatingGaussian(mechanism);
+  const target = mechanism.delta * Math.exp(-slack);
+  if (!(noiseMultiplier > 0 && target > 0)) return Infinity as Epsilon;
+  return (gaussianEpsilon({ noiseMultiplier, delta: target as Delta }) + 2 * slack) as Epsilon;
+}
+
+/**
+ * Largest probability with which any test on those releases finds a person who took part, when it accuses one who did
+ * not with probability `falsePositiveRate`; through the same Gaussian.
+ *
+ * @returns 1 when hσ² ≤ 4.
+ */
+export function distributedDiscreteGaussianTruePositiveRate(
+  mechanism: RepeatedDiscreteGaussian & { readonly falsePositiveRate: number },
+): number {
+  const { noiseMultiplier, slack } = dominatingGaussian(mechanism);
+  const tilt = Math.exp(slack);
+  const rate = tilt * mechanism.falsePositiveRate;
+  if (!(noiseMultiplier > 0 && rate < 1)) return 1;
+  return Math.min(1, tilt * truePositiveRate(gaussianPrivacyLoss({ noiseMultiplier }), rate));
+}
+
+/** `times` releases of a sum of discrete Gaussians; Δ₁ does not matter here. */
+export interface RepeatedDiscreteGaussian extends Omit<DistributedDiscreteGaussian, "l1"> {
+  readonly times: number;
+}
+
+/** The Gaussian of {@link distributedDiscreteGaussianEpsilon}: its multiplier, 0 where there is none, and x. */
+function dominatingGaussian(mechanism: RepeatedDiscreteGaussian): { noiseMultiplier: number; slack: number } {
+  const { l2, sigma, honest, dimension, times } = mechanism;
   demandPositive(l2, "l2");
   demandPositive(sigma, "sigma");
   demandInteger(honest, { field: "honest", from: 1, to: 2 ** 24 });
   demandInteger(dimension, { field: "dimension", from: 1, to: 2 ** 30 });
   demandInteger(times, { field: "times", from: 1, to: 2 ** 24 });
-  const variance = honest * sigma * sigma - ROUNDING_VARIANCE;
-  if (variance <= 0) return Infinity as Epsilon;
-  // −ln(1 − η_r) + ln(1 + η_s) ≤ 4e^(−2π²r²), as η ≤ 2.1e^(−2π²r²) ≪ 1 and s ≥ r.
+  const variance = Math.max(0, honest * sigma * sigma - ROUNDING_VARIANCE);
+  // −ln(1 − η_r) + ln(1 + η_s) ≤ 5e^(−2π²r²), as η ≤ 2.1e^(−2π²r²) ≪ 1 and s ≥ r.
   const perCoordinate =
     aggregationDivergence(sigma, honest) + 5 * Math.exp(-2 * Math.PI ** 2 * ROUNDING_VARIANCE);
-  const slack = times * dimension * perCoordinate;
-  const target = delta * Math.exp(-slack);
-  if (!(target > 0)) return Infinity as Epsilon;
-  const noiseMultiplier = Math.sqrt(variance / times) / l2;
-  return (gaussianEpsilon({ noiseMultiplier, delta: target as Delta }) + 2 * slack) as Epsilon;
+  return { noiseMultiplier: Math.sqrt(variance / times) / l2, slack: times * dimension * perCoordinate };
 }
