@@ -3,6 +3,7 @@
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
 import { addAuditCommands } from "./audit/commands.ts";
+import { addPrivacyCommands } from "./privacy-plan/commands.ts";
 import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
 import { simulate } from "./simulate/simulate.ts";
 import { type UpFlags, up } from "./up.ts";
@@ -53,6 +54,7 @@ program
   });
 
 addAuditCommands(program);
+addPrivacyCommands(program);
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(

@@ -1,0 +1,161 @@
+/** What a plan promises and costs, by the functions that the round itself uses. */
+import { blockDeviation, planMechanism, resolvePlan } from "@kindred/engine";
+import {
+  type AccountedEpsilon,
+  delta,
+  type Mechanism,
+  planGuarantees,
+  planTruePositiveRate,
+  wrapProbability,
+} from "@kindred/privacy";
+import { type Plan, packedLength } from "@kindred/protocol";
+import { namingFlags, type PlanQuestion } from "./options.ts";
+
+/** Share of people who did not take part that the attacker of the plain sentence accuses. */
+const FALSE_POSITIVE_RATE = 0.01;
+
+/** Keys and hashes that a plan has once a coordinator accepts it; nothing here depends on them. */
+const UNRESOLVED = "0".repeat(64);
+
+/** One block of the mean that a round releases, at the plan's fewest survivors. */
+export interface BlockFigures {
+  readonly name: string;
+  readonly length: number;
+  /** Largest L2 norm of one person's block. */
+  readonly clip: number;
+  /** Share of the joint norm; the squares sum to 1. */
+  readonly weight: number;
+  /** Standard deviation of the noise on one entry of the mean. */
+  readonly deviation: number;
+  /** ‖mean‖/‖noise‖ when all updates agree and have the clip norm: the most that can be expected. */
+  readonly signalToNoise: number;
+}
+
+/** ε of the person who takes part whenever the plan lets them, after a number of rounds. */
+export interface RoundFigures {
+  readonly round: number;
+  readonly participations: number;
+  readonly coordinator: AccountedEpsilon;
+  readonly observer: AccountedEpsilon;
+}
+
+/** Everything that `kindred privacy plan` says; the JSON is this, unrounded. */
+export interface PlanFigures {
+  readonly schema: "kindred.privacy-plan/1";
+  readonly promised: { readonly epsilon: number; readonly delta: number };
+  readonly devices: number;
+  readonly rounds: number;
+  readonly participations: number;
+  readonly minimumSeparation: number;
+  readonly cohort: {
+    readonly maximum: number;
+    readonly minSurvivors: number;
+    readonly corruption: number;
+    /** Survivors whose noise is counted on. */
+    readonly honest: number;
+  };
+  /** z: guaranteed deviation of the noise of the sum, over the joint clip norm. */
+  readonly noiseMultiplier: number;
+  /** σ of one device's noise, an integer in quantised units. */
+  readonly localDeviation: number;
+  /** Quantised units per unit of the joint vector. */
+  readonly scale: number;
+  readonly modulusBits: number;
+  readonly length: number;
+  readonly paddedLength: number;
+  /** Bytes of one masked vector. */
+  readonly bytesPerClient: number;
+  /** Probability that a coordinate wraps, and expected number of them in a round, at the whole cohort. */
+  readonly overflow: { readonly coordinate: number; readonly perRound: number };
+  readonly blocks: readonly BlockFigures[];
+  /** Over all rounds. */
+  readonly guarantees: { readonly coordinator: AccountedEpsilon; readonly observer: AccountedEpsilon };
+  /** Share of participants found by an attacker who accuses one in a hundred who did not take part. */
+  readonly detection: { readonly falsePositiveRate: number; readonly truePositiveRate: number };
+  readonly byRound: readonly RoundFigures[];
+}
+
+/**
+ * Resolves the plan as a coordinator would and reads everything from it.
+ * @throws KindredError naming flag or field when no mechanism fits
+ */
+export function planFigures(question: PlanQuestion): PlanFigures {
+  const { input, devices, itemCount, modelLength } = question;
+  const plan = namingFlags(() =>
+    resolvePlan(input, {
+      coordinatorKey: UNRESOLVED,
+      catalogueHash: UNRESOLVED,
+      itemCount,
+      modelLength,
+    }),
+  );
+  const { resolved, cohort, privacy, participation } = plan;
+  const mechanism = planMechanism(resolved.mechanism);
+  const { modulusBits, paddedLength, scale, localDeviation } = mechanism;
+  const byRound = roundFigures(plan, { mechanism, devices });
+  const coordinate = wrapProbability({
+    modulusBits,
+    cohort: cohort.maximum,
+    paddedDimension: paddedLength,
+    localDeviation,
+    scale,
+  });
+  const last = byRound[byRound.length - 1]!; // a plan has at least one round
+  return {
+    schema: "kindred.privacy-plan/1",
+    promised: { epsilon: privacy.epsilon, delta: privacy.delta },
+    devices,
+    rounds: plan.rounds,
+    participations: participation.maximum,
+    minimumSeparation: participation.minimumSeparation,
+    cohort: {
+      maximum: cohort.maximum,
+      minSurvivors: cohort.minSurvivors,
+      corruption: cohort.corruption,
+      honest: mechanism.honest,
+    },
+    noiseMultiplier: mechanism.noiseMultiplier,
+    localDeviation,
+    scale,
+    modulusBits,
+    length: resolved.blocks.reduce((total, block) => total + block.length, 0),
+    paddedLength,
+    bytesPerClient: packedLength(paddedLength, modulusBits),
+    overflow: { coordinate, perRound: coordinate * paddedLength },
+    blocks: resolved.blocks.map((block) => {
+      const deviation = blockDeviation(resolved.mechanism, { block, survivors: cohort.minSurvivors });
+      const signalToNoise = block.clip / (deviation * Math.sqrt(block.length));
+      return { ...block, deviation, signalToNoise };
+    }),
+    guarantees: { coordinator: last.coordinator, observer: last.observer },
+    detection: {
+      falsePositiveRate: FALSE_POSITIVE_RATE,
+      truePositiveRate: planTruePositiveRate(mechanism, {
+        participations: last.participations,
+        devices,
+        falsePositiveRate: FALSE_POSITIVE_RATE,
+      }),
+    },
+    byRound,
+  };
+}
+
+/** Both epsilons round by round, for a person who takes part as early and as often as the plan lets them. */
+function roundFigures(
+  { rounds, participation, privacy }: Plan,
+  { mechanism, devices }: { mechanism: Mechanism; devices: number },
+): RoundFigures[] {
+  const known = new Map<number, Pick<RoundFigures, "coordinator" | "observer">>();
+  return Array.from({ length: rounds }, (_, i) => {
+    const round = i + 1;
+    const participations = Math.min(
+      participation.maximum,
+      Math.ceil(round / participation.minimumSeparation),
+    );
+    const guarantees =
+      known.get(participations) ??
+      planGuarantees(mechanism, { participations, releases: round, devices, delta: delta(privacy.delta) });
+    known.set(participations, guarantees);
+    return { round, participations, ...guarantees };
+  });
+}

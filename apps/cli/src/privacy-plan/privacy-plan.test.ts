@@ -1,0 +1,244 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { planEpsilon, resolvePlan } from "@kindred/engine";
+import { calibrateMechanism, delta, epsilon } from "@kindred/privacy";
+import { KindredError } from "@kindred/protocol";
+import { parse as parseHtml } from "parse5";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { displayWidth } from "../terminal/text.ts";
+import { planFigures } from "./figures.ts";
+import { renderPlanPage } from "./html.ts";
+import { type PrivacyPlanFlags, readPlanQuestion } from "./options.ts";
+import { privacyPlan, speaksUnicode } from "./privacy-plan.ts";
+import { renderPlan } from "./render.ts";
+
+const ASKED: PrivacyPlanFlags = {
+  epsilon: "4",
+  delta: "1e-6",
+  participations: "4",
+  cohort: "1000",
+  length: "65536",
+};
+const figuresOf = async (flags: PrivacyPlanFlags) => planFigures(await readPlanQuestion(flags));
+const plain = { columns: 80, color: false, unicode: true };
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kindred-privacy-plan-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function refusal(flags: PrivacyPlanFlags) {
+  try {
+    await figuresOf(flags);
+  } catch (error) {
+    if (error instanceof KindredError) return error.rejection;
+    throw error;
+  }
+  throw new Error("the flags were accepted");
+}
+
+describe("planFigures", () => {
+  it("are those of the round: the plan resolved as a coordinator does, ε as a device checks it", async () => {
+    const figures = await figuresOf(ASKED);
+    const { input, ...context } = await readPlanQuestion(ASKED);
+    const plan = resolvePlan(input, {
+      ...context,
+      coordinatorKey: "0".repeat(64),
+      catalogueHash: "0".repeat(64),
+    });
+    expect(figures.guarantees.coordinator.rdp).toBe(planEpsilon(plan, 4));
+    expect(figures.noiseMultiplier).toBe(plan.resolved.mechanism.noiseMultiplier);
+    const mechanism = calibrateMechanism({
+      epsilon: epsilon(4),
+      delta: delta(1e-6),
+      participations: 4,
+      cohortMaximum: 1000,
+      minSurvivors: 720,
+      corruption: 0.05,
+      length: 65_536,
+      modulusBits: 20,
+    });
+    expect(figures.localDeviation).toBe(mechanism.localDeviation);
+    expect(figures.scale).toBe(mechanism.scale);
+    expect(figures.blocks.map(({ length }) => length)).toEqual([64_494, 16, 1024, 2]);
+    expect(figures.bytesPerClient).toBe((65_536 * 20) / 8);
+  });
+
+  it("spend what is promised in P rounds, and no more in the others; the second opinion is tighter", async () => {
+    const { byRound, guarantees, promised } = await figuresOf({ ...ASKED, rounds: "9", separation: "2" });
+    expect(byRound.map(({ participations }) => participations)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 4]);
+    expect(guarantees.coordinator.rdp).toBeLessThanOrEqual(promised.epsilon);
+    expect(guarantees.coordinator.rdp).toBeGreaterThan(promised.epsilon * 0.999);
+    expect(guarantees.coordinator.pld).toBeLessThan(guarantees.coordinator.rdp);
+    expect(guarantees.coordinator.pld).toBeGreaterThan(guarantees.coordinator.rdp * 0.85);
+    expect(guarantees.observer).toEqual(guarantees.coordinator);
+    for (const [i, { coordinator }] of byRound.entries())
+      expect(coordinator.rdp).toBeGreaterThanOrEqual(byRound[Math.max(0, i - 1)]!.coordinator.rdp);
+  });
+
+  it("count every device of a person", async () => {
+    const one = await figuresOf(ASKED);
+    const two = await figuresOf({ ...ASKED, devices: "2" });
+    expect(two.noiseMultiplier).toBe(one.noiseMultiplier);
+    expect(two.guarantees.coordinator.rdp).toBeGreaterThan(2 * one.guarantees.coordinator.rdp);
+    expect(two.detection.truePositiveRate).toBeGreaterThan(one.detection.truePositiveRate);
+    expect(renderPlan(two, plain)).toMatch(/! A person with 2 devices in the same rounds/);
+  });
+
+  it("read a plan document and its catalogue", async () => {
+    const planFile = join(folder, "plan.yaml");
+    const catalogueFile = join(folder, "catalogue.json");
+    await writeFile(
+      planFile,
+      "task: t\nrounds: 3\nprivacy: { epsilon: 6, modulusBits: 24 }\nclustering: { clusters: 2 }\n",
+    );
+    const items = ["a", "b", "c"].map((id) => ({ id, title: id, tags: [] }));
+    await writeFile(catalogueFile, JSON.stringify({ schema: "kindred.catalogue/1", items }));
+    const figures = await figuresOf({ plan: planFile, catalogue: catalogueFile });
+    expect(figures).toMatchObject({
+      rounds: 3,
+      participations: 3,
+      modulusBits: 24,
+      promised: { epsilon: 6 },
+    });
+    const byLength = await figuresOf({ plan: planFile, length: String(figures.length) });
+    expect(byLength).toEqual(figures);
+    expect(await refusal({ plan: planFile })).toMatchObject({ field: "--catalogue" });
+    expect(await refusal({ plan: planFile, epsilon: "1", length: "9999" })).toMatchObject({
+      field: "--epsilon",
+    });
+    expect(await refusal({ plan: planFile, catalogue: catalogueFile, length: "9999" })).toMatchObject({
+      field: "--length",
+    });
+  });
+});
+
+describe("refusals name the flag, the rule and the fix", () => {
+  it.each<[string, PrivacyPlanFlags]>([
+    ["--epsilon", { epsilon: "four" }],
+    ["--epsilon", { epsilon: "-1" }],
+    ["--epsilon", { epsilon: "" }],
+    ["--delta", { delta: "0.5" }],
+    ["--rounds", { rounds: "0" }],
+    ["--participations", { participations: "21" }],
+    ["--cohort", { cohort: "1" }],
+    ["--cohort", { cohort: "12.5" }],
+    ["--min-survivors", { minSurvivors: "1001" }],
+    ["--corruption", { corruption: "0.5" }],
+    ["--corruption", { corruption: "0.49", minSurvivors: "480" }],
+    ["--dropout", { dropout: "0.95" }],
+    ["--dropout", { dropout: "0.49" }],
+    ["--length", { length: "1042" }],
+    ["--modulus-bits", { modulusBits: "40" }],
+    ["--modulus-bits", { modulusBits: "12" }],
+    ["--clusters", { clusters: "1" }],
+    ["--dimension", { dimension: "7000" }],
+    ["--model-clip", { modelClip: "0" }],
+    ["--weights", { weights: "1,2" }],
+    ["--weights", { weights: "1,0,1,1" }],
+    ["--devices", { devices: "0" }],
+    ["--plan", { plan: "/nowhere/plan.yaml" }],
+    ["--catalogue", { catalogue: "/nowhere/catalogue.json" }],
+  ])("%s: %j", async (flag, flags) => {
+    const { code, field, rule, fix } = await refusal(flags);
+    expect([code, field]).toEqual(["option-invalid", flag]);
+    expect(rule).toMatch(/^(must|leaves|admits|is) /);
+    expect(fix).not.toBe("");
+  });
+});
+
+describe("renderPlan", () => {
+  it("says everything, in 80 columns and in fewer", async () => {
+    const figures = await figuresOf(ASKED);
+    const page = renderPlan(figures, plain);
+    expect(page).toMatch(/against the coordinator +4\.00 +3\.7\d +4 participations/);
+    expect(page).toMatch(/against model observers +4\.00 +3\.7\d/);
+    expect(page).toMatch(/noise multiplier +2\.54, counting on 670 honest survivors/);
+    expect(page).toMatch(/upload, client and round +164 kB/);
+    expect(page).toMatch(/finds at most 6\.2 %/);
+    expect(page).toContain("█");
+    for (let columns = 60; columns <= 130; columns += 7)
+      for (const line of renderPlan(figures, { ...plain, columns }).split("\n"))
+        expect(displayWidth(line)).toBeLessThanOrEqual(columns);
+    for (const line of page.split("\n")) expect(line).toBe(line.trimEnd());
+  });
+
+  it("does without Unicode, and colours only on request", async () => {
+    const figures = await figuresOf({ ...ASKED, rounds: "200", participations: "30" });
+    const ascii = renderPlan(figures, { ...plain, unicode: false });
+    expect(ascii).toMatch(/^[\n -~]+$/);
+    expect(ascii).not.toContain("?");
+    expect(ascii).toContain("#");
+    for (const line of ascii.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    const colored = renderPlan(figures, { ...plain, color: true });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape codes are what is tested
+    const codes = /\u001B\[\d+m/g;
+    expect(colored).toMatch(codes);
+    expect(colored.replace(codes, "")).toBe(renderPlan(figures, plain));
+  });
+
+  it("warns of what an operator would regret, and of nothing else", async () => {
+    const warnings = async (flags: PrivacyPlanFlags) =>
+      renderPlan(await figuresOf(flags), plain)
+        .split("\n")
+        .filter((line) => line.startsWith("!"));
+    expect(await warnings({ ...ASKED, cohort: "20000", modulusBits: "24" })).toEqual([]);
+    expect((await warnings(ASKED)).join()).toMatch(/weaker than the noise on model/);
+    expect((await warnings({ ...ASKED, epsilon: "40" })).join()).toMatch(/weak guarantee/);
+    expect((await warnings({ ...ASKED, delta: "5e-4" })).join()).toMatch(/δ 5e-4 is large/);
+  });
+});
+
+describe("renderPlanPage", () => {
+  it("is a whole document with both epsilons and the plot, and needs nothing from outside", async () => {
+    const figures = await figuresOf(ASKED);
+    const page = renderPlanPage(figures);
+    const errors: string[] = [];
+    parseHtml(page, { onParseError: ({ code }) => errors.push(code) });
+    expect(errors).toEqual([]);
+    expect(page).toContain("against model observers");
+    expect(page).toContain("<polyline");
+    expect(page).not.toMatch(/<script|src=|https?:/);
+  });
+});
+
+describe("kindred privacy plan", () => {
+  /** A stream that is no terminal and keeps what is written. */
+  function sink() {
+    let text = "";
+    const stream = {
+      write: (chunk: string) => {
+        text += chunk;
+        return true;
+      },
+    };
+    return { stdout: stream as unknown as NodeJS.WriteStream, text: () => text };
+  }
+
+  it("prints the page, and writes JSON and HTML where it is told to", async () => {
+    const { stdout, text } = sink();
+    const [json, html] = [join(folder, "plan.json"), join(folder, "plan.html")];
+    const figures = await privacyPlan({ ...ASKED, json, html }, { stdout, env: { LANG: "en_GB.UTF-8" } });
+    expect(text()).toBe(renderPlan(figures, plain));
+    expect(JSON.parse(await readFile(json, "utf8"))).toEqual(figures);
+    expect(await readFile(html, "utf8")).toBe(renderPlanPage(figures));
+  });
+
+  it("prints nothing but JSON with --json", async () => {
+    const { stdout, text } = sink();
+    const figures = await privacyPlan({ ...ASKED, json: true }, { stdout, env: {} });
+    expect(JSON.parse(text())).toEqual(figures);
+  });
+
+  it.each([
+    [{}, true],
+    [{ LANG: "de_DE.UTF-8" }, true],
+    [{ LANG: "C" }, false],
+    [{ LANG: "de_DE.UTF-8", LC_ALL: "POSIX" }, false],
+    [{ TERM: "linux" }, false],
+  ])("knows from the locale whether Unicode is understood: %j", (env, expected) => {
+    expect(speaksUnicode(env)).toBe(expected);
+  });
+});

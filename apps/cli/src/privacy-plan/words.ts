@@ -1,0 +1,67 @@
+/** What a plan promises, in words that need no training in statistics. */
+import { formatCount, formatDelta, formatEpsilon, formatPercent, plural } from "../report/format.ts";
+import type { PlanFigures } from "./figures.ts";
+
+/** ε above this is, in the field's common reading, a weak guarantee. */
+const WEAK_EPSILON = 10;
+
+/** The promise to a person, one sentence a line of thought. */
+export function promise(figures: PlanFigures): string {
+  const { participations, devices, cohort, detection } = figures;
+  const person =
+    devices === 1 ? "Somebody who takes part" : `Somebody who takes part with ${plural(devices, "device")}`;
+  const { falsePositiveRate, truePositiveRate } = detection;
+  return (
+    `${person} in ${plural(participations, "round")} stays hidden in the noise of ${plural(cohort.honest, "other")}: ` +
+    `whoever holds everything the coordinator sees, and accuses ${share(falsePositiveRate)} of those who did not ` +
+    `take part, finds at most ${formatPercent(truePositiveRate)} of those who did, whatever else they know.`
+  );
+}
+
+function share(rate: number): string {
+  return `one in ${formatCount(1 / rate)}`;
+}
+
+/** What the operator should think about before running the plan; none where there is nothing. */
+export function cautions(figures: PlanFigures): string[] {
+  const { guarantees, promised, blocks, overflow, devices, cohort } = figures;
+  const found: string[] = [];
+  const spent = guarantees.coordinator.rdp;
+  if (spent > promised.epsilon * (1 + 1e-9))
+    found.push(
+      `A person with ${plural(devices, "device")} in the same rounds spends ε ${formatEpsilon(spent)}, not the ` +
+        `${formatEpsilon(promised.epsilon)} that a plan promises each device: lower --epsilon until this line goes.`,
+    );
+  if (spent > WEAK_EPSILON)
+    found.push(`ε ${formatEpsilon(spent)} is a weak guarantee; ${WEAK_EPSILON} is the usual upper end.`);
+  const drowned = blocks.filter(({ signalToNoise }) => signalToNoise < 1).map(({ name }) => name);
+  if (drowned.length > 0)
+    found.push(
+      `Even updates that all agree are weaker than the noise on ${drowned.join(", ")}: a larger cohort, a shorter ` +
+        `vector or fewer participations help.`,
+    );
+  if (promised.delta * cohort.maximum > 0.1)
+    found.push(
+      `δ ${formatDelta(promised.delta)} is large for a cohort of ${formatCount(cohort.maximum)}: choose it well ` +
+        `under one over the number of people.`,
+    );
+  if (overflow.perRound > 0.01)
+    found.push(
+      `${formatPercent(overflow.perRound)} of a coordinate wraps in a round when all updates agree: raise --modulus-bits.`,
+    );
+  return found;
+}
+
+/** What the numbers rest on. */
+export function assumptions({ cohort, minimumSeparation, devices }: PlanFigures): string[] {
+  return [
+    `Up to ${formatPercent(cohort.corruption)} of a cohort may collude with the coordinator; a coordinator that ` +
+      `invents members is not covered (docs/threat-model.md).`,
+    `The unit is a person with ${plural(devices, "device")}, against the same rounds without them; every ` +
+      `participation counts for the coordinator, also in rounds that fail.`,
+    `RDP is what the plan promises and devices check; PLD is the tighter second opinion. Both are upper bounds.`,
+    ...(minimumSeparation > 1
+      ? [`A device rests until ${plural(minimumSeparation, "round")} after it took part.`]
+      : []),
+  ];
+}
