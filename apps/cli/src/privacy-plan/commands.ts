@@ -18,7 +18,10 @@ export function addPrivacyCommands(program: Command): void {
     .option("--participations <n>", "rounds in which one device takes part at most (default: 4)")
     .option("--separation <n>", "a device takes part in every n-th round at most (default: 1)")
     .option("--cohort <n>", "people in a round (default: 1000)")
-    .option("--min-survivors <n>", "people without whom a round fails (default: nine tenths of those expected)")
+    .option(
+      "--min-survivors <n>",
+      "people without whom a round fails (default: nine tenths of those expected)",
+    )
     .option("--corruption <p>", "share of a cohort that may collude with the coordinator (default: 0.05)")
     .option("--dropout <p>", "share of a cohort that may vanish (default: 0.2)")
     .option("--length <n>", "entries of the joint vector (default: 65536)")
