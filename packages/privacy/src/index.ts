@@ -8,6 +8,7 @@ export * from "./ledger-budget.ts";
 export * from "./ledger-head.ts";
 export * from "./ledger-shape.ts";
 export * from "./ledger-verify.ts";
+export { logErfc } from "./log-space.ts";
 export * from "./noise-multiplier.ts";
 export * from "./personal-ledger.ts";
 export * from "./privacy-loss.ts";

@@ -1,6 +1,7 @@
 /** `kindred audit`: what an auditor does, without an account and without trusting the coordinator. */
 import { describeRejection, KindredError } from "@kindred/protocol";
 import type { Command } from "commander";
+import { type AttackFlags, attackCommand } from "./attack.ts";
 import { type VerifyFlags, verifyCommand } from "./verify.ts";
 
 /** Exit codes: everything holds, something does not, the input cannot be used. */
@@ -32,5 +33,18 @@ export function addAuditCommands(program: Command): void {
     .option("--json", "write the outcome as JSON")
     .action((ledger: string, flags: VerifyFlags) =>
       withExitCode(() => verifyCommand(ledger, flags, terminal)),
+    );
+  audit
+    .command("attack")
+    .description("attack the mechanism of a plan: exit code 1 if more leaks than is proven")
+    .argument("[ledger]", "take the plan from this ledger; a plan with every default without it")
+    .option("--deviation <share>", "noise that members really add, as a share of the promised deviation", "1")
+    .option("--runs <n>", "runs of each of the two worlds", "1000")
+    .option("--canaries <n>", "canaries of the one-run audit", "400")
+    .option("--seconds <s>", "time limit", "120")
+    .option("--seed <s>", "seed of canaries and noise", "1")
+    .option("--json <file>", "write what was found as JSON")
+    .action((ledger: string | undefined, flags: AttackFlags) =>
+      withExitCode(() => attackCommand(ledger, flags, terminal)),
     );
 }

@@ -4,6 +4,7 @@ import { formatHead, verifyLedger } from "@kindred/audit/verify";
 import { KindredError } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { isRich } from "../terminal/text.ts";
+import type { AuditTerminal } from "./audit-terminal.ts";
 import { readHeads, readKey, readLedger, readModels } from "./read-sources.ts";
 import { renderVerdict } from "./verdict-text.ts";
 
@@ -14,12 +15,6 @@ export interface VerifyFlags {
   readonly head?: string;
   readonly saveHead?: string;
   readonly json?: boolean;
-}
-
-/** Where the outcome is written. */
-export interface AuditTerminal {
-  readonly stdout: { write(text: string): unknown; isTTY?: boolean; columns?: number };
-  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
