@@ -11,11 +11,14 @@ import {
 } from "@kindred/clustering";
 import {
   type Backend,
+  type CentralisedResult,
+  type EvaluationUser,
   InterestEncoder,
   itemFeatures,
   loadBackend,
   nextItemRanks,
   rankingMetrics,
+  type Sequence,
   seededRandom,
 } from "@kindred/encoder";
 import type { Model } from "@kindred/protocol";
@@ -87,23 +90,50 @@ export class QualityMeter {
     return quality(nextItemRanks({ encoder, users: this.#users }));
   }
 
-  /** The same encoder trained on everybody's data in one place, stopped by the second-last items. */
+  /**
+   * The same encoder trained on everybody's data in one place. The number of epochs is chosen by the second-last items,
+   * on people who do not have them; then the encoder is trained anew, for as long, on all that federated training sees.
+   */
   async centralised(progress: (fraction: number) => void): Promise<Quality> {
-    const { plan, split, centralised } = this.#scenario;
+    const { split } = this.#scenario;
+    const { bestEpoch } = await this.#trainCentrally(userSequences(split.validation.train), {
+      validation: evaluationUsers(split.validation),
+      progress: (fraction) => progress(fraction / 2),
+      read: ({ bestEpoch }) => ({ bestEpoch }),
+    });
+    return this.#trainCentrally(this.#sequences, {
+      epochs: bestEpoch,
+      progress: (fraction) => progress((1 + fraction) / 2),
+      read: (_, encoder) => this.#rank(encoder),
+    });
+  }
+
+  async #trainCentrally<T>(
+    sequences: readonly Sequence[],
+    options: {
+      readonly epochs?: number;
+      readonly validation?: readonly EvaluationUser[];
+      readonly progress: (fraction: number) => void;
+      readonly read: (result: CentralisedResult, encoder: InterestEncoder) => T;
+    },
+  ): Promise<T> {
+    const { plan, centralised } = this.#scenario;
+    const epochs = options.epochs ?? centralised.epochs;
     const encoder = this.#newEncoder();
     try {
-      await encoder.trainCentralised({
+      const result = await encoder.trainCentralised({
         ...centralised,
+        epochs,
         optimiser: "adam",
-        sequences: this.#sequences.filter(({ items }) => items.length >= 2),
-        validation: evaluationUsers(split.validation),
-        onStep: async ({ epochs, fraction }) => {
-          progress((epochs + fraction) / centralised.epochs);
+        sequences: sequences.filter(({ items }) => items.length >= 2),
+        ...(options.validation && { validation: options.validation }),
+        onStep: async ({ epochs: begun, fraction }) => {
+          options.progress((begun + fraction) / epochs);
           await new Promise((resolve) => setImmediate(resolve));
         },
         random: seededRandom(plan.encoder.seed),
       });
-      return this.#rank(encoder);
+      return options.read(result, encoder);
     } finally {
       encoder.dispose();
     }
