@@ -162,13 +162,13 @@ describe("what is no message", () => {
     const [chunk] = device.chunks(encodeFrame(hello));
     chunk![1] = 0;
     const old = encodeFrame(hello);
-    old[1] = 2;
+    old[1] = 1;
     for (const answer of [
       await device.emit(chunk),
       await device.sendFrame(old),
       await device.send({ ...hello, protocol: 99 }),
     ])
-      expect(answer).toMatchObject({ ...refusal("protocol-version"), rule: expect.stringMatching(/1/) });
+      expect(answer).toMatchObject({ ...refusal("protocol-version"), rule: expect.stringMatching(/2/) });
   });
 
   it("an unknown type, a missing field, a field too many, a server's message", async () => {
@@ -314,7 +314,7 @@ it("the round of the others is published, with a member among them that breaks e
     await expectAnswer(say, { type: "ready", round }, refusal("message-unexpected", "ready"));
     await expectAnswer(
       say,
-      { type: "masked-input", round, vector },
+      { type: "masked-input", round, vector, signature: new Uint8Array(64) },
       expect.objectContaining({ code: expect.stringMatching(/message-unexpected|dropped-out/) }),
     );
     await expectAnswer(say, { type: "reveal", round, shares: [] }, refusal("message-unexpected", "reveal"));
@@ -355,7 +355,7 @@ it("the round of the others is published, with a member among them that breaks e
             );
             await expectAnswer(
               say,
-              { type: "masked-input", round, vector: new Uint8Array(10) },
+              { type: "masked-input", round, vector: new Uint8Array(10), signature: new Uint8Array(64) },
               refusal("message-unexpected", "masked-input"),
             );
             break;
@@ -370,13 +370,15 @@ it("the round of the others is published, with a member among them that breaks e
           case "masked-input": {
             input = message;
             await foreign(message.round);
-            const { vector, round } = message;
+            const { vector } = message;
             for (const length of [1, vector.length - 1, vector.length + 1])
               await expectAnswer(
                 say,
-                { type: "masked-input", round, vector: new Uint8Array(length).fill(1) },
+                { ...message, vector: new Uint8Array(length).fill(1) },
                 refusal("vector-invalid", "vector"),
               );
+            const unsigned = { ...message, signature: new Uint8Array(64) };
+            await expectAnswer(say, unsigned, refusal("signature-invalid", "masked-input.signature"));
             // Now the real one, another one, and the real one again, which the client then repeats.
             await expectAnswer(say, message, { type: "ok" });
             const other = vector.slice();

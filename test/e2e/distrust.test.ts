@@ -227,7 +227,7 @@ describe("a coordinator that is not the same to everyone", () => {
         if (message.type === "roster")
           others = message.entries.flatMap(({ device }, i) => (bytesToHex(device) === own ? [] : [i]));
         return message.type === "survivors"
-          ? { ...message, indices: message.indices.filter((index) => index !== others[0]) }
+          ? { ...message, members: Uint8Array.of(message.members[0]! & ~(1 << others[0]!)) }
           : message;
       },
       {},

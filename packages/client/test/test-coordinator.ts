@@ -344,7 +344,7 @@ export class TestCoordinator {
         if (!unpacked.ok) throw new Error(unpacked.rejection.rule);
         const vector = sha256Hex(message.vector);
         this.#spool.set(vector, unpacked.value);
-        return { type: "masked-input", device, round: message.round, vector };
+        return { type: "masked-input", device, round: message.round, vector, signature: message.signature };
       }
       case "leave":
         return { type: "departed", device };

@@ -1,7 +1,7 @@
 /** How rounds begin, fail and are published; shared by the phases. */
 
 import type { ErrorCode, Rejection } from "@kindred/protocol";
-import { hexToBytes } from "@kindred/protocol";
+import { bytesToHex, hexToBytes } from "@kindred/protocol";
 import { checkRoundBudget, epsilonAfter, mostExposed } from "./round-budget.ts";
 import type {
   Phase,
@@ -14,6 +14,8 @@ import type {
   TaskState,
   Transition,
 } from "./task-state.ts";
+
+const BEACON_BYTES = 32;
 
 /** Begins the round after the last one, or finishes the task. */
 export function beginNextRound(state: TaskState, config: TaskConfig, env: TaskEnvironment): Transition {
@@ -51,8 +53,9 @@ export function beginNextRound(state: TaskState, config: TaskConfig, env: TaskEn
   }
   const times: PhaseTimes = { selecting: env.now };
   const { cohort, deadlines } = plan;
+  const beacon = env.random(BEACON_BYTES);
   return {
-    state: { ...state, round, phase: { name: "selecting", round, windowClosed: false, times } },
+    state: { ...state, round, phase: { name: "selecting", round, windowClosed: false, beacon, times } },
     outputs: [
       {
         type: "ledger",
@@ -62,6 +65,7 @@ export function beginNextRound(state: TaskState, config: TaskConfig, env: TaskEn
           round,
           planDigest: config.planDigest,
           modelHash: state.modelHash,
+          beacon: bytesToHex(beacon),
           promised: budget.value,
         },
       },

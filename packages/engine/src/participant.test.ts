@@ -11,6 +11,7 @@ import {
 } from "./participant.ts";
 
 const modelHash = sha256Bytes("model");
+const beacon = sha256Bytes("beacon");
 
 /** One device by itself, and every output it has given. */
 class Device {
@@ -34,7 +35,7 @@ class Device {
   }
 
   selected(round: number, planDigest = this.fleet.context(0).config.planDigest): ServerMessage {
-    return { type: "selected", round, planDigest, modelHash, trainForMs: 1_000 };
+    return { type: "selected", round, planDigest, modelHash, beacon, trainForMs: 1_000 };
   }
 
   spend(round: number): void {
@@ -86,6 +87,22 @@ describe("selected", () => {
       expect.objectContaining({ type: "refused", round: 1 }),
       { type: "check-in", afterMs: 0 },
     ]);
+    expect(device.state).toEqual({ name: "waiting" });
+  });
+
+  it.each(["training", "ready"])("under another beacon than before, in %s: leaves", (phase) => {
+    const device = new Device();
+    device.hear(device.selected(1));
+    if (phase === "ready") device.step({ type: "trained", round: 1 });
+    const message = { ...device.selected(1), beacon: sha256Bytes("another beacon") } as ServerMessage;
+    const outputs = device.hear(message);
+    expect(outputs[0]).toEqual(leave(1, "message-invalid"));
+    expect(outputs).toContainEqual(
+      expect.objectContaining({
+        type: "refused",
+        rejection: expect.objectContaining({ field: "selected.beacon" }),
+      }),
+    );
     expect(device.state).toEqual({ name: "waiting" });
   });
 
@@ -191,9 +208,9 @@ describe("the coordinator's word on a round", () => {
       { type: "rejection", code: "internal", field: "x", rule: "y", fix: "z" },
       { type: "enrol", round: 3 },
       { type: "roster", round: 2, entries: [], signature: new Uint8Array(64) },
-      { type: "inbox", round: 2, shares: [] },
-      { type: "survivors", round: 2, indices: [0] },
-      { type: "unmask", round: 2, signatures: [] },
+      { type: "inbox", round: 2, sharing: Uint8Array.of(1), shares: [] },
+      { type: "survivors", round: 2, members: Uint8Array.of(1), statements: [] },
+      { type: "unmask", round: 2, signers: Uint8Array.of(1), signatures: new Uint8Array(64) },
     ];
     for (const message of strays) expect(device.hear(message)).toEqual([]);
     expect(device.step({ type: "masked", round: 2, vector: new Uint8Array(1) })).toEqual([]);
@@ -275,7 +292,7 @@ describe("in the cryptographic phases", () => {
   it("a second, different message of a phase it answered ends the round for it", () => {
     atMessage("unmask", (fleet, message) => {
       expect(sent(step(fleet, { type: "message", message }))[0]!.type).toBe("reveal");
-      const other = { ...message, signatures: message.signatures.slice(1) };
+      const other = { ...message, signatures: message.signatures.slice(64) };
       const outputs = step(fleet, { type: "message", message: other });
       expect(sent(outputs)).toEqual([{ type: "leave", round: 1, code: "message-unexpected" }]);
       expect(outputs).toContainEqual({ type: "forget", round: 1 });
@@ -286,7 +303,7 @@ describe("in the cryptographic phases", () => {
   it("another set of survivors after it signed one: no share is revealed", () => {
     atMessage("survivors", (fleet, message) => {
       step(fleet, { type: "message", message });
-      const other = { ...message, indices: message.indices.slice(0, -1) };
+      const other = { ...message, members: Uint8Array.of(message.members[0]! & 0b11111) };
       expect(sent(step(fleet, { type: "message", message: other }))).toEqual([
         { type: "leave", round: 1, code: "message-unexpected" },
       ]);
@@ -300,14 +317,19 @@ describe("in the cryptographic phases", () => {
       expect(step(fleet, { type: "message", message })).toEqual([]);
       expect(step(fleet, { type: "masked", round: 2, vector: new Uint8Array(3) })).toEqual([]);
       const vector = new Uint8Array(3);
-      const input = { type: "masked-input", round: 1, vector };
+      const input = { type: "masked-input", round: 1, vector, signature: expect.any(Uint8Array) };
       expect(sent(step(fleet, { type: "masked", round: 1, vector }))).toEqual([input]);
       expect(step(fleet, { type: "masked", round: 1, vector: new Uint8Array(9) })).toEqual([]);
       expect(sent(step(fleet, { type: "message", message }))).toEqual([input]);
     });
     atMessage("inbox", (fleet, message) => {
       step(fleet, { type: "message", message });
-      const early: ServerMessage = { type: "survivors", round: 1, indices: [0, 1, 2, 3, 4, 5] };
+      const early: ServerMessage = {
+        type: "survivors",
+        round: 1,
+        members: Uint8Array.of(0b111111),
+        statements: [],
+      };
       expect(sent(step(fleet, { type: "message", message: early }))).toEqual([
         { type: "leave", round: 1, code: "message-unexpected" },
       ]);
@@ -352,9 +374,21 @@ describe("in the cryptographic phases", () => {
   it("a second selection for the same round does not start it anew", () => {
     atMessage("roster", (fleet) => {
       const { planDigest } = fleet.context(0).config;
-      const message: ServerMessage = { type: "selected", round: 1, planDigest, modelHash, trainForMs: 1 };
-      expect(step(fleet, { type: "message", message })).toEqual([]);
+      const { state } = fleet.devices[0]!;
+      if (state.name !== "secure") throw new Error(state.name);
+      const again: ServerMessage = {
+        type: "selected",
+        round: 1,
+        planDigest,
+        modelHash,
+        beacon: state.beacon,
+        trainForMs: 1,
+      };
+      expect(step(fleet, { type: "message", message: again })).toEqual([]);
       expect(fleet.devices[0]!.state.name).toBe("secure");
+      const outputs = step(fleet, { type: "message", message: { ...again, beacon } });
+      expect(sent(outputs)).toEqual([{ type: "leave", round: 1, code: "message-invalid" }]);
+      expect(outputs).toContainEqual({ type: "forget", round: 1 });
     });
   });
 

@@ -31,17 +31,27 @@ export interface ParticipantConfig {
   readonly coordinatorKey: Uint8Array;
 }
 
+/** What a device was selected with. */
+interface Selection {
+  readonly round: number;
+  readonly modelHash: Uint8Array;
+  readonly beacon: Uint8Array;
+}
+
 export type ParticipantState =
   | { readonly name: "waiting" }
-  | { readonly name: "training"; readonly round: number; readonly modelHash: Uint8Array }
-  | { readonly name: "ready"; readonly round: number; readonly modelHash: Uint8Array }
+  | ({ readonly name: "training" } & Selection)
+  | ({ readonly name: "ready" } & Selection)
   | {
       readonly name: "secure";
       readonly round: number;
+      readonly beacon: Uint8Array;
       readonly client: ClientState;
       /** Last message received and the answer given, so that a repeated message gets the same bytes. */
       readonly heard: ServerMessage | undefined;
       readonly answer: ClientMessage | undefined;
+      /** The signature that goes with the masked input, once the masks are handed out. */
+      readonly statement: Uint8Array | undefined;
     }
   | { readonly name: "finished" };
 
@@ -108,7 +118,7 @@ export function stepParticipant(
     case "trained":
       if (state.name !== "training" || state.round !== event.round) return stay(state);
       return {
-        state: { name: "ready", round: state.round, modelHash: state.modelHash },
+        state: { ...state, name: "ready" },
         outputs: [{ type: "send", message: { type: "ready", round: state.round } }],
       };
     case "training-failed":
@@ -116,7 +126,8 @@ export function stepParticipant(
       return refuse(state, { round: event.round, rejection: event.rejection }, context);
     case "masked": {
       if (state.name !== "secure" || state.round !== event.round || !isMasking(state)) return stay(state);
-      const answer: ClientMessage = { type: "masked-input", round: event.round, vector: event.vector };
+      const { round, vector } = event;
+      const answer: ClientMessage = { type: "masked-input", round, vector, signature: state.statement };
       return { state: { ...state, answer }, outputs: [{ type: "send", message: answer }] };
     }
     case "withdraw": {
@@ -161,6 +172,7 @@ function onMessage(state: ParticipantState, message: ServerMessage, context: Con
     case "enrol":
       return onEnrol(state, message, context);
     case "roster":
+    case "neighbourhood":
     case "inbox":
     case "survivors":
     case "unmask":
@@ -225,8 +237,17 @@ function onSelected(
   message: Extract<ServerMessage, { type: "selected" }>,
   context: Context,
 ): ParticipantTransition {
-  const { round, modelHash } = message;
+  const { round, modelHash, beacon } = message;
   const { config } = context;
+  if ("round" in state && state.round === round && !equalBytes(state.beacon, beacon)) {
+    const rejection: Rejection = {
+      code: "message-invalid",
+      field: "selected.beacon",
+      rule: "must be the one that this device was selected under",
+      fix: "fix the beacon in the ledger before the round's first device is selected, and keep it",
+    };
+    return refuse(state, { round, rejection }, context);
+  }
   if (state.name === "ready" && state.round === round)
     return { state, outputs: [{ type: "send", message: { type: "ready", round } }] };
   if ("round" in state && round <= state.round) return stay(state);
@@ -242,7 +263,7 @@ function onSelected(
   const allowed = allowedByLedger(round, context);
   if (!allowed.ok) return refuse(state, { round, rejection: allowed.rejection }, context);
   return {
-    state: { name: "training", round, modelHash },
+    state: { name: "training", round, modelHash, beacon },
     outputs: [...forgetRound(state, context), { type: "train", round, modelHash: bytesToHex(modelHash) }],
   };
 }
@@ -270,6 +291,7 @@ function onEnrol(
     round,
     planDigest,
     modelHash: state.modelHash,
+    beacon: state.beacon,
     coordinatorKey,
     device,
     bits: resolved.mechanism.modulusBits,
@@ -282,14 +304,25 @@ function onEnrol(
     graph: plan.secureAggregation.graph,
   });
   return stepSecure(
-    { name: "secure", round, client, heard: undefined, answer: undefined },
+    {
+      name: "secure",
+      round,
+      beacon: state.beacon,
+      client,
+      heard: undefined,
+      answer: undefined,
+      statement: undefined,
+    },
     { event: { type: "enrol" }, heard: message },
     context,
   );
 }
 
 type SecureState = Extract<ParticipantState, { name: "secure" }>;
-type SecureMessage = Extract<ServerMessage, { type: "roster" | "inbox" | "survivors" | "unmask" }>;
+type SecureMessage = Extract<
+  ServerMessage,
+  { type: "roster" | "neighbourhood" | "inbox" | "survivors" | "unmask" }
+>;
 
 function onSecure(state: ParticipantState, message: SecureMessage, context: Context): ParticipantTransition {
   if (state.name !== "secure" || state.round !== message.round) return stay(state);
@@ -306,12 +339,12 @@ function onSecure(state: ParticipantState, message: SecureMessage, context: Cont
     };
     return refuse(state, { round: state.round, rejection }, context);
   }
-  return stepSecure(state, { event: secureEvent(message), heard: message }, context);
+  return stepSecure(state, { event: message, heard: message }, context);
 }
 
 /** Whether the masks are handed out and the masked vector is not yet there. */
-function isMasking({ heard, answer }: SecureState): boolean {
-  return heard?.type === "inbox" && answer === undefined;
+function isMasking(state: SecureState): state is SecureState & { readonly statement: Uint8Array } {
+  return state.statement !== undefined && state.answer === undefined;
 }
 
 function repeat(state: SecureState): ParticipantTransition {
@@ -324,19 +357,6 @@ function sameMessage(a: ServerMessage, b: ServerMessage): boolean {
   return bytesToHex(encodeFrame(a)) === bytesToHex(encodeFrame(b));
 }
 
-function secureEvent(message: SecureMessage): ClientEvent {
-  switch (message.type) {
-    case "roster":
-      return { type: "roster", entries: message.entries, signature: message.signature };
-    case "inbox":
-      return { type: "inbox", shares: message.shares };
-    case "survivors":
-      return { type: "survivors", indices: message.indices };
-    case "unmask":
-      return { type: "unmask", signatures: message.signatures };
-  }
-}
-
 function stepSecure(
   state: SecureState,
   { event, heard }: { event: ClientEvent; heard: ServerMessage },
@@ -346,6 +366,7 @@ function stepSecure(
   const stepped = stepClient(state.client, event, context.env);
   const outputs: ParticipantOutput[] = [];
   let answer: ClientMessage | undefined;
+  let statement: Uint8Array | undefined;
   for (const output of stepped.outputs) {
     switch (output.type) {
       case "send":
@@ -359,6 +380,7 @@ function stepSecure(
           const left = { ...state, client: stepped.state };
           return refuse(left, { round, rejection: allowed.rejection }, context);
         }
+        statement = output.signature;
         outputs.push({
           type: "mask",
           round,
@@ -375,5 +397,5 @@ function stepSecure(
         break;
     }
   }
-  return { state: { ...state, client: stepped.state, heard, answer }, outputs };
+  return { state: { ...state, client: stepped.state, heard, answer, statement }, outputs };
 }

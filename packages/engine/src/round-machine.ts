@@ -106,6 +106,7 @@ export function resumeMessage(
     round: phase.round,
     planDigest: hexToBytes(config.planDigest),
     modelHash: hexToBytes(state.modelHash),
+    beacon: phase.beacon,
     trainForMs: Math.max(0, deadline - now),
   };
 }
@@ -195,7 +196,7 @@ function maskedInput(
           ],
         };
   return secureStep(state, phase, {
-    event: { type: "masked-input", from: event.device },
+    event: { type: "masked-input", from: event.device, signature: event.signature },
     context,
     vector: event.vector,
   });

@@ -91,13 +91,14 @@ export function drawCohort(state: TaskState, context: Context, { final }: { fina
       context,
     );
   for (const device of selected) state.pool.delete(device);
-  const { round, times } = phase;
+  const { round, times, beacon } = phase;
   const planDigest = hexToBytes(config.planDigest);
   const modelHash = hexToBytes(state.modelHash);
   const training: Phase = {
     name: "training",
     round,
     times: { ...times, training: env.now },
+    beacon,
     selected: new Map(selected.map((device) => [device, "training"])),
     poisson: cohort.sampling === "poisson",
   };
@@ -110,7 +111,7 @@ export function drawCohort(state: TaskState, context: Context, { final }: { fina
         (to): TaskOutput => ({
           type: "send",
           to,
-          message: { type: "selected", round, planDigest, modelHash, trainForMs: deadlines.training },
+          message: { type: "selected", round, planDigest, modelHash, beacon, trainForMs: deadlines.training },
         }),
       ),
     ],
@@ -167,6 +168,7 @@ export function closeTraining(state: TaskState, context: Context): Transition {
     round,
     planDigest: hexToBytes(config.planDigest),
     modelHash: hexToBytes(state.modelHash),
+    beacon: phase.beacon,
     bits: plan.resolved.mechanism.modulusBits,
     length: plan.resolved.mechanism.paddedLength,
     minimumCohort: plan.cohort.minSurvivors,

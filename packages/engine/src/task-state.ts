@@ -29,9 +29,15 @@ interface RoundContext {
 
 export type Phase =
   | { readonly name: "idle" }
-  | ({ readonly name: "selecting"; readonly windowClosed: boolean } & RoundContext)
+  | ({
+      readonly name: "selecting";
+      readonly windowClosed: boolean;
+      /** Public randomness of the round; 32 bytes. The ledger holds it since the round began. */
+      readonly beacon: Uint8Array;
+    } & RoundContext)
   | ({
       readonly name: "training";
+      readonly beacon: Uint8Array;
       /** Selected devices and how far they are. */
       readonly selected: Map<string, "training" | "ready" | "departed">;
       /** Whether selection was Poisson and nobody was cut off. */
@@ -127,6 +133,8 @@ export type TaskEvent =
       readonly device: string;
       readonly round: number;
       readonly vector: string;
+      /** The device's, over `sharingSigningBytes`. */
+      readonly signature: Uint8Array;
     }
   | { readonly type: "departed"; readonly device: string }
   | { readonly type: "timer"; readonly round: number; readonly name: string }

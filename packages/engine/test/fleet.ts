@@ -405,6 +405,7 @@ export class Fleet {
           device,
           round: message.round,
           vector: `${message.round}:${device}`,
+          signature: message.signature,
         });
         break;
       case "leave":

@@ -49,7 +49,13 @@ const BODIES: { readonly [K in LedgerBody["kind"]]: Check } = {
     catalogueHash: text,
     modelHash: text,
   }),
-  "round-started": record({ ...round, planDigest: text, modelHash: text, promised: spending }),
+  "round-started": record({
+    ...round,
+    planDigest: text,
+    modelHash: text,
+    beacon: hex(64),
+    promised: spending,
+  }),
   "round-released": record({
     ...round,
     cohort: natural,

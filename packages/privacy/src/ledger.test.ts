@@ -51,6 +51,7 @@ const started = (round: number, promised: Spending, from = round - 1): LedgerBod
   round,
   planDigest: "plan-1",
   modelHash: `model-${from}`,
+  beacon: "be".repeat(32),
   promised,
 });
 const released = (

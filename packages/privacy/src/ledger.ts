@@ -45,6 +45,8 @@ export type LedgerBody =
       readonly planDigest: string;
       /** Model the round starts from. */
       readonly modelHash: string;
+      /** Public randomness of the round, hex, 32 bytes: published before the cohort is drawn, bound by its session id. */
+      readonly beacon: string;
       /** Spending once this round is published. */
       readonly promised: Spending;
     }

@@ -2,6 +2,7 @@ export * from "./canonical.ts";
 export * from "./catalogue.ts";
 export * from "./codec.ts";
 export * from "./errors.ts";
+export * from "./member-set.ts";
 export * from "./merkle.ts";
 export * from "./messages.ts";
 export * from "./model-file.ts";

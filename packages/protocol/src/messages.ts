@@ -3,7 +3,7 @@
  * applied once, at the boundary, by the codec. Byte strings are `Uint8Array`.
  *
  * Members of a cohort are named by their index: the position of their device key in the round's key directory,
- * which is sorted by device key.
+ * which is sorted by device key. Sets of members are bitmaps (`encodeMemberSet`).
  */
 import { z } from "zod";
 import { ERROR_CODES, type Rejection } from "./errors.ts";
@@ -12,7 +12,7 @@ import { taskIdSchema } from "./plan-sections.ts";
 import { clampText, MAX_TEXT } from "./validation.ts";
 
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 const byteString = (length: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, {
@@ -61,10 +61,17 @@ const revealedShareSchema = z.strictObject({
 });
 export type RevealedShare = z.infer<typeof revealedShareSchema>;
 
-const indexedSignatureSchema = z.strictObject({ index, signature });
-export type IndexedSignature = z.infer<typeof indexedSignatureSchema>;
-
 const MAX_MEMBERS = 100_000;
+/** A Merkle proof over MAX_MEMBERS leaves has at most 17 hashes. */
+const merkleProof = boundedBytes(17 * 32);
+const memberSet = boundedBytes(Math.ceil(MAX_MEMBERS / 8));
+
+const provedAdvertisementSchema = z.strictObject({
+  advertisement: advertisementSchema,
+  /** Inclusion under the directory's root, at the member's index. */
+  proof: merkleProof,
+});
+export type ProvedAdvertisement = z.infer<typeof provedAdvertisementSchema>;
 
 /** At most one entry per member, so that nothing of one member is counted twice. */
 function onePerMember<S extends z.ZodType>(entry: S, memberOf: (value: z.output<S>) => number) {
@@ -79,13 +86,6 @@ function onePerMember<S extends z.ZodType>(entry: S, memberOf: (value: z.output<
 const sealedShares = onePerMember(sealedShareSchema, (share) => share.peer);
 /** Of one member either secret is revealed, never both. */
 const revealedShares = onePerMember(revealedShareSchema, (share) => share.owner);
-const signatures = onePerMember(indexedSignatureSchema, (entry) => entry.index);
-const ascendingIndices = z
-  .array(index)
-  .max(MAX_MEMBERS)
-  .refine((indices) => indices.every((value, i) => i === 0 || value > indices[i - 1]!), {
-    message: "must be strictly increasing",
-  });
 
 export const clientMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
@@ -103,7 +103,13 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("advertise"), round, advertisement: advertisementSchema }),
   z.strictObject({ type: z.literal("shares"), round, shares: sealedShares }),
   /** Entries modulo 2^b, bit-packed (codec `packBits`). */
-  z.strictObject({ type: z.literal("masked-input"), round, vector: boundedBytes(MAX_VECTOR_BYTES) }),
+  z.strictObject({
+    type: z.literal("masked-input"),
+    round,
+    vector: boundedBytes(MAX_VECTOR_BYTES),
+    /** The device's, over `sharingSigningBytes` of the U2 that it masked for. */
+    signature,
+  }),
   z.strictObject({ type: z.literal("consistency"), round, signature }),
   z.strictObject({ type: z.literal("reveal"), round, shares: revealedShares }),
   z.strictObject({ type: z.literal("leave"), round, code: z.enum(ERROR_CODES) }),
@@ -137,6 +143,8 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     round,
     planDigest: hash,
     modelHash: hash,
+    /** Public randomness of the round, in the ledger's entry of its start. */
+    beacon: hash,
     trainForMs: z.number().int().min(0),
   }),
   z.strictObject({ type: z.literal("enrol"), round }),
@@ -148,14 +156,43 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     /** The coordinator's Ed25519 over `rosterSigningBytes`. */
     signature,
   }),
-  /** The shares that U2 sealed for this member; whoever sent none has dropped out. */
-  z.strictObject({ type: z.literal("inbox"), round, shares: sealedShares }),
-  /** U3, sorted. */
-  z.strictObject({ type: z.literal("survivors"), round, indices: ascendingIndices }),
+  z.strictObject({
+    type: z.literal("neighbourhood"),
+    round,
+    /** The 32-byte device keys of U1 one after another, strictly increasing; the position is the member's index. */
+    devices: boundedBytes(32 * MAX_MEMBERS),
+    /** Root of the Merkle tree over `advertisementBytes` of U1, in the order of `devices`. */
+    root: hash,
+    /** Inclusion of the addressee's own advertisement. */
+    proof: merkleProof,
+    /** Those of the addressee's neighbours, in increasing order of their indices. */
+    neighbours: z.array(provedAdvertisementSchema).max(MAX_MEMBERS),
+    /** The coordinator's Ed25519 over `rosterSigningBytes`. */
+    signature,
+  }),
+  z.strictObject({
+    type: z.literal("inbox"),
+    round,
+    /** U2. */
+    sharing: memberSet,
+    /** The shares that the addressee's neighbours in U2 sealed for it. */
+    shares: sealedShares,
+  }),
+  z.strictObject({
+    type: z.literal("survivors"),
+    round,
+    /** U3. */
+    members: memberSet,
+    /** In the regular graph: of the addressee's neighbours in U3, in order, the signatures of their masked inputs. */
+    statements: z.array(signature).max(MAX_MEMBERS),
+  }),
   z.strictObject({
     type: z.literal("unmask"),
     round,
-    signatures,
+    /** Members of U3 that signed it. */
+    signers: memberSet,
+    /** Their `consistency` signatures of 64 bytes one after another, in increasing order of the indices. */
+    signatures: boundedBytes(64 * MAX_MEMBERS),
   }),
   z.strictObject({ type: z.literal("released"), round, modelHash: hash, survivors: index }),
   z.strictObject({ type: z.literal("round-failed"), round, code: z.enum(ERROR_CODES), rule: text }),

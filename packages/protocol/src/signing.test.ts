@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { bytesFrom, sampleAdvertisement, samplePlan } from "../test/samples.ts";
-import { bytesToHex, hashParts, utf8ToBytes } from "./canonical.ts";
+import { bytesToHex, concatBytes, hashParts, utf8ToBytes } from "./canonical.ts";
 import { planSigningText } from "./plan.ts";
 import {
+  advertisementBytes,
   advertisementSigningBytes,
   consistencySigningBytes,
   directoryDigest,
   helloSigningBytes,
   rosterSigningBytes,
   sessionId,
+  sharingSigningBytes,
 } from "./signing.ts";
 
 const { signature: _, ...unsigned } = sampleAdvertisement(1);
@@ -17,6 +19,7 @@ const binding = {
   round: 7,
   planDigest: bytesFrom(1, 32),
   modelHash: bytesFrom(2, 32),
+  beacon: bytesFrom(4, 32),
   directory: bytesFrom(3, 32),
 };
 
@@ -28,24 +31,32 @@ describe("signed bytes", () => {
       helloSigningBytes({ task: "", nonce: sid }),
       rosterSigningBytes(sid),
       consistencySigningBytes(sid, []),
-      directoryDigest([]),
+      directoryDigest({ devices: new Uint8Array(0), root: sid }),
+      directoryDigest({ devices: sid, root: sid }),
+      sharingSigningBytes(sid, sid),
       hashParts("", [sid]),
       advertisementSigningBytes(
         { device: sid, cPublic: sid, sPublic: sid, nonce: sid, seedCommitment: sid },
         { task: "", round: 0 },
       ),
-      directoryDigest([
-        { device: sid, cPublic: sid, sPublic: sid, nonce: sid, seedCommitment: sid, signature: sid },
-      ]),
-      sessionId({ task: "", round: 0, planDigest: sid, modelHash: sid, directory: sid }),
+      sessionId({ task: "", round: 0, planDigest: sid, modelHash: sid, beacon: sid, directory: sid }),
       utf8ToBytes(planSigningText(samplePlan())),
     ].map(bytesToHex);
     expect(new Set(outputs).size).toBe(outputs.length);
   });
 
   it("start from domain labels of which none is a prefix of another", () => {
-    const domains = ["hello", "advertise", "directory", "session", "roster", "consistency", "plan"];
-    const labels = domains.map((name) => `kindred.${name}/1`);
+    const domains = [
+      "hello/1",
+      "advertise/1",
+      "directory/2",
+      "session/2",
+      "roster/1",
+      "sharing/1",
+      "consistency/1",
+      "plan/1",
+    ];
+    const labels = domains.map((name) => `kindred.${name}`);
     for (const label of labels)
       expect(labels.filter((other) => other !== label && other.startsWith(label))).toEqual([]);
   });
@@ -69,24 +80,40 @@ describe("signed bytes", () => {
     expect(all).not.toContain(swapped);
   });
 
-  it("of a directory depend on every byte, signatures and order included", () => {
-    const [a, b] = [sampleAdvertisement(1), sampleAdvertisement(2)];
+  it("of a directory depend on every device key, their order, and the root", () => {
+    const [a, b] = [bytesFrom(1, 32), bytesFrom(2, 32)];
     const all = [
-      directoryDigest([a, b]),
-      directoryDigest([b, a]),
-      directoryDigest([a]),
-      directoryDigest([a, { ...b, signature: bytesFrom(0, 64) }]),
-    ].map(bytesToHex);
+      { devices: concatBytes(a, b), root: a },
+      { devices: concatBytes(b, a), root: a },
+      { devices: a, root: a },
+      { devices: concatBytes(a, b), root: b },
+    ].map((directory) => bytesToHex(directoryDigest(directory)));
     expect(new Set(all).size).toBe(all.length);
   });
 
-  it("make a session id that binds task, round, plan, model and directory", () => {
+  it("of an advertisement's leaf hold every field at its place", () => {
+    const advertisement = sampleAdvertisement(1);
+    const leaf = advertisementBytes(advertisement);
+    expect(leaf).toHaveLength(208);
+    expect(leaf.subarray(0, 32)).toEqual(advertisement.device);
+    expect(leaf.subarray(144)).toEqual(advertisement.signature);
+    expect(new Set(leaf).size).toBe(new Set(Object.values(advertisement).flatMap((v) => [...v])).size);
+  });
+
+  it("of a sharing statement depend on session and set", () => {
+    const [a, b] = [bytesFrom(0, 32), bytesFrom(1, 32)];
+    const all = [sharingSigningBytes(a, b), sharingSigningBytes(b, b), sharingSigningBytes(a, a)];
+    expect(new Set(all.map(bytesToHex)).size).toBe(3);
+  });
+
+  it("make a session id that binds task, round, plan, model, beacon and directory", () => {
     const changes = [
       binding,
       { ...binding, task: "film" },
       { ...binding, round: 8 },
       { ...binding, planDigest: bytesFrom(9, 32) },
       { ...binding, modelHash: bytesFrom(9, 32) },
+      { ...binding, beacon: bytesFrom(9, 32) },
       { ...binding, directory: bytesFrom(9, 32) },
       { ...binding, planDigest: binding.modelHash, modelHash: binding.planDigest },
     ].map((change) => bytesToHex(sessionId(change)));

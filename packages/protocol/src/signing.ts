@@ -1,5 +1,5 @@
 /** The exact bytes that signatures cover. Every one starts with a domain label of its own. */
-import { hashParts, utf8ToBytes } from "./canonical.ts";
+import { concatBytes, hashParts, utf8ToBytes } from "./canonical.ts";
 import type { Advertisement } from "./messages.ts";
 
 function u32(value: number): Uint8Array {
@@ -32,12 +32,19 @@ export function advertisementSigningBytes(
   ]);
 }
 
-/** Digest of the key directory: every advertisement in order, signatures included; 32 bytes. */
-export function directoryDigest(entries: readonly Advertisement[]): Uint8Array {
-  return hashParts(
-    "kindred.directory/1",
-    entries.flatMap((e) => [e.device, e.cPublic, e.sPublic, e.nonce, e.seedCommitment, e.signature]),
-  );
+/** An advertisement as a leaf of the directory's Merkle tree: its fields one after another, 208 bytes. */
+export function advertisementBytes(advertisement: Advertisement): Uint8Array {
+  const { device, cPublic, sPublic, nonce, seedCommitment, signature } = advertisement;
+  return concatBytes(device, cPublic, sPublic, nonce, seedCommitment, signature);
+}
+
+/**
+ * Digest of the key directory: the number of members, their device keys in order, and the Merkle root over
+ * `advertisementBytes` of all of them; 32 bytes.
+ * @param devices 32 bytes for each member
+ */
+export function directoryDigest({ devices, root }: { devices: Uint8Array; root: Uint8Array }): Uint8Array {
+  return hashParts("kindred.directory/2", [u32(devices.length / 32), devices, root]);
 }
 
 /** What a session id binds together. */
@@ -47,17 +54,34 @@ export interface SessionBinding {
   /** 32 bytes each. */
   readonly planDigest: Uint8Array;
   readonly modelHash: Uint8Array;
+  readonly beacon: Uint8Array;
   readonly directory: Uint8Array;
 }
 
-/** sid = H(task, round, planDigest, modelHash, keyDirectory), 32 bytes (SECURE_AGGREGATION, "Phases"). */
-export function sessionId({ task, round, planDigest, modelHash, directory }: SessionBinding): Uint8Array {
-  return hashParts("kindred.session/1", [utf8ToBytes(task), u32(round), planDigest, modelHash, directory]);
+/** sid = H(task, round, planDigest, modelHash, beacon, keyDirectory), 32 bytes (SECURE_AGGREGATION, "Phases"). */
+export function sessionId(binding: SessionBinding): Uint8Array {
+  const { task, round, planDigest, modelHash, beacon, directory } = binding;
+  return hashParts("kindred.session/2", [
+    utf8ToBytes(task),
+    u32(round),
+    planDigest,
+    modelHash,
+    beacon,
+    directory,
+  ]);
 }
 
 /** Bytes the coordinator signs under a roster; 32 bytes. */
 export function rosterSigningBytes(sid: Uint8Array): Uint8Array {
   return hashParts("kindred.roster/1", [sid]);
+}
+
+/**
+ * Bytes a member signs with its masked input (R2): `sid` and the U2 that it masked for; 32 bytes.
+ * @param sharing U2 as `encodeMemberSet` gives it
+ */
+export function sharingSigningBytes(sid: Uint8Array, sharing: Uint8Array): Uint8Array {
+  return hashParts("kindred.sharing/1", [sid, sharing]);
 }
 
 /** Bytes a member signs in R3: `sid` and the digest of the sorted U3; 32 bytes. */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeCbor } from "../src/cbor.ts";
 import {
+  advertisementBytes,
   advertisementSigningBytes,
   bytesToHex,
   canonicalJson,
@@ -15,6 +16,7 @@ import {
   consistencySigningBytes,
   directoryDigest,
   encodeFrame,
+  encodeMemberSet,
   encodeModel,
   hashParts,
   helloSigningBytes,
@@ -27,6 +29,7 @@ import {
   rosterSigningBytes,
   sessionId,
   sha256Hex,
+  sharingSigningBytes,
   splitFrame,
 } from "../src/index.ts";
 import {
@@ -49,7 +52,7 @@ function jsonForm(value: unknown): unknown {
 }
 
 /** A frame around a CBOR body given in hexadecimal. */
-const frameAround = (body: string) => `4b01${body}`;
+const frameAround = (body: string) => `4b02${body}`;
 const encoded = (message: unknown) => bytesToHex(encodeCbor(message));
 
 function frames() {
@@ -64,16 +67,16 @@ function frames() {
     }));
   const ready = { type: "ready", round: 1 };
   const checkIn = encoded({ type: "check-in" }); // a1 64 "type" 68 "check-in"
-  const vector = { type: "masked-input", round: 1 };
+  const vector = { type: "masked-input", round: 1, signature: bytesFrom(1, 64) };
   const bad = (name: string, frame: string, code: string) => ({ name, from: "client", frame, code });
   return {
     valid: [...valid("client", clientSamples), ...valid("server", serverSamples)],
     invalid: [
       bad("empty", "", "frame-malformed"),
-      bad("header only", "4b01", "frame-malformed"),
+      bad("header only", "4b02", "frame-malformed"),
       bad("wrong magic", `4a01${checkIn}`, "frame-malformed"),
-      bad("older version", `4b00${checkIn}`, "protocol-version"),
-      bad("newer version", `4b02${checkIn}`, "protocol-version"),
+      bad("older version", `4b01${checkIn}`, "protocol-version"),
+      bad("newer version", `4b03${checkIn}`, "protocol-version"),
       bad("truncated body", frameAround(checkIn.slice(0, -2)), "frame-malformed"),
       bad("trailing byte", frameAround(`${checkIn}00`), "frame-malformed"),
       bad("indefinite-length map", frameAround(`bf${checkIn.slice(2)}ff`), "frame-malformed"),
@@ -137,15 +140,49 @@ function frames() {
         "message-invalid",
       ),
       {
-        name: "survivor counted twice",
+        name: "survivors that are no set",
         from: "server",
-        frame: frameAround(encoded({ type: "survivors", round: 1, indices: [1, 1, 2] })),
+        frame: frameAround(
+          encoded({ type: "survivors", round: 1, members: new Uint8Array(0), statements: [] }),
+        ),
         code: "message-invalid",
       },
       {
-        name: "survivors out of order",
+        name: "statement of 63 bytes",
         from: "server",
-        frame: frameAround(encoded({ type: "survivors", round: 1, indices: [2, 1] })),
+        frame: frameAround(
+          encoded({ type: "survivors", round: 1, members: bytesFrom(1, 1), statements: [bytesFrom(0, 63)] }),
+        ),
+        code: "message-invalid",
+      },
+      {
+        name: "no beacon",
+        from: "server",
+        frame: frameAround(
+          encoded({
+            type: "selected",
+            round: 1,
+            planDigest: bytesFrom(2, 32),
+            modelHash: bytesFrom(3, 32),
+            trainForMs: 1,
+          }),
+        ),
+        code: "message-invalid",
+      },
+      {
+        name: "neighbour without a proof",
+        from: "server",
+        frame: frameAround(
+          encoded({
+            type: "neighbourhood",
+            round: 1,
+            devices: bytesFrom(0, 96),
+            root: bytesFrom(1, 32),
+            proof: bytesFrom(2, 64),
+            neighbours: [{ advertisement: sampleAdvertisement(16) }],
+            signature: bytesFrom(6, 64),
+          }),
+        ),
         code: "message-invalid",
       },
     ],
@@ -175,15 +212,15 @@ function chunks() {
     maxFrameBytes: 1000,
     invalid: [
       bad("empty", new Uint8Array(0), "frame-malformed"),
-      bad("header without payload", header("4301000000000000000000000001"), "frame-malformed"),
-      bad("wrong magic", header("4401000000000000000000000001aa"), "frame-malformed"),
-      bad("newer version", header("4302000000000000000000000001aa"), "protocol-version"),
-      bad("starts in the middle", header("4301000000000000000100000002aa"), "frame-malformed"),
-      bad("payload beyond the frame", header("4301000000000000000000000001aabb"), "frame-malformed"),
-      bad("payload shorter than a chunk", header("4301000000000000000000000003aabb"), "frame-malformed"),
-      bad("frame of no bytes", header("4301000000000000000000000000aa"), "frame-malformed"),
-      bad("frame beyond the limit", header("43010000000000000000000003e9aa"), "frame-too-large"),
-      bad("frame of 4 GiB", header("43010000000000000000ffffffffaa"), "frame-too-large"),
+      bad("header without payload", header("4302000000000000000000000001"), "frame-malformed"),
+      bad("wrong magic", header("4402000000000000000000000001aa"), "frame-malformed"),
+      bad("newer version", header("4303000000000000000000000001aa"), "protocol-version"),
+      bad("starts in the middle", header("4302000000000000000100000002aa"), "frame-malformed"),
+      bad("payload beyond the frame", header("4302000000000000000000000001aabb"), "frame-malformed"),
+      bad("payload shorter than a chunk", header("4302000000000000000000000003aabb"), "frame-malformed"),
+      bad("frame of no bytes", header("4302000000000000000000000000aa"), "frame-malformed"),
+      bad("frame beyond the limit", header("43020000000000000000000003e9aa"), "frame-too-large"),
+      bad("frame of 4 GiB", header("43020000000000000000ffffffffaa"), "frame-too-large"),
     ],
   };
 }
@@ -210,12 +247,16 @@ function packing() {
 function signing() {
   const [first, second] = [sampleAdvertisement(16), sampleAdvertisement(48)];
   const { signature: _, ...unsigned } = first;
-  const directory = directoryDigest([first, second]);
+  const leaves = [first, second].map(advertisementBytes);
+  const devices = concatBytes(first.device, second.device);
+  const { root } = new MerkleTree(leaves);
+  const directory = directoryDigest({ devices, root });
   const binding = {
     task: "films",
     round: 7,
     planDigest: bytesFrom(1, 32),
     modelHash: bytesFrom(2, 32),
+    beacon: bytesFrom(3, 32),
     directory,
   };
   const sid = sessionId(binding);
@@ -234,9 +275,14 @@ function signing() {
       input: jsonForm({ task: "films", round: 7, advertisement: unsigned }),
       output: bytesToHex(advertisementSigningBytes(unsigned, { task: "films", round: 7 })),
     },
-    directory: { input: jsonForm([first, second]), output: bytesToHex(directory) },
+    leaves: { input: jsonForm([first, second]), output: leaves.map(bytesToHex) },
+    directory: { input: jsonForm({ devices, root }), output: bytesToHex(directory) },
     session: { input: jsonForm(binding), output: bytesToHex(sid) },
     roster: { input: jsonForm({ sid }), output: bytesToHex(rosterSigningBytes(sid)) },
+    sharing: {
+      input: jsonForm({ sid, sharing: encodeMemberSet([0, 3, 9], 10) }),
+      output: bytesToHex(sharingSigningBytes(sid, encodeMemberSet([0, 3, 9], 10))),
+    },
     consistency: {
       input: jsonForm({ sid, survivors: [0, 3, 65_536] }),
       output: bytesToHex(consistencySigningBytes(sid, [0, 3, 65_536])),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  advertisementBytes,
   advertisementSigningBytes,
   bytesToHex,
   canonicalJson,
@@ -20,6 +21,7 @@ import {
   planDigest,
   rosterSigningBytes,
   sessionId,
+  sharingSigningBytes,
   unpackBits,
 } from "../src/index.ts";
 import chunks from "./vectors/chunks.json" with { type: "json" };
@@ -99,11 +101,20 @@ describe("signed bytes", () => {
     expect(bytesToHex(advertisementSigningBytes(input(advertisement), { task, round }))).toBe(
       signing.advertisement.output,
     );
+    expect(signing.leaves.input.map((entry) => bytesToHex(advertisementBytes(input(entry))))).toEqual(
+      signing.leaves.output,
+    );
     expect(bytesToHex(directoryDigest(input(signing.directory.input)))).toBe(signing.directory.output);
     expect(bytesToHex(sessionId(input(signing.session.input)))).toBe(signing.session.output);
     expect(bytesToHex(rosterSigningBytes(hexToBytes(signing.roster.input.sid.hex)))).toBe(
       signing.roster.output,
     );
+    const { sharing } = signing;
+    expect(
+      bytesToHex(
+        sharingSigningBytes(hexToBytes(sharing.input.sid.hex), hexToBytes(sharing.input.sharing.hex)),
+      ),
+    ).toBe(sharing.output);
     const { sid, survivors } = signing.consistency.input;
     expect(bytesToHex(consistencySigningBytes(hexToBytes(sid.hex), survivors))).toBe(
       signing.consistency.output,

@@ -18,6 +18,7 @@ import {
   type UnmaskingState,
   withSlot,
 } from "./server-state.ts";
+import { deviceOf } from "./session.ts";
 import { isShare } from "./shamir.ts";
 
 /** `from` is the sender's device key in hexadecimal, as its connection has proved it. */
@@ -27,7 +28,13 @@ export type MemberAnswer =
    * The vector stays outside the machine. `digest` identifies it, so that a second, different vector is told from a
    * repetition; without digests every second masked input counts as a repetition.
    */
-  | { readonly type: "masked-input"; readonly from: string; readonly digest?: Uint8Array }
+  | {
+      readonly type: "masked-input";
+      readonly from: string;
+      /** The device's, over `sharingSigningBytes`. */
+      readonly signature: Uint8Array;
+      readonly digest?: Uint8Array;
+    }
   | { readonly type: "consistency"; readonly from: string; readonly signature: Uint8Array }
   | { readonly type: "reveal"; readonly from: string; readonly shares: readonly RevealedShare[] };
 
@@ -66,8 +73,10 @@ export function recordAnswer(
       return record({ ...state, waiting, shares: withSlot(state.shares, member, shares) });
     }
     case "masking": {
-      const { digest } = event as Extract<MemberAnswer, { type: "masked-input" }>;
-      const inputs = withSlot(state.inputs, member, digest ?? NO_DIGEST);
+      const { signature, digest } = event as Extract<MemberAnswer, { type: "masked-input" }>;
+      const checked = checkStatement(state, signature, { member, suite });
+      if (!checked.ok) return checked;
+      const inputs = withSlot(state.inputs, member, { digest: digest ?? NO_DIGEST, signature });
       return record({ ...state, waiting, inputs });
     }
     case "consistency": {
@@ -117,7 +126,11 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
     }
     case "masked-input": {
       const before = "inputs" in state ? state.inputs[member] : undefined;
-      return before && equalBytes(before, event.digest ?? NO_DIGEST);
+      return (
+        before &&
+        equalBytes(before.digest, event.digest ?? NO_DIGEST) &&
+        equalBytes(before.signature, event.signature)
+      );
     }
     case "consistency": {
       const before = "signatures" in state ? state.signatures[member] : undefined;
@@ -148,12 +161,25 @@ function checkSealed(
   });
 }
 
+/** The member's neighbours will want to see that it masked for this very U2. */
+function checkStatement(
+  { session, sharingStatement }: MaskingState,
+  signature: Uint8Array,
+  { member, suite }: { member: number; suite: CryptoSuite },
+): Result<true> {
+  if (suite.verify(signature, sharingStatement, deviceOf(session, member))) return accepted(true);
+  return rejected("signature-invalid", "masked-input.signature", {
+    rule: "must be the device's own over the session and the members that it masked for",
+    fix: "sign sharingSigningBytes of the inbox's set",
+  });
+}
+
 function checkSignature(
   { session, statement }: ConsistencyState,
   signature: Uint8Array,
   { member, suite }: { member: number; suite: CryptoSuite },
 ): Result<true> {
-  if (suite.verify(signature, statement, session.entries[member]!.device)) return accepted(true);
+  if (suite.verify(signature, statement, deviceOf(session, member))) return accepted(true);
   return rejected("signature-invalid", "consistency.signature", {
     rule: "must be the device's own over the session and its survivors",
     fix: "sign consistencySigningBytes of the survivors that were sent",

@@ -27,7 +27,7 @@ interface Membership {
 
 type PublicConfig = Omit<ClientConfig, "device">;
 
-interface RoundKeys {
+export interface RoundKeys {
   readonly c: Secret;
   readonly s: Secret;
   /** b_u. */
@@ -62,6 +62,8 @@ export interface MaskingState extends Membership {
   readonly phase: "masking";
   /** By owner: the neighbours in U2, and in the complete graph the member itself. */
   readonly held: ReadonlyMap<number, HeldShares>;
+  /** U2 as it was shown, `encodeMemberSet`. */
+  readonly sharing: Uint8Array;
 }
 /** R3 answered; waits for the signatures. */
 export interface ConsistencyState extends Membership {

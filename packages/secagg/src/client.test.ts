@@ -1,4 +1,10 @@
-import { type Advertisement, advertisementSigningBytes, hexToBytes, sha256Bytes } from "@kindred/protocol";
+import {
+  type Advertisement,
+  advertisementSigningBytes,
+  hexToBytes,
+  type SealedShare,
+  sha256Bytes,
+} from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
 import { show } from "#platform";
 import { binding, Cohort, randomFrom, suite } from "../test/cohort.ts";
@@ -22,7 +28,7 @@ describe("the honest course", () => {
     const cohort = new Cohort(5);
     const survivors = [0, 2, 3, 4];
     const signatures = cohort.confirm(survivors);
-    const outputs = cohort.step(2, { type: "unmask", signatures });
+    const outputs = cohort.step(2, cohort.certificate(signatures));
     expect(outputs.map(({ type }) => type)).toEqual(["send", "finished"]);
     const [reveal] = outputs;
     if (reveal?.type !== "send" || reveal.message.type !== "reveal") throw new Error("no reveal");
@@ -128,6 +134,7 @@ describe("roster (R1)", () => {
     ["plan", { planDigest: sha256Bytes("another plan") }],
     ["round", { round: 4 }],
     ["task", { task: "another" }],
+    ["beacon", { beacon: sha256Bytes("another beacon") }],
   ])(
     "the coordinator's signature is over another %s: the client computes the session id itself",
     (_, changes) => {
@@ -182,12 +189,10 @@ describe("roster (R1)", () => {
 });
 
 describe("inbox (R2)", () => {
-  function refuses(
-    change: (shares: readonly { peer: number; box: Uint8Array }[], all: Cohort) => ClientEvent,
-  ) {
+  function refuses(change: (shares: readonly SealedShare[]) => readonly SealedShare[]) {
     const cohort = new Cohort(5);
     const inboxes = cohort.share();
-    const rejection = cohort.refusal(1, change(inboxes[1]!, cohort));
+    const rejection = cohort.refusal(1, cohort.inbox(change(inboxes[1]!)));
     expect(cohort.states[1]!.phase).toBe("ended");
     return rejection;
   }
@@ -196,17 +201,18 @@ describe("inbox (R2)", () => {
     const rejection = refuses(([first, ...rest]) => {
       const box = first!.box.slice();
       box[30]! ^= 1;
-      return { type: "inbox", shares: [{ ...first!, box }, ...rest] };
+      return [{ ...first!, box }, ...rest];
     });
     expect(rejection).toMatchObject({ code: "share-invalid" });
     expect(rejection.rule).toContain("member 0");
   });
 
   test("a box under another sender's name", () => {
-    const rejection = refuses(([first, second, ...rest]) => ({
-      type: "inbox",
-      shares: [{ ...first!, box: second!.box }, { ...second!, box: first!.box }, ...rest],
-    }));
+    const rejection = refuses(([first, second, ...rest]) => [
+      { ...first!, box: second!.box },
+      { ...second!, box: first!.box },
+      ...rest,
+    ]);
     expect(rejection.code).toBe("share-invalid");
   });
 
@@ -215,46 +221,78 @@ describe("inbox (R2)", () => {
     const inboxes = cohort.share();
     const [first, ...rest] = inboxes[1]!;
     const shares = [{ peer: first!.peer, box: inboxes[2]![0]!.box }, ...rest];
-    expect(cohort.refusal(1, { type: "inbox", shares }).code).toBe("share-invalid");
+    expect(cohort.refusal(1, cohort.inbox(shares)).code).toBe("share-invalid");
   });
 
   test("one sender twice", () => {
-    expect(refuses((shares) => ({ type: "inbox", shares: [...shares, shares[0]!] })).rule).toContain(
-      "at most once",
-    );
+    expect(refuses((shares) => [...shares, shares[0]!]).rule).toContain("once");
   });
 
   test("a sender that is no neighbour: itself, or nobody", () => {
     for (const peer of [1, 5]) {
-      const rejection = refuses((shares) => ({
-        type: "inbox",
-        shares: [...shares, { peer, box: shares[0]!.box }],
-      }));
+      const rejection = refuses((shares) => [...shares, { peer, box: shares[0]!.box }]);
       expect(rejection.rule).toContain("neighbour");
     }
   });
 
   test("too few senders to unmask", () => {
     // n = 5 gives t = 4: the client itself and three others.
-    expect(refuses((shares) => ({ type: "inbox", shares: shares.slice(0, 2) })).code).toBe(
-      "too-few-survivors",
-    );
     const cohort = new Cohort(5);
-    const outputs = cohort.step(1, { type: "inbox", shares: cohort.share()[1]!.slice(0, 3) });
-    expect(outputs.map(({ type }) => type)).toEqual(["mask"]);
+    const inboxes = cohort.share();
+    const from = (client: number, senders: readonly number[]) =>
+      cohort.inbox(
+        inboxes[client]!.filter(({ peer }) => senders.includes(peer)),
+        [...senders, client],
+      );
+    expect(cohort.refusal(1, from(1, [0, 2])).code).toBe("too-few-survivors");
+    expect(cohort.step(4, from(4, [0, 1, 2])).map(({ type }) => type)).toEqual(["mask"]);
+  });
+
+  test("a neighbour in U2 whose box is withheld", () => {
+    const rejection = refuses((shares) => shares.slice(1));
+    expect(rejection).toMatchObject({
+      code: "share-invalid",
+      rule: expect.stringContaining("none of member 0"),
+    });
+  });
+
+  test("U2 without the client, below its minimum, or no set of members", () => {
+    const cohort = new Cohort(6, { minSurvivors: 5 });
+    const inboxes = cohort.share();
+    const to = (client: number, sharing: readonly number[]) =>
+      cohort.inbox(
+        inboxes[client]!.filter(({ peer }) => sharing.includes(peer)),
+        sharing,
+      );
+    expect(cohort.refusal(0, to(0, [1, 2, 3, 4, 5]))).toMatchObject({
+      code: "message-invalid",
+      field: "inbox.sharing",
+    });
+    expect(cohort.refusal(1, to(1, [0, 1, 2, 3]))).toMatchObject({
+      code: "too-few-survivors",
+      field: "inbox.sharing",
+    });
+    const beyond = { ...to(2, cohort.everyone), sharing: Uint8Array.of(0b1111111) };
+    expect(cohort.refusal(2, beyond)).toMatchObject({ code: "message-invalid", field: "inbox.sharing" });
   });
 
   test("a low-order point as mask key, from a member whose boxes open", () => {
     const cohort = new Cohort(5);
     const low = resigned(cohort, 4, { sPublic: hexToBytes(primitives.lowOrder[1]!) });
     const entries = cohort.advertisements.map((entry, i) => (i === 4 ? low : entry));
-    cohort.send(0, cohort.roster(entries), "shares");
+    const honest = [0, 1, 2, 3].flatMap((sender) =>
+      cohort
+        .send(sender, cohort.roster(entries), "shares")
+        .shares.flatMap(({ peer, box }) => (peer === 0 ? [{ peer: sender, box }] : [])),
+    );
     const malicious = suite.agreementKeyPair(randomFrom("client 4")(32));
     expect(malicious.publicKey).toEqual(low.cPublic);
     const agreement = suite.agree(malicious.secretKey, entries[0]!.cPublic)!;
     const key = shareKey(agreement, { sid: cohort.sid(entries), sender: 4, addressee: 0 });
     const box = suite.seal(new Uint8Array(2 * 36), key, BOX_NONCE);
-    expect(cohort.refusal(0, { type: "inbox", shares: [{ peer: 4, box }] })).toMatchObject({
+    const shares = [1, 2, 3].map((peer) => ({ peer, box: honest.find((share) => share.peer === peer)!.box }));
+    const inbox = cohort.inbox([...shares, { peer: 4, box }]);
+    expect(cohort.refusal(0, inbox)).toMatchObject({
       code: "roster-invalid",
       field: "roster.entries[4].sPublic",
     });
@@ -265,31 +303,38 @@ describe("inbox (R2)", () => {
     ["with a chunk that is no field element", new Uint8Array(2 * 36).fill(0xff)],
   ])("shares that open but are %s", (_, plaintext) => {
     const cohort = new Cohort(5);
-    cohort.send(0, cohort.roster(), "shares");
+    const [inbox] = cohort.share();
     const malicious = suite.agreementKeyPair(randomFrom("client 4")(32));
     const agreement = suite.agree(malicious.secretKey, cohort.advertisements[0]!.cPublic)!;
     const key = shareKey(agreement, { sid: cohort.sid(), sender: 4, addressee: 0 });
     const box = suite.seal(plaintext, key, BOX_NONCE);
-    expect(cohort.refusal(0, { type: "inbox", shares: [{ peer: 4, box }] }).code).toBe("share-invalid");
+    const shares = inbox!.map((share) => (share.peer === 4 ? { peer: 4, box } : share));
+    expect(cohort.refusal(0, cohort.inbox(shares)).code).toBe("share-invalid");
   });
 });
 
 describe("survivors (R3)", () => {
-  function refuses(indices: readonly number[], changes: Partial<typeof binding> = {}) {
+  function refuses(survivors: readonly number[], changes: Partial<typeof binding> = {}) {
     const cohort = new Cohort(5, changes);
     cohort.mask();
-    return cohort.refusal(1, { type: "survivors", indices });
+    return cohort.refusal(1, cohort.survivors(1, survivors));
   }
 
+  test("without the client", () => {
+    expect(refuses([0, 2, 3, 4])).toMatchObject({ code: "message-invalid", field: "survivors.members" });
+  });
+
   test.each([
-    ["unsorted", [1, 0, 2, 3]],
-    ["a repeated member", [0, 1, 1, 2, 3]],
-    ["outside the roster", [0, 1, 2, 5]],
-    ["negative", [-1, 0, 1, 2]],
-    ["no integer", [0, 1, 1.5, 2]],
-    ["without the client", [0, 2, 3, 4]],
-  ])("%s", (_, indices) => {
-    expect(refuses(indices).code).toBe("message-invalid");
+    ["cut short", new Uint8Array(0)],
+    ["too long", Uint8Array.of(0b11111, 0)],
+    ["with a member beyond the roster", Uint8Array.of(0b111111)],
+  ])("a set %s", (_, members) => {
+    const cohort = new Cohort(5);
+    cohort.mask();
+    expect(cohort.refusal(1, { type: "survivors", members, statements: [] })).toMatchObject({
+      code: "message-invalid",
+      field: "survivors.members",
+    });
   });
 
   test("fewer than the client's minimum, a set of one above all", () => {
@@ -297,17 +342,17 @@ describe("survivors (R3)", () => {
     expect(refuses([0, 1, 2, 3], { minSurvivors: 5 }).code).toBe("too-few-survivors");
   });
 
-  test("a neighbour that the client has no masks with", () => {
+  test("a member that the client has no masks with", () => {
     const cohort = new Cohort(5);
     cohort.mask([0, 1, 2, 3]);
-    const rejection = cohort.refusal(1, { type: "survivors", indices: everyone });
+    const rejection = cohort.refusal(1, cohort.survivors(1, everyone));
     expect(rejection.rule).toContain("member 4");
   });
 
   test("a second set of survivors", () => {
     const cohort = new Cohort(5);
     cohort.confirm(everyone);
-    expect(cohort.refusal(1, { type: "survivors", indices: [0, 1, 2, 3] }).code).toBe("message-unexpected");
+    expect(cohort.refusal(1, cohort.survivors(1, [0, 1, 2, 3])).code).toBe("message-unexpected");
   });
 });
 
@@ -316,11 +361,11 @@ describe("unmask (R4)", () => {
   test("too few signatures", () => {
     const cohort = new Cohort(5);
     const signatures = cohort.confirm(everyone);
-    expect(cohort.refusal(0, { type: "unmask", signatures: signatures.slice(0, 3) })).toMatchObject({
+    expect(cohort.refusal(0, cohort.certificate(signatures.slice(0, 3)))).toMatchObject({
       code: "signature-invalid",
       rule: expect.stringContaining("found 3"),
     });
-    expect(cohort.step(1, { type: "unmask", signatures: signatures.slice(0, 4) })[0]!.type).toBe("send");
+    expect(cohort.step(1, cohort.certificate(signatures.slice(0, 4)))[0]!.type).toBe("send");
   });
 
   test("equivocation: the others signed another set of survivors", () => {
@@ -328,22 +373,35 @@ describe("unmask (R4)", () => {
     cohort.confirm(everyone);
     // Members 2 to 4 were shown a U3 without member 1, so that they would reveal its mask key.
     const signatures = [2, 3, 4].map((member) => cohort.consistency(member, [0, 2, 3, 4]));
-    expect(cohort.refusal(0, { type: "unmask", signatures }).rule).toContain("found 1");
+    expect(cohort.refusal(0, cohort.certificate(signatures)).rule).toContain("found 1");
   });
 
-  test("one signer many times, signatures under others' names, signers that are no survivors", () => {
+  test("signatures under others' names, signers that are no survivors, sets and signatures that do not fit", () => {
     const survivors = [0, 1, 2, 3];
-    const fill = (signatures: readonly { index: number; signature: Uint8Array }[]) => {
+    const refuses = (change: (cohort: Cohort) => ClientEvent) => {
       const cohort = new Cohort(5);
       cohort.confirm(survivors);
-      return cohort.refusal(0, { type: "unmask", signatures }).rule;
+      return cohort.refusal(0, change(cohort));
     };
-    const cohort = new Cohort(5);
-    const [one, two] = [cohort.consistency(1, survivors), cohort.consistency(2, survivors)];
-    const outsider = cohort.consistency(4, survivors);
-    expect(fill([one, one, one, one])).toContain("found 2");
-    expect(fill([one, two, { index: 3, signature: one.signature }])).toContain("found 3");
-    expect(fill([one, two, outsider])).toContain("found 3");
+    const signed = (cohort: Cohort, member: number) => cohort.consistency(member, survivors);
+    const borrowed = refuses((cohort) =>
+      cohort.certificate([1, 2, 3].map((index) => ({ ...signed(cohort, 1), index }))),
+    );
+    expect(borrowed.rule).toContain("found 2");
+    const outsider = refuses((cohort) =>
+      cohort.certificate([1, 2, 4].map((member) => signed(cohort, member))),
+    );
+    expect(outsider).toMatchObject({ code: "message-invalid", field: "unmask.signers" });
+    const short = refuses((cohort) => {
+      const certificate = cohort.certificate([1, 2, 3].map((member) => signed(cohort, member)));
+      return { ...certificate, signatures: certificate.signatures.slice(64) };
+    });
+    expect(short).toMatchObject({ code: "message-invalid", field: "unmask.signatures" });
+    const beyond = refuses((cohort) => {
+      const certificate = cohort.certificate([1, 2, 3].map((member) => signed(cohort, member)));
+      return { ...certificate, signers: Uint8Array.of(0b101110) };
+    });
+    expect(beyond).toMatchObject({ code: "message-invalid", field: "unmask.signers" });
   });
 
   test("signatures of another session", () => {
@@ -351,15 +409,15 @@ describe("unmask (R4)", () => {
     cohort.confirm(everyone);
     const other = new Cohort(5, { modelHash: sha256Bytes("another") });
     const signatures = everyone.map((member) => other.consistency(member, everyone));
-    expect(cohort.refusal(0, { type: "unmask", signatures }).code).toBe("signature-invalid");
+    expect(cohort.refusal(0, cohort.certificate(signatures)).code).toBe("signature-invalid");
   });
 
   test("a replay gets no second answer, whatever it asks for", () => {
     const cohort = new Cohort(5);
     const signatures = cohort.confirm(everyone);
-    const event = { type: "unmask", signatures } as const;
+    const event = cohort.certificate(signatures);
     expect(cohort.step(0, event).map(({ type }) => type)).toEqual(["send", "finished"]);
-    for (const again of [event, { type: "survivors", indices: [0, 2, 3, 4] }, { type: "enrol" }] as const)
+    for (const again of [event, cohort.survivors(0, [0, 2, 3, 4]), { type: "enrol" }] as const)
       expect(cohort.refusal(0, again).code).toBe("message-unexpected");
   });
 });

@@ -11,15 +11,17 @@ import {
   accepted,
   advertisementSigningBytes,
   type ClientMessage,
-  concatBytes,
   consistencySigningBytes,
-  type IndexedSignature,
+  decodeMemberSet,
   type Rejection,
   type Result,
   type RevealedShare,
   rejected,
   type SealedShare,
+  sharingSigningBytes,
 } from "@kindred/protocol";
+import { type Certificate, checkCertificate } from "./certificate.ts";
+import { fewestInTwoWindows } from "./certified-graph.ts";
 import {
   type ClientConfig,
   type ClientState,
@@ -34,26 +36,47 @@ import {
   wipeShares,
 } from "./client-state.ts";
 import type { CryptoSuite } from "./crypto.ts";
-import { BOX_NONCE, pairwiseMaskKey, seedCommitment, selfMaskKey, shareKey } from "./keys.ts";
+import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
 import { type MaskJob, maskJob } from "./masks.ts";
-import { checkRoster } from "./roster.ts";
+import { checkDirectory, type NeighbourhoodClaim, type RosterClaim } from "./roster.ts";
 import { Secret } from "./secret.ts";
-import { isSortedSubset, shareX } from "./session.ts";
-import { isShare, shareLength, splitSecret } from "./shamir.ts";
+import { dealShares, lowOrder, openBoxes, SEED_BYTES } from "./share-boxes.ts";
 
 export type ClientEvent =
   | { readonly type: "enrol" }
-  | { readonly type: "roster"; readonly entries: readonly Advertisement[]; readonly signature: Uint8Array }
-  | { readonly type: "inbox"; readonly shares: readonly SealedShare[] }
-  | { readonly type: "survivors"; readonly indices: readonly number[] }
-  | { readonly type: "unmask"; readonly signatures: readonly IndexedSignature[] }
+  /** R1: the key directory, whole in the complete graph, the client's part of it in the regular one. */
+  | RosterClaim
+  | NeighbourhoodClaim
+  | InboxEvent
+  | SurvivorsEvent
+  | ({ readonly type: "unmask" } & Certificate)
   /** The person or the application withdraws: the machine ends and wipes its secrets. */
   | { readonly type: "leave" };
 
+/** R2: U2, and the boxes that the neighbours in it sealed for this client. */
+interface InboxEvent {
+  readonly type: "inbox";
+  readonly sharing: Uint8Array;
+  readonly shares: readonly SealedShare[];
+}
+
+/** R3: U3, and in the regular graph what its neighbours in U3 signed with their masked inputs. */
+interface SurvivorsEvent {
+  readonly type: "survivors";
+  readonly members: Uint8Array;
+  readonly statements: readonly Uint8Array[];
+}
+
 export type ClientOutput =
   | { readonly type: "send"; readonly message: ClientMessage }
-  /** Apply the job to the encoded vector, wipe it, and send the result as `masked-input`. */
-  | { readonly type: "mask"; readonly job: MaskJob; readonly sid: Uint8Array }
+  /** Apply the job to the encoded vector, wipe it, and send the result as `masked-input` with this signature. */
+  | {
+      readonly type: "mask";
+      readonly job: MaskJob;
+      readonly sid: Uint8Array;
+      /** The device's, over `sharingSigningBytes`. */
+      readonly signature: Uint8Array;
+    }
   | { readonly type: "finished" }
   /** The machine will not go on; it has ended. */
   | { readonly type: "refused"; readonly rejection: Rejection };
@@ -69,9 +92,7 @@ export interface ClientStep {
   readonly outputs: readonly ClientOutput[];
 }
 
-const SEED_BYTES = 32;
 const NONCE_BYTES = 16;
-const SHARE_BYTES = shareLength(SEED_BYTES);
 
 /** The machine before R0. */
 export function startClient({ device, ...config }: ClientConfig): ClientState {
@@ -92,12 +113,11 @@ export function stepClient(state: ClientState, event: ClientEvent, env: ClientEn
 function transition(state: ClientState, event: ClientEvent, env: ClientEnvironment): Result<ClientStep> {
   if (event.type === "leave") return accepted({ state: ended(state), outputs: [] });
   if (state.phase === "idle" && event.type === "enrol") return accepted(advertise(state, env));
-  if (state.phase === "enrolling" && event.type === "roster") return share(state, event, env);
-  if (state.phase === "sharing" && event.type === "inbox") return mask(state, event.shares, env.suite);
-  if (state.phase === "masking" && event.type === "survivors")
-    return confirm(state, event.indices, env.suite);
-  if (state.phase === "consistency" && event.type === "unmask")
-    return reveal(state, event.signatures, env.suite);
+  if (state.phase === "enrolling" && (event.type === "roster" || event.type === "neighbourhood"))
+    return share(state, event, env);
+  if (state.phase === "sharing" && event.type === "inbox") return mask(state, event, env.suite);
+  if (state.phase === "masking" && event.type === "survivors") return confirm(state, event, env.suite);
+  if (state.phase === "consistency" && event.type === "unmask") return reveal(state, event, env);
   return rejected("message-unexpected", event.type, {
     rule: `does not belong to the client's phase ${state.phase}`,
     fix: "send each message of a round once; repeat a lost answer from its stored bytes",
@@ -128,154 +148,202 @@ function advertise(
   };
 }
 
-/** R1: checks the roster, then deals shares of s_u and b_u to every neighbour, sealed for it alone. */
+/** R1: checks the directory, then deals shares of s_u and b_u to every neighbour, sealed for it alone. */
 function share(
   { config, identity, keys, own }: EnrollingState,
-  roster: Extract<ClientEvent, { type: "roster" }>,
+  claim: RosterClaim | NeighbourhoodClaim,
   { suite, random }: ClientEnvironment,
 ): Result<ClientStep> {
-  const { coordinatorKey } = config;
-  const checked = checkRoster(roster, { binding: config, own, coordinatorKey, suite });
+  const { coordinatorKey, round } = config;
+  const checked = checkDirectory(claim, { binding: config, own, coordinatorKey, suite });
   if (!checked.ok) return checked;
   const { session, self } = checked.value;
-  const agreements = new Map<number, Secret>();
-  for (const peer of session.neighbours(self)) {
-    const agreement = suite.agree(keys.c.expose(), session.entries[peer]!.cPublic);
-    if (agreement === undefined) {
-      for (const secret of agreements.values()) secret.wipe();
-      return lowOrder(peer, "cPublic");
-    }
-    agreements.set(peer, new Secret(agreement));
-  }
-
-  const holders = session.holders(self);
-  const deal = { threshold: session.threshold, xs: holders.map(shareX), random };
-  const maskKeyShares = splitSecret({ ...deal, secret: keys.s.expose() });
-  const selfMaskShares = splitSecret({ ...deal, secret: keys.seed.expose() });
-  const shares: SealedShare[] = [];
-  let kept: HeldShares | undefined;
-  holders.forEach((holder, i) => {
-    const agreement = agreements.get(holder);
-    if (agreement === undefined) {
-      kept = { maskKey: new Secret(maskKeyShares[i]!), selfMask: new Secret(selfMaskShares[i]!) };
-      return;
-    }
-    const key = shareKey(agreement.expose(), { sid: session.sid, sender: self, addressee: holder });
-    const plaintext = concatBytes(maskKeyShares[i]!, selfMaskShares[i]!);
-    shares.push({ peer: holder, box: suite.seal(plaintext, key, BOX_NONCE) });
-    for (const used of [key, plaintext, maskKeyShares[i]!, selfMaskShares[i]!]) used.fill(0);
-  });
+  const dealt = dealShares(keys, { session, self, suite, random });
+  if (!dealt.ok) return dealt;
+  const { agreements, own: kept, shares } = dealt.value;
   return accepted({
     state: { phase: "sharing", config, identity, session, self, keys, agreements, own: kept },
-    outputs: [{ type: "send", message: { type: "shares", round: config.round, shares } }],
+    outputs: [{ type: "send", message: { type: "shares", round, shares: [...shares] } }],
   });
 }
 
-/** R2: opens the boxes of U2 and derives the masks; from here on only shares are kept. */
-function mask(state: SharingState, inbox: readonly SealedShare[], suite: CryptoSuite): Result<ClientStep> {
-  const held = new Map<number, HeldShares>();
-  const terms: { key: Uint8Array; sign: 1 | -1 }[] = [];
-  const result = receive(state, inbox, { held, terms, suite });
-  if (!result.ok) {
+/**
+ * R2: checks U2, opens its boxes and derives the masks; from here on only shares are kept. The client signs the U2 that
+ * it masks for: whoever is to give away its self mask wants to see that it was the same one.
+ */
+function mask(state: SharingState, inbox: InboxEvent, suite: CryptoSuite): Result<ClientStep> {
+  const { config, identity, session, self, keys, own, agreements } = state;
+  const { sharing, shares } = inbox;
+  const senders = checkSharing(state, inbox);
+  if (!senders.ok) return senders;
+  const opened = openBoxes(shares, { session, self, agreements, suite });
+  if (!opened.ok) return opened;
+  const held = opened.value;
+  const terms = maskTerms(state, { peers: senders.value, suite });
+  if (!terms.ok) {
     wipeShares(held.values());
-    for (const { key } of terms) key.fill(0);
+    return terms;
   }
-  return result;
+  if (own !== undefined) held.set(self, own);
+  for (const secret of [keys.c, keys.s, keys.seed, ...agreements.values()]) secret.wipe();
+  const job = maskJob({ bits: config.bits, length: config.length, terms: terms.value });
+  const { sid } = session;
+  const signature = suite.sign(sharingSigningBytes(sid, sharing), identity.expose());
+  return accepted({
+    state: { phase: "masking", config, identity, session, self, held, sharing },
+    outputs: [{ type: "mask", job, sid, signature }],
+  });
 }
 
-/** The work of `mask`; fills `held` and `terms`, which the caller wipes if it fails. */
-function receive(
-  state: SharingState,
-  inbox: readonly SealedShare[],
-  {
-    held,
-    terms,
-    suite,
-  }: { held: Map<number, HeldShares>; terms: { key: Uint8Array; sign: 1 | -1 }[]; suite: CryptoSuite },
-): Result<ClientStep> {
-  const { config, identity, session, self, keys, own } = state;
-  const { sid } = session;
-  if (own !== undefined) held.set(self, own);
-  const shape = { bits: config.bits, length: config.length };
-  terms.push({ key: selfMaskKey(keys.seed.expose(), { sid, owner: self, shape }), sign: 1 });
-  for (const { peer, box } of inbox) {
-    const agreement = state.agreements.get(peer);
-    if (agreement === undefined || held.has(peer))
-      return rejected("share-invalid", "inbox.shares", {
-        rule: `must come from each neighbour at most once, found one of member ${peer}`,
-        fix: "deliver every box to its addressee, once",
-      });
-    const opened = openShares(box, {
-      key: shareKey(agreement.expose(), { sid, sender: peer, addressee: self }),
-      suite,
+/** Whether U2 is large enough and the boxes are those of exactly its neighbours. @returns the neighbours in U2 */
+function checkSharing(
+  { config, session, self, own }: SharingState,
+  { sharing, shares }: InboxEvent,
+): Result<readonly number[]> {
+  const decoded = decodeMemberSet(sharing, { size: session.size, field: "inbox.sharing" });
+  if (!decoded.ok) return decoded;
+  const present = new Set(decoded.value);
+  if (!present.has(self))
+    return rejected("message-invalid", "inbox.sharing", {
+      rule: "must name this client",
+      fix: "ask only members whose shares were accepted for a masked input",
     });
-    if (opened === undefined)
-      return rejected("share-invalid", "inbox.shares", {
-        rule: `from member ${peer} does not open as a share for this client`,
-        fix: "deliver the boxes unaltered; leave out a member whose boxes are malformed",
-      });
-    held.set(peer, opened);
-    const shared = suite.agree(keys.s.expose(), session.entries[peer]!.sPublic);
-    if (shared === undefined) return lowOrder(peer, "sPublic");
-    const key = pairwiseMaskKey(shared, { sid, between: [self, peer], shape });
-    shared.fill(0);
-    terms.push({ key, sign: peer < self ? 1 : -1 });
-  }
-  if (held.size < session.threshold)
+  if (present.size < config.minSurvivors)
+    return rejected("too-few-survivors", "inbox.sharing", {
+      rule: `must name at least ${config.minSurvivors} members, found ${present.size}`,
+      fix: "fail the round",
+    });
+  const peers = session.neighbours(self).filter((peer) => present.has(peer));
+  const due = new Set(peers);
+  const stray = shares.find(({ peer }) => !due.delete(peer));
+  if (stray !== undefined)
+    return rejected("share-invalid", "inbox.shares", {
+      rule: `must come from each neighbour in U2 once and from nobody else, found one of member ${stray.peer}`,
+      fix: "deliver every box to its addressee, once",
+    });
+  if (due.size > 0)
+    return rejected("share-invalid", "inbox.shares", {
+      rule: `must come from every neighbour in U2, found none of member ${[...due][0]}`,
+      fix: "deliver all boxes of the members that inbox.sharing names",
+    });
+  const holders = peers.length + (own === undefined ? 0 : 1);
+  if (holders < session.threshold)
     return rejected("too-few-survivors", "inbox.shares", {
-      rule: `must leave at least ${session.threshold} members that hold shares, found ${held.size}`,
+      rule: `must leave at least ${session.threshold} members that hold shares, found ${holders}`,
       fix: "wait for a round with fewer dropouts",
     });
-  for (const secret of [keys.c, keys.s, keys.seed, ...state.agreements.values()]) secret.wipe();
-  return accepted({
-    state: { phase: "masking", config, identity, session, self, held },
-    outputs: [{ type: "mask", job: maskJob({ ...shape, terms }), sid }],
-  });
+  return accepted(peers);
 }
 
-/** R3: checks U3 and signs it, so that nobody can be shown another one. */
-function confirm(state: MaskingState, survivors: readonly number[], suite: CryptoSuite): Result<ClientStep> {
+/** The self mask and the pairwise ones. */
+function maskTerms(
+  { config, session, self, keys }: SharingState,
+  { peers, suite }: { peers: readonly number[]; suite: CryptoSuite },
+): Result<MaskJob["terms"]> {
+  const { sid } = session;
+  const shape = { bits: config.bits, length: config.length };
+  const terms: { key: Uint8Array; sign: 1 | -1 }[] = [
+    { key: selfMaskKey(keys.seed.expose(), { sid, owner: self, shape }), sign: 1 },
+  ];
+  for (const peer of peers) {
+    const shared = suite.agree(keys.s.expose(), session.entries[peer]!.sPublic);
+    if (shared === undefined) {
+      for (const { key } of terms) key.fill(0);
+      return lowOrder(session, { self, peer, key: "sPublic" });
+    }
+    terms.push({
+      key: pairwiseMaskKey(shared, { sid, between: [self, peer], shape }),
+      sign: peer < self ? 1 : -1,
+    });
+    shared.fill(0);
+  }
+  return accepted(terms);
+}
+
+/**
+ * R3: checks U3 and signs it, so that nobody can be shown another one. In the regular graph also that no gap in U3
+ * cuts the ring, and that every neighbour in U3 masked for the same U2 as this client: a self mask whose owner left
+ * out masks of honest survivors would otherwise expose it.
+ */
+function confirm(state: MaskingState, event: SurvivorsEvent, suite: CryptoSuite): Result<ClientStep> {
   const { config, identity, session, self, held } = state;
-  if (!isSortedSubset(survivors, session.entries.length) || !survivors.includes(self))
-    return rejected("message-invalid", "survivors.indices", {
-      rule: "must be strictly increasing indices of the roster, this client's among them",
-      fix: "send the sorted set of members whose masked input counts",
+  const { size, sid } = session;
+  const decoded = decodeMemberSet(event.members, { size, field: "survivors.members" });
+  if (!decoded.ok) return decoded;
+  const survivors = decoded.value;
+  if (!survivors.includes(self))
+    return rejected("message-invalid", "survivors.members", {
+      rule: "must name this client",
+      fix: "send the set of members whose masked input counts to those members only",
     });
   if (survivors.length < config.minSurvivors)
-    return rejected("too-few-survivors", "survivors.indices", {
+    return rejected("too-few-survivors", "survivors.members", {
       rule: `must name at least ${config.minSurvivors} survivors, found ${survivors.length}`,
       fix: "fail the round",
     });
-  const near = new Set(session.neighbours(self));
-  const stranger = survivors.find((member) => near.has(member) && !held.has(member));
+  const stranger = survivors.find((member) => !isIn(state.sharing, member));
   if (stranger !== undefined)
-    return rejected("message-invalid", "survivors.indices", {
+    return rejected("message-invalid", "survivors.members", {
       rule: `must not name member ${stranger}, which this client took for dropped when it masked`,
-      fix: "name only members whose shares were delivered",
+      fix: "name only members of U2",
     });
-  const signature = suite.sign(consistencySigningBytes(session.sid, survivors), identity.expose());
+  if (session.kind === "regular") {
+    const checked = checkNeighbours(state, { survivors, statements: event.statements, suite });
+    if (!checked.ok) return checked;
+  }
+  const signature = suite.sign(consistencySigningBytes(sid, survivors), identity.expose());
   return accepted({
-    state: { phase: "consistency", config, identity, session, self, held, survivors: [...survivors] },
+    state: { phase: "consistency", config, identity, session, self, held, survivors },
     outputs: [{ type: "send", message: { type: "consistency", round: config.round, signature } }],
   });
 }
 
-/** R4: once enough members vouch for the same U3, reveals one share of every neighbour, of the kind U3 implies. */
-function reveal(
-  state: ConsistencyState,
-  signatures: readonly IndexedSignature[],
-  suite: CryptoSuite,
-): Result<ClientStep> {
-  const { config, session, held, survivors } = state;
-  const agreeing = countAgreeing(state, signatures, suite);
-  if (agreeing < session.threshold)
-    return rejected("signature-invalid", "unmask.signatures", {
-      rule: `must hold at least ${session.threshold} valid ones of different members over the same survivors, found ${agreeing}`,
-      fix: "show every member the same survivors",
+function checkNeighbours(
+  { session, self, sharing }: MaskingState,
+  {
+    survivors,
+    statements,
+    suite,
+  }: { survivors: readonly number[]; statements: readonly Uint8Array[]; suite: CryptoSuite },
+): Result<true> {
+  const { degree, ring, windowFloor } = session;
+  const fewest = fewestInTwoWindows(ring, { survivors, width: degree / 2 });
+  if (fewest < windowFloor)
+    return rejected("too-few-survivors", "survivors.members", {
+      rule: `must leave at least ${windowFloor} survivors in every two windows of ${degree / 2} places of the ring, found ${fewest}`,
+      fix: "fail the round: the survivors could be cut into parts whose sums are read by themselves",
     });
   const alive = new Set(survivors);
+  const near = session.neighbours(self).filter((member) => alive.has(member));
+  if (statements.length !== near.length)
+    return rejected("message-invalid", "survivors.statements", {
+      rule: `must be one for each of the ${near.length} neighbours that survived, found ${statements.length}`,
+      fix: "send the signatures of their masked inputs, in increasing order of their indices",
+    });
+  const statement = sharingSigningBytes(session.sid, sharing);
+  const other = near.find(
+    (member, i) => !suite.verify(statements[i]!, statement, session.entries[member]!.device),
+  );
+  if (other !== undefined)
+    return rejected("signature-invalid", "survivors.statements", {
+      rule: `must show that every neighbour that survived masked for the same U2, found that member ${other} does not`,
+      fix: "show every member the same inbox.sharing",
+    });
+  return accepted(true);
+}
+
+/** R4: once a quorum vouches for the same U3, reveals one share of every neighbour, of the kind U3 implies. */
+function reveal(
+  state: ConsistencyState,
+  certificate: Certificate,
+  { suite, random }: ClientEnvironment,
+): Result<ClientStep> {
+  const { config, session, self, held, survivors } = state;
+  const checked = checkCertificate(certificate, { session, self, survivors, suite, random });
+  if (!checked.ok) return checked;
+  const alive = new Set(survivors);
   const shares = [...held].map(
-    ([owner, { maskKey, selfMask }]): RevealedShare =>
+    ([owner, { maskKey, selfMask }]: [number, HeldShares]): RevealedShare =>
       alive.has(owner)
         ? { owner, kind: "self-mask", share: selfMask.expose().slice() }
         : { owner, kind: "mask-key", share: maskKey.expose().slice() },
@@ -289,42 +357,7 @@ function reveal(
   });
 }
 
-/** Different members of the neighbourhood that provably signed this client's U3, itself among them. */
-function countAgreeing(
-  { session, self, survivors }: ConsistencyState,
-  signatures: readonly IndexedSignature[],
-  suite: CryptoSuite,
-): number {
-  const message = consistencySigningBytes(session.sid, survivors);
-  const alive = new Set(survivors);
-  const near = new Set(session.neighbours(self));
-  // The client signed these very survivors itself.
-  const agreeing = new Set([self]);
-  for (const { index, signature } of signatures) {
-    if (agreeing.size >= session.threshold) break;
-    if (!near.has(index) || !alive.has(index) || agreeing.has(index)) continue;
-    if (suite.verify(signature, message, session.entries[index]!.device)) agreeing.add(index);
-  }
-  return agreeing.size;
-}
-
-function openShares(
-  box: Uint8Array,
-  { key, suite }: { key: Uint8Array; suite: CryptoSuite },
-): HeldShares | undefined {
-  const plaintext = suite.open(box, key, BOX_NONCE);
-  key.fill(0);
-  if (plaintext?.length !== 2 * SHARE_BYTES) return undefined;
-  const maskKey = plaintext.slice(0, SHARE_BYTES);
-  const selfMask = plaintext.slice(SHARE_BYTES);
-  plaintext.fill(0);
-  if (!isShare(maskKey, SEED_BYTES) || !isShare(selfMask, SEED_BYTES)) return undefined;
-  return { maskKey: new Secret(maskKey), selfMask: new Secret(selfMask) };
-}
-
-function lowOrder(peer: number, key: "cPublic" | "sPublic") {
-  return rejected("roster-invalid", `roster.entries[${peer}].${key}`, {
-    rule: "must not be a point of low order: every secret agreed with it would be public",
-    fix: "leave the member out",
-  });
+/** Whether a member is in a set as `encodeMemberSet` gives it. */
+function isIn(set: Uint8Array, member: number): boolean {
+  return ((set[member >>> 3] ?? 0) & (1 << (member & 7))) !== 0;
 }

@@ -2,10 +2,11 @@
  * Degree and threshold of the k-regular neighbourhood graph: the rule of Bell et al. ("Secure Single-Server
  * Aggregation with (Poly)Logarithmic Overhead", CCS 2020) for random Harary graphs.
  *
- * Client and coordinator compute it each for themselves. Engines may round Math.log differently in the last place;
- * a decision that hangs on that would make the two disagree on the graph, and the round would fail, never leak.
+ * It is the published rule, to compare with: dropouts are independent of the graph there. A coordinator that decides
+ * who dropped out once it knows the graph needs `certified-graph.ts`, which is what rounds use.
  */
 import { accepted, type Result, rejected } from "@kindred/protocol";
+import { floorShare, logFactorial, lowerQuantile, ROUNDING, upperQuantile } from "./hypergeometric.ts";
 
 export interface RegularGraphOptions {
   /** n, members of the cohort. */
@@ -23,14 +24,6 @@ export interface RegularGraphOptions {
   readonly security: number;
   /** η: reconstruction fails with probability below 2^−η. */
   readonly correctness: number;
-}
-
-/** A guard against rounding a count down over a representation error, 0.1 · 30 = 3.0000000000000004 and its like. */
-const ROUNDING = 1e-12;
-
-/** ⌊rate·n⌋, robust against the representation error of the product. */
-export function floorShare(rate: number, n: number): number {
-  return Math.floor(rate * n + ROUNDING * n);
 }
 
 /**
@@ -65,19 +58,9 @@ function thresholdFor(degree: number, options: RegularGraphOptions): number | un
   const corrupt = floorShare(corruption, n);
   const survivors = n - floorShare(dropout, n);
   if (logDisconnected(n, degree, n - survivors + corrupt) >= -(security + 1) * Math.LN2) return undefined;
-  // t1 is the least t with Pr[corrupt neighbours > t] < 2^−(σ+1)/n.
-  let t1 = degree;
-  for (let tail = 0; t1 > 0; t1--) {
-    tail += hypergeometric(t1, { total: n, marked: corrupt, drawn: degree });
-    if (tail >= 2 ** -(security + 1) / n) break;
-  }
+  let t1 = upperQuantile({ total: n, marked: corrupt, drawn: degree }, 2 ** -(security + 1) / n);
   if (mode === "semi-malicious") t1 = Math.ceil((t1 + degree - 1.25) / 2);
-  // t2 is the greatest t with Pr[surviving neighbours < t] < 2^−η/n.
-  let t2 = 0;
-  for (let tail = 0; t2 < degree; t2++) {
-    tail += hypergeometric(t2, { total: n, marked: survivors, drawn: degree });
-    if (tail >= 2 ** -correctness / n) break;
-  }
+  const t2 = lowerQuantile({ total: n, marked: survivors, drawn: degree }, 2 ** -correctness / n);
   return t2 > t1 ? Math.max(t1 + 1, 2) : undefined;
 }
 
@@ -95,29 +78,3 @@ function logDisconnected(n: number, degree: number, removed: number): number {
     logFactorial(removed - degree)
   );
 }
-
-/** Pr[X = x] for the number of marked ones among `drawn` out of `total` without replacement. */
-function hypergeometric(
-  x: number,
-  { total, marked, drawn }: { total: number; marked: number; drawn: number },
-): number {
-  if (x < 0 || x > marked || x > drawn || drawn - x > total - marked) return 0;
-  return Math.exp(logChoose(marked, x) + logChoose(total - marked, drawn - x) - logChoose(total, drawn));
-}
-
-function logChoose(n: number, k: number): number {
-  return logFactorial(n) - logFactorial(k) - logFactorial(n - k);
-}
-
-/** ln n!: a table for small n, Stirling's series (error below 1e−17 relative) beyond. */
-function logFactorial(n: number): number {
-  if (n < SMALL_LOG_FACTORIALS.length) return SMALL_LOG_FACTORIALS[n]!;
-  const inverse = 1 / n;
-  const square = inverse * inverse;
-  const correction = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)));
-  return n * Math.log(n) - n + 0.5 * Math.log(2 * Math.PI * n) + correction;
-}
-
-const SMALL_LOG_FACTORIALS = new Float64Array(64);
-for (let n = 2; n < SMALL_LOG_FACTORIALS.length; n++)
-  SMALL_LOG_FACTORIALS[n] = SMALL_LOG_FACTORIALS[n - 1]! + Math.log(n);

@@ -1,9 +1,25 @@
 import { sha256Bytes } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
-import { chooseGraph, type GraphOptions, neighboursOf } from "./graph.ts";
+import { chooseGraph, drawGraph, type GraphOptions } from "./graph.ts";
 import { regularGraphParameters } from "./graph-parameters.ts";
 
 const seed = sha256Bytes("graph");
+
+/** Rows: γ, δ, n, then k, t, the floor of two windows and the quorum. */
+const CHOSEN = [
+  [0.05, 0.1, 1000, 62, 31, 33, 526],
+  [0.05, 0.2, 1000, 84, 34, 36, 526],
+  [0.05, 0.3, 1000, 110, 38, 39, 526],
+  [0.05, 0.1, 10_000, 78, 38, 41, 5251],
+  [0.05, 0.2, 10_000, 108, 44, 47, 5251],
+  [0.05, 0.3, 10_000, 148, 51, 54, 5251],
+  [0.1, 0.1, 1000, 80, 45, 47, 551],
+  [0.1, 0.2, 1000, 112, 52, 55, 551],
+  [0.1, 0.3, 1000, 150, 60, 62, 551],
+  [0.1, 0.1, 10_000, 102, 56, 59, 5501],
+  [0.1, 0.2, 10_000, 146, 67, 71, 5501],
+  [0.1, 0.3, 10_000, 204, 80, 85, 5501],
+] as const;
 
 describe("degree and threshold of the regular graph", () => {
   test.each([
@@ -35,17 +51,59 @@ describe("degree and threshold of the regular graph", () => {
   test.each(table)("γ = %f, %s, n = %i", (corruption, mode, n, ...pairs) => {
     [0.1, 0.2, 0.3].forEach((dropout, i) => {
       const [degree, threshold] = pairs[i]!;
-      expect(chooseGraph({ n, corruption, dropout, graph: "regular", mode })).toEqual({
-        ok: true,
-        value: { kind: "regular", degree, threshold },
-      });
+      const found = regularGraphParameters({ n, corruption, dropout, mode, security: 40, correctness: 30 });
+      expect(found).toEqual({ ok: true, value: { degree, threshold } });
     });
   });
 
   test("rates that leave no room are the plan's fault, too small a cohort is not", () => {
-    const base = { n: 1000, corruption: 0.1, graph: "regular", mode: "semi-malicious" } as const;
-    expect(chooseGraph({ ...base, dropout: 0.41 })).toMatchObject({ rejection: { code: "plan-invalid" } });
-    expect(chooseGraph({ ...base, n: 3, dropout: 0.3 })).toMatchObject({
+    const base = {
+      n: 1000,
+      corruption: 0.1,
+      mode: "semi-malicious",
+      security: 40,
+      correctness: 30,
+    } as const;
+    expect(regularGraphParameters({ ...base, dropout: 0.41 })).toMatchObject({
+      rejection: { code: "plan-invalid" },
+    });
+    expect(regularGraphParameters({ ...base, n: 3, dropout: 0.3 })).toMatchObject({
+      rejection: { code: "cohort-too-small" },
+    });
+  });
+});
+
+describe("the graph of rounds above the complete graph's size", () => {
+  const choose = (changes: Partial<GraphOptions>) =>
+    chooseGraph({ n: 1000, corruption: 0.05, dropout: 0.1, graph: "regular", ...changes });
+
+  // γ, δ, n, then (k, t), the floor of two windows and the quorum; σ = 40 + 40, η = 30.
+  test.each(CHOSEN)(
+    "γ = %f, δ = %f, n = %i",
+    (corruption, dropout, n, degree, threshold, windowFloor, quorum) => {
+      expect(choose({ n, corruption, dropout })).toEqual({
+        ok: true,
+        value: { kind: "regular", degree, threshold, windowFloor, quorum },
+      });
+    },
+  );
+
+  test("two quorums have an honest member in common, and the dropout leaves one", () => {
+    for (let n = 257; n < 290; n++)
+      for (const corruption of [0, 0.05, 0.1]) {
+        const chosen = choose({ n, corruption });
+        if (!chosen.ok) throw new Error(chosen.rejection.rule);
+        const { quorum } = chosen.value;
+        expect(2 * quorum - n).toBeGreaterThan(Math.floor(corruption * n));
+        expect(2 * (quorum - 1) - n).toBeLessThanOrEqual(Math.floor(corruption * n));
+        expect(quorum).toBeLessThanOrEqual(0.9 * n);
+      }
+  });
+
+  test("refused where the dropout leaves no quorum, where the rates leave no room, and for small cohorts", () => {
+    expect(choose({ dropout: 0.5 })).toMatchObject({ rejection: { code: "cohort-too-small" } });
+    expect(choose({ corruption: -0.1 })).toMatchObject({ rejection: { code: "plan-invalid" } });
+    expect(choose({ n: 3 })).toMatchObject({
       rejection: { code: "cohort-too-small" },
     });
   });
@@ -57,7 +115,6 @@ describe("complete graph", () => {
     corruption: 0.1,
     dropout: 0.2,
     graph: "complete",
-    mode: "semi-malicious",
   };
   test.each([
     [100, 0.1, 0.2, 56],
@@ -70,7 +127,7 @@ describe("complete graph", () => {
   ])("n = %i, γ = %f, δ = %f → t = %i", (n, corruption, dropout, threshold) => {
     expect(chooseGraph({ ...base, n, corruption, dropout })).toEqual({
       ok: true,
-      value: { kind: "complete", degree: n - 1, threshold },
+      value: { kind: "complete", degree: n - 1, threshold, quorum: threshold, windowFloor: 0 },
     });
   });
 
@@ -115,7 +172,7 @@ describe("neighbourhoods", () => {
   ] as const)(
     "n = %i, degree %i, %s: symmetric, sorted, without loops, of equal degree",
     (n, degree, kind) => {
-      const neighbours = neighboursOf({ n, degree, kind, seed });
+      const neighbours = drawGraph({ n, degree, kind, seed }).neighbours;
       for (let member = 0; member < n; member++) {
         const near = neighbours(member);
         expect(near).toHaveLength(degree);
@@ -127,7 +184,7 @@ describe("neighbourhoods", () => {
   );
 
   test("a regular graph is connected, and so is what removing any degree − 1 neighbours on its ring leaves", () => {
-    const neighbours = neighboursOf({ n: 30, degree: 4, kind: "regular", seed });
+    const neighbours = drawGraph({ n: 30, degree: 4, kind: "regular", seed }).neighbours;
     for (let start = 0; start < 30; start++) {
       const removed = new Set(neighbours(start).slice(0, 3));
       const left = Array.from({ length: 30 }, (_, i) => i).filter((member) => !removed.has(member));
@@ -140,7 +197,7 @@ describe("neighbourhoods", () => {
 
   test("the seed decides: the same one gives the same graph, another one another", () => {
     const graph = (label: string) => {
-      const neighbours = neighboursOf({ n: 50, degree: 6, kind: "regular", seed: sha256Bytes(label) });
+      const { neighbours } = drawGraph({ n: 50, degree: 6, kind: "regular", seed: sha256Bytes(label) });
       return Array.from({ length: 50 }, (_, i) => neighbours(i));
     };
     expect(graph("a")).toEqual(graph("a"));
@@ -152,7 +209,7 @@ describe("neighbourhoods", () => {
     const runs = 4000;
     const counts = new Array<number>(n * n).fill(0);
     for (let i = 0; i < runs; i++) {
-      const neighbours = neighboursOf({ n, degree: 2, kind: "regular", seed: sha256Bytes(`seed ${i}`) });
+      const { neighbours } = drawGraph({ n, degree: 2, kind: "regular", seed: sha256Bytes(`seed ${i}`) });
       for (let u = 0; u < n; u++) for (const v of neighbours(u)) counts[u * n + v]!++;
     }
     // Each of the 56 ordered pairs is hit with probability 2/7; 5 standard deviations are ±143.
@@ -162,7 +219,7 @@ describe("neighbourhoods", () => {
   });
 
   test("an odd degree or one that the cohort cannot give is a bug", () => {
-    expect(() => neighboursOf({ n: 8, degree: 3, kind: "regular", seed })).toThrow(RangeError);
-    expect(() => neighboursOf({ n: 8, degree: 8, kind: "regular", seed })).toThrow(RangeError);
+    expect(() => drawGraph({ n: 8, degree: 3, kind: "regular", seed })).toThrow(RangeError);
+    expect(() => drawGraph({ n: 8, degree: 8, kind: "regular", seed })).toThrow(RangeError);
   });
 });

@@ -126,11 +126,9 @@ export function recoveryTerms({ dropped, survivors }: RecoveryJob): number {
   return dropped.reduce((sum, { peers }) => sum + peers.length, survivors.length);
 }
 
-function side({ entries }: Session, field: "sPublic" | "seedCommitment"): Uint8Array {
-  const bytes = new Uint8Array(32 * entries.length);
-  entries.forEach((entry, member) => {
-    bytes.set(entry[field], 32 * member);
-  });
+function side({ entries, size }: Session, field: "sPublic" | "seedCommitment"): Uint8Array {
+  const bytes = new Uint8Array(32 * size);
+  for (let member = 0; member < size; member++) bytes.set(entries[member]![field], 32 * member);
   return bytes;
 }
 

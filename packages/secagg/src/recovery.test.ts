@@ -101,8 +101,9 @@ test("equivocation about U3: whatever part of the cohort is shown a smaller set,
       if (message.type !== "survivors" || (delivery.to as number) >= deceived) return [delivery];
       // The target is the last client; the deceived are to take it for dropped and reveal its mask key.
       const target = [...devices].sort().indexOf(devices.at(-1)!);
-      const indices = message.indices.filter((index) => index !== target);
-      return [{ ...delivery, message: { ...message, indices } } as Delivery];
+      const members = message.members.slice();
+      members[target >>> 3]! &= ~(1 << (target & 7));
+      return [{ ...delivery, message: { ...message, members } } as Delivery];
     };
     const result = run({ ...round, intercept });
     const kinds = new Set(reveals.map(({ kind }) => kind));

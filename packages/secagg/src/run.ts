@@ -82,6 +82,7 @@ export interface RunResult {
 /** The phase whose message answers a message of the coordinator. */
 const ANSWERED_IN: Partial<Record<ServerMessage["type"], ServerPhase>> = {
   roster: "sharing",
+  neighbourhood: "sharing",
   inbox: "masking",
   survivors: "consistency",
   unmask: "unmasking",
@@ -119,6 +120,7 @@ class InMemoryRound {
       round: 1,
       planDigest: sha256Bytes("plan"),
       modelHash: sha256Bytes("model"),
+      beacon: sha256Bytes("beacon"),
       minimumCohort: 2,
       maximumCohort: vectors.length,
       minSurvivors: 2,
@@ -209,7 +211,9 @@ class InMemoryRound {
           this.#rejections.push({ client, rejection: vector.rejection });
           return;
         }
-        const event = { type: "masked-input", from, digest: sha256Bytes(message.vector) } as const;
+        const { signature } = message;
+        const digest = sha256Bytes(message.vector);
+        const event = { type: "masked-input", from, signature, digest } as const;
         const isNew = this.#tellServer(event);
         if (isNew) addInto(this.#sum, vector.value, bits);
         return;
@@ -257,7 +261,8 @@ class InMemoryRound {
         const vector = this.#options.vectors[client]!.slice();
         applyMasks(vector, output.job, this.#options.suite);
         wipeMasks(output.job);
-        const message = { type: "masked-input", round, vector: packBits(vector, bits) } as const;
+        const { signature } = output;
+        const message = { type: "masked-input", round, vector: packBits(vector, bits), signature } as const;
         this.#send({ from: client, to: "coordinator", message });
         return;
       }

@@ -31,14 +31,24 @@ interface Attendance {
   readonly waiting: number;
 }
 
+/** What the machine keeps of a masked input. */
+export interface AcceptedInput {
+  /** Identifies the vector; empty where the event had none. */
+  readonly digest: Uint8Array;
+  /** The member's, over U2. */
+  readonly signature: Uint8Array;
+}
+
 interface SharingData extends Roll, Attendance {
   readonly shares: Slots<readonly SealedShare[]>;
 }
 interface MaskingData extends SharingData {
   /** U2, sorted. */
   readonly sharing: readonly number[];
-  /** Digest of each accepted masked input; empty where the event had none. */
-  readonly inputs: Slots<Uint8Array>;
+  /** What members sign over U2 with their masked inputs: `sharingSigningBytes`. */
+  readonly sharingStatement: Uint8Array;
+  /** Accepted masked inputs. */
+  readonly inputs: Slots<AcceptedInput>;
 }
 interface ConsistencyData extends MaskingData {
   /** U3, sorted. */
@@ -94,6 +104,8 @@ export interface ServerMembers {
   readonly indexOf: ReadonlyMap<string, number>;
   /** Shares that reconstruct a secret. */
   readonly threshold: number;
+  /** Signatures over U3 without which nobody reveals. */
+  readonly quorum: number;
   /** U2, sorted; from masking on. */
   readonly sharing: readonly number[] | undefined;
   /** U3, sorted; from consistency on. */
@@ -111,6 +123,7 @@ export function serverMembers(state: ServerState): ServerMembers | undefined {
     devices: roll.devices,
     indexOf: roll.indexOf,
     threshold: roll.session.threshold,
+    quorum: roll.session.quorum,
     sharing: "sharing" in state ? state.sharing : undefined,
     survivors: "survivors" in state ? state.survivors : undefined,
     waitingFor: "waiting" in state ? roll.devices.filter((_, member) => isAwaited(state, member)) : [],

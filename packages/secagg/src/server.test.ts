@@ -54,7 +54,8 @@ class Round {
       const member = this.cohort.devices.findIndex(({ publicKey }) => bytesToHex(publicKey) === output.to);
       const [answer] = this.cohort.step(member, output.message as ClientEvent);
       const from = output.to;
-      if (answer?.type === "mask") return [{ type: "masked-input", from, digest: sha256Bytes(from) }];
+      if (answer?.type === "mask")
+        return [{ type: "masked-input", from, signature: answer.signature, digest: sha256Bytes(from) }];
       if (answer?.type !== "send") throw new Error(JSON.stringify(answer));
       const { message } = answer;
       if (message.type === "consistency")

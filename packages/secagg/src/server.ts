@@ -13,12 +13,13 @@ import {
   bytesToHex,
   consistencySigningBytes,
   type ErrorCode,
-  type IndexedSignature,
+  encodeMemberSet,
   type Rejection,
-  type SealedShare,
   type ServerMessage,
+  sharingSigningBytes,
 } from "@kindred/protocol";
 import { type MemberAnswer, recordAnswer, unexpected } from "./answers.ts";
+import { fewestInTwoWindows } from "./certified-graph.ts";
 import type { CryptoSuite } from "./crypto.ts";
 import {
   addCandidate,
@@ -29,6 +30,12 @@ import {
 } from "./enrolment.ts";
 import { type RecoveryJob, recoveryJob } from "./recovery-job.ts";
 import { equalAdvertisements } from "./roster.ts";
+import {
+  certificateMessage,
+  directoryMessages,
+  inboxMessages,
+  survivorsMessages,
+} from "./server-messages.ts";
 import {
   answers,
   type ConsistencyState,
@@ -44,7 +51,7 @@ import {
   type UnmaskingState,
   withSlot,
 } from "./server-state.ts";
-import { openSession } from "./session.ts";
+import { directoryOf, openSession, type Session } from "./session.ts";
 
 export type ServerEvent =
   | { readonly type: "advertise"; readonly advertisement: Advertisement }
@@ -189,9 +196,10 @@ function closeEnrolling({ config, enrolment }: EnrollingState): ServerStep {
     return after(outputs, fail(undefined, { ...TOO_FEW, code: "cohort-too-small", field: "cohort", rule }));
   }
   const entries = admitted.map(({ advertisement }) => advertisement);
-  const opened = openSession(config, entries);
+  const { directory, tree } = directoryOf(entries);
+  const opened = openSession(config, directory);
   if (!opened.ok) return after(outputs, fail(undefined, opened.rejection));
-  const session = opened.value;
+  const session: Session = { ...opened.value, entries };
   const devices = admitted.map(({ device }) => device);
   const everybody = devices.map(() => true);
   const state: SharingState = {
@@ -205,59 +213,65 @@ function closeEnrolling({ config, enrolment }: EnrollingState): ServerStep {
     waiting: devices.length,
     shares: emptySlots(devices.length),
   };
-  const signature = config.signRoster(session.sid);
-  const roster: ServerMessage = { type: "roster", round: config.round, entries, signature };
-  return after(
-    outputs,
-    begin(state, () => roster),
-  );
+  const message = directoryMessages(session, { config, entries, tree });
+  return after(outputs, begin(state, message));
 }
 
 /** U2 is fixed: whoever sealed shares and is still there. Their boxes are delivered. */
 function closeSharing(state: SharingState): ServerStep {
   const sharing = answeredMembers(state);
   if (sharing.length < required(state)) return tooFew(state, sharing.length, "too-few-survivors");
-  const inboxes = state.devices.map((): SealedShare[] => []);
-  for (const sender of sharing)
-    for (const { peer, box } of state.shares[sender]!) inboxes[peer]!.push({ peer: sender, box });
-  const inputs = emptySlots<Uint8Array>(state.devices.length);
-  const next: MaskingState = { ...state, phase: "masking", ...asking(state, sharing), sharing, inputs };
-  const { round } = state.config;
-  return begin(next, (member) => ({ type: "inbox", round, shares: inboxes[member]! }));
+  const { config, session, shares } = state;
+  const { round } = config;
+  const next: MaskingState = {
+    ...state,
+    phase: "masking",
+    ...asking(state, sharing),
+    sharing,
+    sharingStatement: sharingSigningBytes(session.sid, encodeMemberSet(sharing, session.size)),
+    inputs: emptySlots(state.devices.length),
+  };
+  return begin(next, inboxMessages(session, { round, sharing, shares }));
 }
 
 /** U3 is fixed: whoever has a masked input in the sum, departed or not. */
 function closeMasking(state: MaskingState): ServerStep {
+  const { config, session, inputs } = state;
   const survivors = answeredMembers(state);
   if (survivors.length < required(state)) return tooFew(state, survivors.length, "too-few-survivors");
-  const signatures = emptySlots<Uint8Array>(state.devices.length);
-  const asked = asking(state, survivors);
-  const statement = consistencySigningBytes(state.session.sid, survivors);
+  const gap = checkRing(session, survivors);
+  if (gap !== undefined) return fail(state, gap);
   const next: ConsistencyState = {
     ...state,
     phase: "consistency",
-    ...asked,
+    ...asking(state, survivors),
     survivors,
-    statement,
-    signatures,
+    statement: consistencySigningBytes(session.sid, survivors),
+    signatures: emptySlots(state.devices.length),
   };
-  const message: ServerMessage = { type: "survivors", round: state.config.round, indices: [...survivors] };
-  return beginOrFail(next, () => message);
+  const statements = inputs.map((input) => input?.signature);
+  const { round } = config;
+  return beginOrFail(next, survivorsMessages(session, { round, survivors, statements }));
 }
 
-/** Whoever signed U3 gets the signatures of its neighbourhood and is asked to reveal. */
+/** What every honest member would refuse U3 for. */
+function checkRing({ kind, ring, degree, windowFloor }: Session, survivors: readonly number[]) {
+  if (kind === "complete") return undefined;
+  const fewest = fewestInTwoWindows(ring, { survivors, width: degree / 2 });
+  if (fewest >= windowFloor) return undefined;
+  const rule = `must leave at least ${windowFloor} survivors in every two windows of ${degree / 2} places of the ring, found ${fewest}`;
+  return { ...TOO_FEW, code: "too-few-survivors", field: "masking", rule } satisfies Rejection;
+}
+
+/** Whoever signed U3 gets all signatures and is asked to reveal. */
 function closeConsistency(state: ConsistencyState, code: ErrorCode): ServerStep {
   const signers = answeredMembers(state);
   if (signers.length < required(state)) return tooFew(state, signers.length, code);
-  const signed = new Map<number, IndexedSignature>(
-    signers.map((index) => [index, { index, signature: state.signatures[index]! }]),
-  );
-  const near = (member: number): IndexedSignature[] =>
-    [member, ...state.session.neighbours(member)].flatMap((index) => signed.get(index) ?? []);
+  const { config, session, signatures } = state;
+  const { round } = config;
   const reveals = emptySlots<UnmaskingState["reveals"][number] & object>(state.devices.length);
   const next: UnmaskingState = { ...state, phase: "unmasking", ...asking(state, signers), reveals };
-  const { round } = state.config;
-  return beginOrFail(next, (member) => ({ type: "unmask", round, signatures: near(member) }));
+  return beginOrFail(next, certificateMessage(session, { round, signers, signatures }));
 }
 
 /** Whoever revealed is all there will be; what is left is work outside the machine. */
@@ -276,8 +290,16 @@ function closeUnmasking(state: UnmaskingState, code: ErrorCode): ServerStep {
 
 /** Answers that the phase cannot do without. */
 function required({ phase, config, session }: RunningState): number {
-  const sets = phase === "sharing" || phase === "masking";
-  return sets ? Math.max(config.minSurvivors, session.threshold) : session.threshold;
+  const { threshold, quorum } = session;
+  switch (phase) {
+    case "sharing":
+    case "masking":
+      return Math.max(config.minSurvivors, threshold, quorum);
+    case "consistency":
+      return quorum;
+    case "unmasking":
+      return threshold;
+  }
 }
 
 /** Who has answered, sorted. Shares of a departed member are of no use: without it in U2 nothing needs recovery. */

@@ -3,20 +3,22 @@ import {
   type Advertisement,
   bytesToHex,
   type ClientMessage,
+  concatBytes,
   consistencySigningBytes,
   directoryDigest,
-  type IndexedSignature,
+  encodeMemberSet,
   type Rejection,
   rosterSigningBytes,
   type SealedShare,
   sessionId,
   sha256Bytes,
+  sharingSigningBytes,
 } from "@kindred/protocol";
 import { platformSuite } from "#platform";
 import { type ClientEvent, type ClientOutput, startClient, stepClient } from "../src/client.ts";
 import type { ClientState } from "../src/client-state.ts";
 import type { CryptoSuite } from "../src/crypto.ts";
-import type { RoundBinding } from "../src/session.ts";
+import { directoryOf, openSession, type RoundBinding, type Session } from "../src/session.ts";
 
 /** The platform's suite, remembering what it has computed: the seeds of tests repeat, and so do their keys. */
 export const suite: CryptoSuite = memoised(platformSuite());
@@ -35,6 +37,7 @@ export const binding: RoundBinding = {
   round: 3,
   planDigest: sha256Bytes("plan"),
   modelHash: sha256Bytes("model"),
+  beacon: sha256Bytes("beacon"),
   bits: 16,
   length: 4,
   minimumCohort: 3,
@@ -44,6 +47,14 @@ export const binding: RoundBinding = {
   dropout: 0.2,
   graph: "complete",
 };
+
+/** A member's signature over U3. */
+export interface IndexedSignature {
+  readonly index: number;
+  readonly signature: Uint8Array;
+}
+
+type EventOf<T extends ClientEvent["type"]> = Extract<ClientEvent, { type: T }>;
 
 export class Cohort {
   readonly binding: RoundBinding;
@@ -103,23 +114,109 @@ export class Cohort {
     entries: readonly Advertisement[] = this.advertisements,
     changes: Partial<RoundBinding> = {},
   ): Uint8Array {
-    return sessionId({ ...this.binding, ...changes, directory: directoryDigest(entries) });
+    return sessionId({
+      ...this.binding,
+      ...changes,
+      directory: directoryDigest(directoryOf(entries).directory),
+    });
   }
 
   /** The roster of these entries, properly signed. */
   roster(
     entries: readonly Advertisement[] = this.advertisements,
     changes: Partial<RoundBinding> = {},
-  ): Extract<ClientEvent, { type: "roster" }> {
-    const message = rosterSigningBytes(this.sid(entries, changes));
-    return { type: "roster", entries, signature: suite.sign(message, this.coordinator.secretKey) };
+  ): EventOf<"roster"> {
+    return { type: "roster", entries, signature: this.signRoster(this.sid(entries, changes)) };
   }
 
-  /** Every client answers the roster; returns each one's inbox. */
+  signRoster(sid: Uint8Array): Uint8Array {
+    return suite.sign(rosterSigningBytes(sid), this.coordinator.secretKey);
+  }
+
+  /** The session of these entries; it has to open. */
+  session(
+    entries: readonly Advertisement[] = this.advertisements,
+    changes: Partial<RoundBinding> = {},
+  ): Session {
+    const opened = openSession({ ...this.binding, ...changes }, directoryOf(entries).directory);
+    if (!opened.ok) throw new Error(opened.rejection.rule);
+    return { ...opened.value, entries };
+  }
+
+  /** A member's part of the directory of these entries, properly proved and signed. */
+  neighbourhood(
+    member: number,
+    entries: readonly Advertisement[] = this.advertisements,
+    changes: Partial<RoundBinding> = {},
+  ): EventOf<"neighbourhood"> {
+    const { directory, tree } = directoryOf(entries);
+    const session = this.session(entries, changes);
+    const proved = (index: number) => ({
+      advertisement: entries[index]!,
+      proof: tree.inclusionProof(index),
+    });
+    return {
+      type: "neighbourhood",
+      ...directory,
+      proof: tree.inclusionProof(member),
+      neighbours: session.neighbours(member).map(proved),
+      signature: this.signRoster(session.sid),
+    };
+  }
+
+  /** What R1 sends the member. */
+  directory(member: number): EventOf<"roster" | "neighbourhood"> {
+    return this.session().kind === "complete" ? this.roster() : this.neighbourhood(member);
+  }
+
+  get everyone(): readonly number[] {
+    return [...this.states.keys()];
+  }
+
+  /** U2 and boxes for a member. */
+  inbox(shares: readonly SealedShare[], sharing: readonly number[] = this.everyone): EventOf<"inbox"> {
+    return { type: "inbox", sharing: encodeMemberSet(sharing, this.states.length), shares };
+  }
+
+  /** What a member signs with its masked input. */
+  statement(member: number, sharing: readonly number[] = this.everyone): Uint8Array {
+    const set = encodeMemberSet(sharing, this.states.length);
+    return suite.sign(sharingSigningBytes(this.sid(), set), this.devices[member]!.secretKey);
+  }
+
+  /** U3 for a member, with the statements of its neighbours in the regular graph. */
+  survivors(
+    member: number,
+    survivors: readonly number[],
+    sharing: readonly number[] = this.everyone,
+  ): EventOf<"survivors"> {
+    const { kind, neighbours } = this.session();
+    const near = kind === "complete" ? [] : neighbours(member).filter((other) => survivors.includes(other));
+    return {
+      type: "survivors",
+      members: encodeMemberSet(survivors, this.states.length),
+      statements: near.map((other) => this.statement(other, sharing)),
+    };
+  }
+
+  /** The certificate of these signatures. */
+  certificate(signatures: readonly IndexedSignature[]): EventOf<"unmask"> {
+    const sorted = [...signatures].sort((a, b) => a.index - b.index);
+    return {
+      type: "unmask",
+      signers: encodeMemberSet(
+        sorted.map(({ index }) => index),
+        this.states.length,
+      ),
+      signatures: concatBytes(...sorted.map(({ signature }) => signature)),
+    };
+  }
+
+  /** Every client answers the directory; returns each one's inbox. */
   share(): SealedShare[][] {
     const inboxes = this.states.map((): SealedShare[] => []);
     for (const sender of this.states.keys()) {
-      for (const { peer, box } of this.send(sender, this.roster(), "shares").shares)
+      for (const { peer, box } of this.send(sender, this.directory(sender), "shares").shares)
         inboxes[peer]!.push({ peer: sender, box });
     }
     return inboxes;
@@ -130,7 +227,7 @@ export class Cohort {
     const inboxes = this.share();
     return sharing.map((client) => {
       const shares = inboxes[client]!.filter(({ peer }) => sharing.includes(peer));
-      const output = this.step(client, { type: "inbox", shares })[0];
+      const output = this.step(client, this.inbox(shares, sharing))[0];
       if (output?.type !== "mask") throw new Error(`expected masks, got ${JSON.stringify(output)}`);
       return output;
     });
@@ -141,7 +238,7 @@ export class Cohort {
     this.mask();
     return survivors.map((index) => ({
       index,
-      signature: this.send(index, { type: "survivors", indices: survivors }, "consistency").signature,
+      signature: this.send(index, this.survivors(index, survivors), "consistency").signature,
     }));
   }
 

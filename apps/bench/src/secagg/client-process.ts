@@ -71,6 +71,7 @@ let bytesDown = 0;
 const STAGE_OF: Readonly<Record<string, ClientStage>> = {
   enrol: "enrolling",
   roster: "sharing",
+  neighbourhood: "sharing",
   inbox: "masking",
   survivors: "consistency",
   unmask: "unmasking",
@@ -118,11 +119,13 @@ function follow(client: number, output: ClientOutput, vector: Uint32Array | unde
     case "send":
       send(client, output.message);
       return;
-    case "mask":
+    case "mask": {
       applyMasks(vector!, output.job, suite);
       wipeMasks(output.job);
-      send(client, { type: "masked-input", round: 1, vector: packBits(vector!, options.bits) });
+      const packed = packBits(vector!, options.bits);
+      send(client, { type: "masked-input", round: 1, vector: packed, signature: output.signature });
       return;
+    }
     case "refused":
       throw new Error(`client ${client} refused: ${output.rejection.field} ${output.rejection.rule}`);
     case "finished":

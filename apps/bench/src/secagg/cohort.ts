@@ -13,6 +13,7 @@ export function roundBinding(options: Shape): Omit<ServerConfig, "signRoster"> {
     round: 1,
     planDigest: sha256Bytes("plan"),
     modelHash: sha256Bytes("model"),
+    beacon: sha256Bytes("beacon"),
     bits,
     length,
     minimumCohort: clients,

@@ -124,11 +124,9 @@ function receive(client: number, frame: Uint8Array, wire: Wire): void {
     case "masked-input": {
       const vector = unpackBits(message.vector, options);
       if (!vector.ok) throw new Error(vector.rejection.rule);
-      step({
-        type: "masked-input",
-        from: deviceOf.get(client)!,
-        digest: createHash("sha256").update(message.vector).digest(),
-      });
+      const digest = createHash("sha256").update(message.vector).digest();
+      const from = deviceOf.get(client)!;
+      step({ type: "masked-input", from, signature: message.signature, digest });
       addInto(sum, vector.value, options.bits);
       return;
     }

@@ -7,9 +7,10 @@ const selected: ServerMessage = {
   round: 1,
   planDigest: new Uint8Array(32),
   modelHash: new Uint8Array(32),
+  beacon: new Uint8Array(32),
   trainForMs: 1,
 };
-const survivors: ServerMessage = { type: "survivors", round: 1, indices: [0, 1] };
+const survivors: ServerMessage = { type: "survivors", round: 1, members: Uint8Array.of(3), statements: [] };
 
 function setUp(draws: number[], dropout: number) {
   let now = 1_000;

@@ -137,7 +137,7 @@ export class TaskRuntime {
   /** Spools a masked input and submits it. The acknowledgement means that it is durable and counted. */
   async submitMaskedInput(
     device: string,
-    { round, vector }: { round: number; vector: Uint8Array },
+    { round, vector, signature }: { round: number; vector: Uint8Array; signature: Uint8Array },
   ): Promise<Rejection | undefined> {
     const sum = this.#sum;
     const { phase } = this.#state;
@@ -149,11 +149,12 @@ export class TaskRuntime {
     if (!expected) {
       // Submitted all the same: the machine knows the reason, or that it repeats one accepted before.
       const name = sum.nameOf(vector, { device, round });
-      return this.submit({ type: "masked-input", device, round, vector: name });
+      return this.submit({ type: "masked-input", device, round, vector: name, signature });
     }
     const received = await sum.receive(vector, { device, round });
     if (!received.ok) return received.rejection;
-    const rejection = await this.submit({ type: "masked-input", device, round, vector: received.value });
+    const input = { type: "masked-input", device, round, vector: received.value, signature } as const;
+    const rejection = await this.submit(input);
     // After an internal failure nobody knows whether the event was stored; then the vector stays.
     if (rejection !== undefined && rejection.code !== "internal") await sum.refuse(received.value);
     return rejection;
