@@ -1,6 +1,7 @@
 /** `pnpm bench`: what the parts of Kindred cost on this machine. */
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
+import { benchPrivacy, type PrivacyFlags } from "./privacy/bench-privacy.ts";
 import { benchSecagg } from "./secagg/bench-secagg.ts";
 import { parseSecaggOptions, type SecaggFlags } from "./secagg/options.ts";
 
@@ -21,6 +22,15 @@ program
   .action(async (flags: SecaggFlags) => {
     const { exact } = await benchSecagg(parseSecaggOptions(flags), process.stdout);
     if (!exact) process.exitCode = 1;
+  });
+
+program
+  .command("privacy")
+  .description("exact discrete Gaussian samples, keystreams and accountants, per core")
+  .option("--samples <n>", "samples drawn for each rate", "4000000")
+  .option("--json <file>", "write the result as JSON")
+  .action(async (flags: PrivacyFlags) => {
+    await benchPrivacy(flags, process.stdout);
   });
 
 program.parseAsync().catch((error: unknown) => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadBackend } from "@kindred/encoder";
-import { nobleKeystream } from "@kindred/privacy";
+import { aesCtrKeystream } from "@kindred/privacy";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { catalogue, TestCoordinator } from "../test/test-coordinator.ts";
 import { VirtualClock } from "../test/virtual-clock.ts";
@@ -32,7 +32,7 @@ describe("platform defaults", () => {
       const counting = 2 ** (8 * entryBytes) - 1;
       expect(a.every((entry, i) => ((entry ^ b[i]!) & counting) === 0)).toBe(true);
     }
-    const [c, d] = [node.keystream(seed), nobleKeystream(seed)];
+    const [c, d] = [node.keystream(seed), aesCtrKeystream(seed)];
     for (const length of [16, 4096, 32])
       expect(Buffer.from(c.next(length)).equals(Buffer.from(d.next(length)))).toBe(true);
     expect(node.random(32)).toHaveLength(32);

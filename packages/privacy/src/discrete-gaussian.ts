@@ -7,7 +7,7 @@
  * 14 random bits choose one and m more bits an integer in it. Most lie wholly under the curve and are accepted as they
  * are; in the few on its border a uniform height is compared with the exponential, exactly
  * (exponential-comparison.ts). The tail beyond X is covered by blocks of 8w integers whose heights halve, chosen by
- * coin flips. A sample takes little more than one 32-bit word.
+ * coin flips. A sample takes little more than three bytes up to σ = 2^14, and four beyond.
  *
  * Nothing depends on how a platform rounds exp: rectangles are called inside or outside with a margin, and what is
  * within the margin is decided by integers. The same bytes give the same samples everywhere.
@@ -168,11 +168,11 @@ export function sampleDiscreteGaussian(options: {
   const layout = rectanglesFor(sigma);
   const { kinds, widthBits } = layout;
   const mask = 2 ** widthBits - 1;
-  const oneWord = INDEX_BITS + 1 + widthBits <= 32;
+  // Index, sign and offset are disjoint bits of a word; only above σ = 2^21 the offset takes another one.
+  const bits = INDEX_BITS + 1 + widthBits;
   const samples = new Int32Array(length);
   for (let i = 0; i < length; ) {
-    // Index, sign and offset are disjoint bits of a word; only above σ = 2^21 the offset takes another one.
-    const word = random.uint32();
+    const word = bits <= 24 ? random.uint24() : random.uint32();
     const index = word & (RECTANGLES - 1);
     const rectangle = kinds[index]!;
     const negative = (word & RECTANGLES) !== 0;
@@ -184,7 +184,7 @@ export function sampleDiscreteGaussian(options: {
       x = sampleTail(layout, random);
       if (x < 0) continue;
     } else {
-      const offset = (oneWord ? word >>> (INDEX_BITS + 1) : random.uint32()) & mask;
+      const offset = (bits <= 32 ? word >>> (INDEX_BITS + 1) : random.uint32()) & mask;
       x = (block << widthBits) | offset;
       if (kind === BORDER && !acceptsBorder(x, { index, block }, layout, random)) continue;
     }

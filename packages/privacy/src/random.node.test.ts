@@ -1,12 +1,7 @@
 import { createCipheriv } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import {
-  AesCtrRandom,
-  type KeystreamFactory,
-  nobleKeystream,
-  UniformRandom,
-  uniformRandom,
-} from "./random.ts";
+import type { KeystreamFactory } from "./keystream.ts";
+import { AesCtrRandom, UniformRandom, uniformRandom } from "./random.ts";
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => 7 * i + 1);
 
@@ -24,21 +19,6 @@ function replay(bytes: readonly number[]): UniformRandom {
     },
   });
 }
-
-describe("nobleKeystream", () => {
-  it("gives the bytes of the platform's aes-256-ctr, however the reads are cut", () => {
-    const ours = nobleKeystream(seed);
-    const platform = nodeKeystream(seed);
-    for (const length of [16, 48, 16_384, 0, 32, 100_000]) {
-      expect(Buffer.from(ours.next(length)).equals(platform.next(length))).toBe(true);
-    }
-  });
-
-  it("refuses a part of a block and a seed of another length", () => {
-    expect(() => nobleKeystream(seed).next(17)).toThrow(/multiple of 16/);
-    expect(() => nobleKeystream(seed.subarray(1))).toThrow(/seed: must be 32 bytes, got 31/);
-  });
-});
 
 describe("AesCtrRandom", () => {
   it("is the keystream, in order, across buffers and mixed reads", () => {
@@ -62,6 +42,14 @@ describe("AesCtrRandom", () => {
     expect(random.uint32()).toBe(expected.readUInt32LE(16_382));
   });
 
+  it.each([16_381, 16_382, 16_383, 16_384])("reads three bytes at %d, across buffers too", (skipped) => {
+    const expected = Buffer.from(nodeKeystream(seed).next(32_768));
+    const random = new AesCtrRandom(seed);
+    random.fill(new Uint8Array(skipped));
+    expect(random.uint24()).toBe(expected.readUIntLE(skipped, 3));
+    expect(random.uint32()).toBe(expected.readUInt32LE(skipped + 3));
+  });
+
   it("draws the same numbers from the platform's cipher and from pure JavaScript", () => {
     const draws = (random: AesCtrRandom) =>
       Array.from({ length: 5000 }, (_, i) => random.uniformInt(i * i * i + 1) + random.uniform());
@@ -78,6 +66,7 @@ describe("AesCtrRandom", () => {
 describe("UniformRandom", () => {
   it("reads little-endian words and fills doubles from 53 bits", () => {
     expect(replay([1, 2, 3, 4]).uint32()).toBe(0x04030201);
+    expect(replay([1, 2, 3, 4]).uint24()).toBe(0x030201);
     expect(replay([0xff]).uint53()).toBe(2 ** 53 - 1);
     expect(replay([0xff]).uniform()).toBe(1 - 2 ** -53);
     expect(replay([0]).uniform()).toBe(0);

@@ -5,8 +5,8 @@
  * modulus. Multi-byte draws are little-endian, so a seed gives the same numbers on every platform.
  */
 
-import { ctr } from "@noble/ciphers/aes.js";
-import { demand, demandInteger } from "./refusal.ts";
+import { aesCtrKeystream, demandSeed, type KeystreamFactory } from "./keystream.ts";
+import { demandInteger } from "./refusal.ts";
 
 /** A source of cryptographically secure random bytes. */
 export interface RandomBytes {
@@ -14,51 +14,8 @@ export interface RandomBytes {
   fill(out: Uint8Array): void;
 }
 
-/** A running keystream: successive calls give successive bytes. */
-export interface Keystream {
-  /** The next `length` bytes; `length` is a multiple of 16 (the AES block). */
-  next(length: number): Uint8Array;
-}
-
-/** Makes the AES-256-CTR keystream (zero initial counter block) of a 32-byte seed. */
-export type KeystreamFactory = (seed: Uint8Array) => Keystream;
-
-const BLOCK = 16;
 const CHUNK = 16_384;
 const TWO_32 = 2 ** 32;
-
-/**
- * AES-256-CTR keystream in pure JavaScript (NIST SP 800-38A, 128-bit big-endian counter from zero).
- *
- * @param seed 32 bytes.
- * @throws PrivacyRangeError on another length of seed.
- */
-export const nobleKeystream: KeystreamFactory = (seed) => {
-  demandSeed(seed);
-  const key = Uint8Array.from(seed);
-  let block = 0;
-  return {
-    next(length) {
-      demand(length % BLOCK === 0, {
-        field: "length",
-        rule: `a keystream is read in whole blocks of ${BLOCK} bytes, got ${length}`,
-        fix: `ask for a multiple of ${BLOCK}`,
-      });
-      const counter = new Uint8Array(BLOCK);
-      new DataView(counter.buffer).setBigUint64(8, BigInt(block));
-      block += length / BLOCK;
-      return ctr(key, counter).encrypt(new Uint8Array(length));
-    },
-  };
-};
-
-function demandSeed(seed: Uint8Array): void {
-  demand(seed.length === 32, {
-    field: "seed",
-    rule: `must be 32 bytes, got ${seed.length}`,
-    fix: "give 32 bytes from a cryptographic generator",
-  });
-}
 
 /** Unbiased uniform draws over a source of random bytes, read through a buffer. */
 export class UniformRandom implements RandomBytes {
@@ -91,6 +48,15 @@ export class UniformRandom implements RandomBytes {
     this.#position = at + 4;
     // The indices are within the buffer by the check above.
     return (buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24)) >>> 0;
+  }
+
+  /** Uniform in [0, 2^24), from the next three bytes. */
+  uint24(): number {
+    const at = this.#position;
+    const buffer = this.#buffer;
+    if (at > CHUNK - 3) return this.#byte() | (this.#byte() << 8) | (this.#byte() << 16);
+    this.#position = at + 3;
+    return buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16);
   }
 
   /** Uniform in [0, 2^53), from the next eight bytes. */
@@ -165,7 +131,7 @@ export class AesCtrRandom extends UniformRandom {
    */
   constructor(seed: Uint8Array, options: { readonly keystream?: KeystreamFactory } = {}) {
     demandSeed(seed);
-    const keystream = (options.keystream ?? nobleKeystream)(seed);
+    const keystream = (options.keystream ?? aesCtrKeystream)(seed);
     super({ fill: (out) => out.set(keystream.next(out.length)) });
   }
 }
