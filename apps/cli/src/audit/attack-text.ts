@@ -12,7 +12,7 @@ import { fact, fit, heading, type Row } from "../terminal/rows.ts";
 import { paint, wrap } from "../terminal/text.ts";
 
 /** What noise the members added, in words. */
-function noiseInWords(share: number): string {
+export function noiseInWords(share: number): string {
   if (share === 1) return "the noise as promised";
   return share === 0
     ? "the noise turned off"
@@ -20,7 +20,7 @@ function noiseInWords(share: number): string {
 }
 
 /** The outcome in one sentence. */
-function attackHeadline(report: AttackReport): string {
+export function attackHeadline(report: AttackReport): string {
   const { contradicted, lowerBound, proven, alpha } = report;
   const claim = formatEpsilon(Math.min(proven.rdp, proven.pld));
   const confidence = formatPercent(1 - alpha);
@@ -30,7 +30,7 @@ function attackHeadline(report: AttackReport): string {
 }
 
 /** Outcome of the attempts to read one person's input. */
-function reconstructionInWords({ reconstruction }: AttackReport): {
+export function reconstructionInWords({ reconstruction }: AttackReport): {
   readonly text: string;
   readonly safe: boolean;
 } {

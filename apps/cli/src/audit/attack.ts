@@ -46,7 +46,7 @@ function number(
 }
 
 /** The plan of the first task of a ledger, as its operator wrote it. @throws KindredError without one, or without noise */
-function planOf(entries: readonly unknown[]): PlanInput {
+export function planOf(entries: readonly unknown[]): PlanInput {
   for (const entry of entries) {
     if (!isLedgerEntry(entry) || entry.body.kind !== "plan-accepted") continue;
     const { resolved: _, ...input } = parseSignedPlan({
@@ -79,7 +79,7 @@ export function parseAttackFlags(flags: Omit<AttackFlags, "json">): AttackSettin
 }
 
 /** Runs the attacks on a plan, with a progress bar. @throws KindredError for a plan without noise */
-async function attackPlanOf(
+export async function attackPlanOf(
   plan: PlanInput,
   { seconds, ...settings }: AttackSettings,
   { stdout, env }: AuditTerminal,

@@ -2,6 +2,7 @@
 import { describeRejection, KindredError } from "@kindred/protocol";
 import type { Command } from "commander";
 import { type AttackFlags, attackCommand } from "./attack.ts";
+import { type ReportFlags, reportCommand } from "./report.ts";
 import { type VerifyFlags, verifyCommand } from "./verify.ts";
 
 /** Exit codes: everything holds, something does not, the input cannot be used. */
@@ -34,17 +35,32 @@ export function addAuditCommands(program: Command): void {
     .action((ledger: string, flags: VerifyFlags) =>
       withExitCode(() => verifyCommand(ledger, flags, terminal)),
     );
-  audit
-    .command("attack")
+  attackOptions(audit.command("attack"))
     .description("attack the mechanism of a plan: exit code 1 if more leaks than is proven")
     .argument("[ledger]", "take the plan from this ledger; a plan with every default without it")
-    .option("--deviation <share>", "noise that members really add, as a share of the promised deviation", "1")
-    .option("--runs <n>", "runs of each of the two worlds", "1000")
-    .option("--canaries <n>", "canaries of the one-run audit", "400")
-    .option("--seconds <s>", "time limit", "120")
-    .option("--seed <s>", "seed of canaries and noise", "1")
     .option("--json <file>", "write what was found as JSON")
     .action((ledger: string | undefined, flags: AttackFlags) =>
       withExitCode(() => attackCommand(ledger, flags, terminal)),
     );
+  attackOptions(audit.command("report"))
+    .description("everything in one HTML file: what was promised, what the ledger proves, what attacks found")
+    .argument("<ledger>", "file of JSON lines, or the address of a coordinator")
+    .option("--out <file>", "where the report goes", "audit.html")
+    .option("--key <hex>", "public key of the coordinator, from a source other than the ledger")
+    .option("--models <dir>", "folder with the model files that the ledger names")
+    .option("--head <file>", "tree heads that were remembered from earlier, one a line")
+    .option("--no-attack", "leave the attacks out")
+    .option("--json <file>", "write the same as JSON")
+    .action((ledger: string, flags: ReportFlags) =>
+      withExitCode(() => reportCommand(ledger, flags, terminal)),
+    );
+}
+
+function attackOptions(command: Command): Command {
+  return command
+    .option("--deviation <share>", "noise that members really add, as a share of the promised deviation", "1")
+    .option("--runs <n>", "runs of each of the two worlds", "1000")
+    .option("--canaries <n>", "canaries of the one-run audit", "400")
+    .option("--seconds <s>", "time limit", "120")
+    .option("--seed <s>", "seed of canaries and noise", "1");
 }

@@ -99,13 +99,15 @@ export interface LineOptions {
   step?: boolean;
   /** The vertical axis starts at zero. */
   fromZero?: boolean;
+  /** The horizontal axis where it is no count of rounds. */
+  horizontal?: { label: string; ticks: number[]; format: (value: number) => string };
 }
 
-function xyFrame(text: ChartText, body: string): string {
+function xyFrame(text: ChartText, body: string, label = "round"): string {
   return frame(
     text,
     { kind: "axes", height: PLOT + 58 },
-    `${body}<text class="axis" x="50%" y="${PLOT + 40}" text-anchor="middle">round</text>`,
+    `${body}<text class="axis" x="50%" y="${PLOT + 40}" text-anchor="middle">${escapeHtml(label)}</text>`,
   );
 }
 
@@ -137,8 +139,11 @@ function runs(points: Series["points"]): { x: number; y: number }[][] {
   return result.filter((run) => run.length > 0);
 }
 
-/** Lines over rounds, straight or as steps; empty string if no series has a value. */
-export function lineChart(text: ChartText, { series, references = [], step, fromZero }: LineOptions): string {
+/** Lines over rounds or another axis, straight or as steps; empty string if no series has a value. */
+export function lineChart(
+  text: ChartText,
+  { series, references = [], step, fromZero, horizontal }: LineOptions,
+): string {
   const points = series.flatMap((s) => runs(s.points).flat());
   const xs = rangeOf(points.map((p) => p.x));
   const ys = rangeOf([
@@ -149,8 +154,16 @@ export function lineChart(text: ChartText, { series, references = [], step, from
   if (points.length === 0 || xs === null || ys === null) return "";
   const axis = niceAxis(ys);
   const x = (value: number) => (xs.max > xs.min ? ((value - xs.min) / (xs.max - xs.min)) * 100 : 50);
-  const ticks = wholeTicks(xs)
-    .map((t) => `<text class="axis" x="${pct(x(t))}" y="${PLOT + 20}" text-anchor="middle">${t}</text>`)
+  const {
+    label,
+    ticks: marked,
+    format,
+  } = horizontal ?? { label: "round", ticks: wholeTicks(xs), format: String };
+  const ticks = marked
+    .map(
+      (t) =>
+        `<text class="axis" x="${pct(x(t))}" y="${PLOT + 20}" text-anchor="middle">${escapeHtml(format(t))}</text>`,
+    )
     .join("");
   const rules = references
     .filter((r) => finite(r.y) !== null)
@@ -173,7 +186,7 @@ export function lineChart(text: ChartText, { series, references = [], step, from
           ? run.map(
               (p) =>
                 `<circle cx="${pct(x(p.x))}" cy="${n(yOf(p.y, axis))}" r="3.5" fill="currentColor">` +
-                `<title>${escapeHtml(`${name}, round ${p.x}: ${Number(p.y.toPrecision(4))}`)}</title></circle>`,
+                `<title>${escapeHtml(`${name}, ${label} ${format(p.x)}: ${Number(p.y.toPrecision(4))}`)}</title></circle>`,
             )
           : [];
       const line = single
@@ -184,7 +197,7 @@ export function lineChart(text: ChartText, { series, references = [], step, from
     });
     return `<g class="tone-${tone}">${paths.join("")}</g>`;
   });
-  return xyFrame(text, yGrid(axis) + ticks + rules + lines.join(""));
+  return xyFrame(text, yGrid(axis) + ticks + rules + lines.join(""), label);
 }
 
 /** A part of every column or bar. */

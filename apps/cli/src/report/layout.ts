@@ -27,3 +27,32 @@ export function figure({ heading, about, body, caption, wide }: Figure): string 
 export function section(heading: string, body: string): string {
   return `<section><h2>${escapeHtml(heading)}</h2>${body}</section>`;
 }
+
+/** A headline figure; `value` is HTML. */
+export function tile(heading: string, value: string, detail: string): string {
+  return `<div class="card tile"><h3>${escapeHtml(heading)}</h3>${value}<p>${escapeHtml(detail)}</p></div>`;
+}
+
+/** Sentences as a list. */
+export function list(items: readonly string[]): string {
+  return `<ul class="plain">${items.map((item) => `<li>${escapeHtml(item)}</li>`).join("")}</ul>`;
+}
+
+/** Words and what they mean. */
+export function glossaryList(terms: readonly { readonly term: string; readonly meaning: string }[]): string {
+  return `<dl>${terms
+    .map(({ term, meaning }) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(meaning)}</dd>`)
+    .join("")}</dl>`;
+}
+
+/** What the reader should know first. */
+export interface Banner {
+  readonly tone: "good" | "bad" | "warn";
+  readonly title: string;
+  readonly text: string;
+}
+
+/** Draws it. */
+export function bannerBox({ tone, title, text }: Banner): string {
+  return `<div class="banner ${tone}"><strong>${escapeHtml(title)}</strong><span>${escapeHtml(text)}</span></div>`;
+}

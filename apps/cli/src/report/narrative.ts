@@ -10,6 +10,7 @@ import {
   formatScore,
   plural,
 } from "./format.ts";
+import type { Banner } from "./layout.ts";
 import type { SimulationResult } from "./simulation-result.ts";
 import { promiseState, shareOf, type Totals } from "./totals.ts";
 
@@ -81,13 +82,6 @@ function privacySentence({ epsilon }: SimulationResult): string {
     case "kept":
       return `Against the coordinator a person spent at most ${spent}, within the ${formatEpsilon(epsilon.promised)} that was promised.${observer}`;
   }
-}
-
-/** A notice at the head of the report. */
-export interface Banner {
-  tone: "good" | "warn" | "bad";
-  title: string;
-  text: string;
 }
 
 /** The notice about the privacy promise. */

@@ -13,14 +13,10 @@ import {
   MISSING,
   plural,
 } from "./format.ts";
-import { figure, section } from "./layout.ts";
+import { figure, section, tile } from "./layout.ts";
 import { marginOfShare } from "./narrative.ts";
 import type { Quality, SimulationResult } from "./simulation-result.ts";
 import { promiseState, shareOf, type Totals } from "./totals.ts";
-
-function tile(heading: string, value: string, detail: string): string {
-  return `<div class="card tile"><h3>${escapeHtml(heading)}</h3>${value}<p>${escapeHtml(detail)}</p></div>`;
-}
 
 /** The four headline figures. */
 export function tiles(result: SimulationResult, totals: Totals): string {
