@@ -9,8 +9,8 @@ import {
   formatNumber,
   plural,
 } from "../report/format.ts";
-import { figure, section } from "../report/layout.ts";
-import { STYLE } from "../report/style.ts";
+import { figure, list, section } from "../report/layout.ts";
+import { renderPage } from "../report/page.ts";
 import type { PlanFigures } from "./figures.ts";
 import { assumptions, cautions, promise } from "./words.ts";
 
@@ -26,10 +26,6 @@ function table(head: readonly string[], rows: Rows): string {
     `<div class="card"><table><thead><tr>${headings}</tr></thead>` +
     `<tbody>${rows.map((row) => `<tr>${cells(row)}</tr>`).join("")}</tbody></table></div>`
   );
-}
-
-function list(items: readonly string[]): string {
-  return `<div class="card"><ul class="plain">${items.map((item) => `<li>${escapeHtml(item)}</li>`).join("")}</ul></div>`;
 }
 
 function budget(figures: PlanFigures): string {
@@ -86,10 +82,8 @@ export function renderPlanPage(figures: PlanFigures): string {
   ];
   const warnings = cautions(figures);
   const body = [
-    `<header class="top"><div class="brand">Kindred</div><h1>Privacy plan: ε ${formatEpsilon(promised.epsilon)}</h1>`,
-    `<p class="facts">${facts.map((fact) => `<span>${escapeHtml(fact)}</span>`).join(" ")}</p></header><main>`,
     `<div class="card lead"><p>${escapeHtml(promise(figures))}</p></div>`,
-    warnings.length > 0 ? section("Think about this first", list(warnings)) : "",
+    warnings.length > 0 ? section("Think about this first", `<div class="card">${list(warnings)}</div>`) : "",
     section(
       "What a person spends",
       table(
@@ -129,25 +123,14 @@ export function renderPlanPage(figures: PlanFigures): string {
         ],
       ),
     ),
-    section("What this rests on", list(assumptions(figures))),
-    `</main><footer>Computed by kindred privacy plan. This file is complete in itself: it runs no script and asks no network for anything.</footer>`,
+    section("What this rests on", `<div class="card">${list(assumptions(figures))}</div>`),
   ];
-  return [
-    `<!DOCTYPE html>`,
-    `<html lang="en">`,
-    `<head>`,
-    `<meta charset="utf-8">`,
-    `<meta name="viewport" content="width=device-width, initial-scale=1">`,
-    `<meta name="color-scheme" content="light dark">`,
-    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`,
-    `<meta name="referrer" content="no-referrer">`,
-    `<title>Kindred: privacy plan</title>`,
-    `<style>${STYLE}</style>`,
-    `</head>`,
-    `<body>`,
-    ...body.filter((part) => part !== ""),
-    `</body>`,
-    `</html>`,
-    ``,
-  ].join("\n");
+  return renderPage({
+    title: "Kindred: privacy plan",
+    heading: `Privacy plan: ε ${formatEpsilon(promised.epsilon)}`,
+    facts,
+    body: body.filter((part) => part !== ""),
+    footer:
+      "Computed by kindred privacy plan. This file is complete in itself: it runs no script and asks no network for anything.",
+  });
 }
