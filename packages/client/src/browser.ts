@@ -1,7 +1,7 @@
 /** The SDK in a browser: IndexedDB for storage, portable cryptography, the best tensor backend that loads. */
 import { loadBackend } from "@kindred/encoder";
 import type { ParticipationEntry } from "@kindred/engine";
-import { webSuite } from "@kindred/secagg/web";
+import { webNative, webSuite } from "@kindred/secagg/web";
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
 import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
@@ -102,10 +102,11 @@ export interface BrowserClientOptions extends Omit<ClientOptions, "store" | "enc
 /**
  * Opens a client that keeps its data in IndexedDB and loads everything else by itself.
  */
-export function createBrowserClient(options: BrowserClientOptions): Promise<KindredClient> {
+export async function createBrowserClient(options: BrowserClientOptions): Promise<KindredClient> {
   const { wasmPath, database, ...rest } = options;
   return createClient({
     ...browserDefaults(),
+    native: await webNative(),
     ...rest,
     store: browserStore(database),
     encoder: async (task) =>

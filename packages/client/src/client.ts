@@ -10,6 +10,7 @@ import type { EncoderRuntime } from "./encoder-runtime.ts";
 import { checkInteraction, type Interaction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import type { Interests, Recommendation } from "./interests.ts";
 import { type EncoderFactory, LocalTask } from "./local-task.ts";
+import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
 import type { ClientStore, Consent } from "./store.ts";
 import { httpTaskSource, type TaskSource } from "./task-source.ts";
@@ -29,6 +30,8 @@ export interface ClientOptions {
   readonly random: (length: number) => Uint8Array;
   /** The platform's AES-256-CTR for the privacy noise, where it is faster than pure JavaScript. */
   readonly keystream?: KeystreamFactory;
+  /** The platform's asynchronous cryptography, such as WebCrypto, where it is faster than the suite. */
+  readonly native?: NativeCryptography | undefined;
   readonly clock?: Clock;
   /** What this device accepts at the most; `DEFAULT_PRIVACY_FLOORS` where not given. */
   readonly floors?: Partial<PrivacyFloors>;
@@ -302,7 +305,7 @@ export class KindredClient {
     if (ready === undefined || !wanted()) return;
     const identity = await this.#deviceIdentity();
     if (!wanted() || this.#task !== task) return;
-    const { url, suite, random, keystream } = this.#options;
+    const { url, suite, random, keystream, native } = this.#options;
     this.#participation = new Participation({
       url,
       config: {
@@ -314,6 +317,7 @@ export class KindredClient {
       suite,
       random,
       keystream,
+      native,
       clock: this.#clock,
       transport: this.#options.transport ?? socketIoTransport,
       ports: {

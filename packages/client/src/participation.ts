@@ -10,11 +10,19 @@ import {
   stepParticipant,
 } from "@kindred/engine";
 import type { KeystreamFactory } from "@kindred/privacy";
-import { bytesToHex, type ClientMessage, KindredError, packBits, type Rejection } from "@kindred/protocol";
+import {
+  bytesToHex,
+  type ClientMessage,
+  KindredError,
+  packBits,
+  type Rejection,
+  type ServerMessage,
+} from "@kindred/protocol";
 import { applyMasks, type CryptoSuite, wipeMasks } from "@kindred/secagg";
 import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
 import { Backoff, type Clock, within } from "./clock.ts";
 import { quantise, type WipeableContribution, wipeContribution } from "./contribution.ts";
+import { type NativeCryptography, type StepCryptography, withForesight } from "./native.ts";
 import { Session } from "./session.ts";
 import type { TaskProgress } from "./task-source.ts";
 import type { TransportFactory } from "./transport.ts";
@@ -39,6 +47,7 @@ export interface ParticipationOptions {
   readonly url: string;
   readonly config: ParticipantConfig;
   readonly suite: CryptoSuite;
+  readonly native?: NativeCryptography | undefined;
   readonly random: (length: number) => Uint8Array;
   readonly keystream?: KeystreamFactory | undefined;
   readonly clock: Clock;
@@ -73,6 +82,8 @@ export class Participation {
   #cancelQuiet: () => void = () => undefined;
   #cancelPoll: () => void = () => undefined;
   readonly #sending = new Set<Promise<unknown>>();
+  /** The steps on messages so far, where native cryptography makes them wait. */
+  #received: Promise<void> = Promise.resolve();
 
   constructor(options: ParticipationOptions) {
     this.#options = options;
@@ -88,10 +99,7 @@ export class Participation {
       random,
       events: {
         welcome: (message) => this.#onWelcome(message),
-        message: (message) => {
-          this.#feed({ type: "message", message });
-          this.#watchQuiet();
-        },
+        message: (message) => this.#receive(message),
         lost: () => {
           ports.event({ type: "disconnected" });
           this.#showPhase();
@@ -154,8 +162,35 @@ export class Participation {
     this.#showPhase();
   }
 
-  #feed(event: ParticipantEvent): void {
-    const { config, suite, random, ports } = this.#options;
+  #receive(message: ServerMessage): void {
+    const { native, suite, random } = this.#options;
+    const step = (cryptography: StepCryptography): void => {
+      this.#feed({ type: "message", message }, cryptography);
+      this.#watchQuiet();
+    };
+    if (native === undefined) {
+      step({ suite, random });
+      return;
+    }
+    // One after another: a message is answered before the next one is looked at.
+    this.#received = this.#received.then(async () => {
+      if (!this.#running) return;
+      const state = this.#state;
+      await withForesight(message, {
+        state,
+        native,
+        suite,
+        random,
+        step: (cryptography) => {
+          if (this.#running) step(cryptography);
+        },
+      });
+    });
+  }
+
+  #feed(event: ParticipantEvent, cryptography: StepCryptography = this.#options): void {
+    const { config, ports } = this.#options;
+    const { suite, random } = cryptography;
     const env = { suite, random, ledger: ports.ledger.entries() };
     const { state, outputs } = stepParticipant(this.#state, event, { config, env });
     this.#state = state;
@@ -340,7 +375,7 @@ export class Participation {
   /** Noise, ledger, masks: in this order, and the ledger is durable before any masked number exists. */
   async #mask({ round, sid, job, epsilon }: Output<"mask">): Promise<void> {
     const current = this.#current;
-    const { config, random, keystream, clock, suite, ports } = this.#options;
+    const { config, random, keystream, clock, suite, native, ports } = this.#options;
     const { plan } = config;
     try {
       if (current?.contribution === undefined || current.round !== round)
@@ -362,8 +397,10 @@ export class Participation {
         wipeMasks(job);
         return;
       }
-      applyMasks(vector, job, suite);
+      if (native === undefined) applyMasks(vector, job, suite);
+      else await native.applyMasks(vector, job);
       wipeMasks(job);
+      if (this.#current !== current) return void vector.fill(0);
       const packed = packBits(vector, job.bits);
       ports.event({ type: "contributed", round, epsilon, encodeMs });
       this.#feed({ type: "masked", round, vector: packed });

@@ -9,6 +9,7 @@ export {
   startParticipant,
   stepParticipant,
 } from "./participant.ts";
+export { foreseenByParticipant } from "./participant-foresight.ts";
 export { isExhausted, mayParticipate } from "./personal-ledger.ts";
 export {
   blockDeviation,

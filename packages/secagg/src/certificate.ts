@@ -54,7 +54,7 @@ export function checkCertificate(
     session: Session;
     self: number;
     survivors: readonly number[];
-    suite: CryptoSuite;
+    suite: Pick<CryptoSuite, "verify">;
     random: (length: number) => Uint8Array;
   },
 ): Result<true> {

@@ -21,7 +21,6 @@ import {
   sharingSigningBytes,
 } from "@kindred/protocol";
 import { type Certificate, checkCertificate } from "./certificate.ts";
-import { fewestInTwoWindows } from "./certified-graph.ts";
 import {
   type ClientConfig,
   type ClientState,
@@ -41,6 +40,7 @@ import { type MaskJob, maskJob } from "./masks.ts";
 import { checkDirectory, type NeighbourhoodClaim, type RosterClaim } from "./roster.ts";
 import { Secret } from "./secret.ts";
 import { dealShares, lowOrder, openBoxes, SEED_BYTES } from "./share-boxes.ts";
+import { checkSurvivors, type SurvivorsEvent } from "./survivors.ts";
 
 export type ClientEvent =
   | { readonly type: "enrol" }
@@ -58,13 +58,6 @@ interface InboxEvent {
   readonly type: "inbox";
   readonly sharing: Uint8Array;
   readonly shares: readonly SealedShare[];
-}
-
-/** R3: U3, and in the regular graph what its neighbours in U3 signed with their masked inputs. */
-interface SurvivorsEvent {
-  readonly type: "survivors";
-  readonly members: Uint8Array;
-  readonly statements: readonly Uint8Array[];
 }
 
 export type ClientOutput =
@@ -260,76 +253,17 @@ function maskTerms(
   return accepted(terms);
 }
 
-/**
- * R3: checks U3 and signs it, so that nobody can be shown another one. In the regular graph also that no gap in U3
- * cuts the ring, and that every neighbour in U3 masked for the same U2 as this client: a self mask whose owner left
- * out masks of honest survivors would otherwise expose it.
- */
+/** R3: checks U3 and signs it, so that nobody can be shown another one. */
 function confirm(state: MaskingState, event: SurvivorsEvent, suite: CryptoSuite): Result<ClientStep> {
   const { config, identity, session, self, held } = state;
-  const { size, sid } = session;
-  const decoded = decodeMemberSet(event.members, { size, field: "survivors.members" });
-  if (!decoded.ok) return decoded;
-  const survivors = decoded.value;
-  if (!survivors.includes(self))
-    return rejected("message-invalid", "survivors.members", {
-      rule: "must name this client",
-      fix: "send the set of members whose masked input counts to those members only",
-    });
-  if (survivors.length < config.minSurvivors)
-    return rejected("too-few-survivors", "survivors.members", {
-      rule: `must name at least ${config.minSurvivors} survivors, found ${survivors.length}`,
-      fix: "fail the round",
-    });
-  const stranger = survivors.find((member) => !isIn(state.sharing, member));
-  if (stranger !== undefined)
-    return rejected("message-invalid", "survivors.members", {
-      rule: `must not name member ${stranger}, which this client took for dropped when it masked`,
-      fix: "name only members of U2",
-    });
-  if (session.kind === "regular") {
-    const checked = checkNeighbours(state, { survivors, statements: event.statements, suite });
-    if (!checked.ok) return checked;
-  }
-  const signature = suite.sign(consistencySigningBytes(sid, survivors), identity.expose());
+  const checked = checkSurvivors(state, event, suite);
+  if (!checked.ok) return checked;
+  const survivors = checked.value;
+  const signature = suite.sign(consistencySigningBytes(session.sid, survivors), identity.expose());
   return accepted({
     state: { phase: "consistency", config, identity, session, self, held, survivors },
     outputs: [{ type: "send", message: { type: "consistency", round: config.round, signature } }],
   });
-}
-
-function checkNeighbours(
-  { session, self, sharing }: MaskingState,
-  {
-    survivors,
-    statements,
-    suite,
-  }: { survivors: readonly number[]; statements: readonly Uint8Array[]; suite: CryptoSuite },
-): Result<true> {
-  const { degree, ring, windowFloor } = session;
-  const fewest = fewestInTwoWindows(ring, { survivors, width: degree / 2 });
-  if (fewest < windowFloor)
-    return rejected("too-few-survivors", "survivors.members", {
-      rule: `must leave at least ${windowFloor} survivors in every two windows of ${degree / 2} places of the ring, found ${fewest}`,
-      fix: "fail the round: the survivors could be cut into parts whose sums are read by themselves",
-    });
-  const alive = new Set(survivors);
-  const near = session.neighbours(self).filter((member) => alive.has(member));
-  if (statements.length !== near.length)
-    return rejected("message-invalid", "survivors.statements", {
-      rule: `must be one for each of the ${near.length} neighbours that survived, found ${statements.length}`,
-      fix: "send the signatures of their masked inputs, in increasing order of their indices",
-    });
-  const statement = sharingSigningBytes(session.sid, sharing);
-  const other = near.find(
-    (member, i) => !suite.verify(statements[i]!, statement, session.entries[member]!.device),
-  );
-  if (other !== undefined)
-    return rejected("signature-invalid", "survivors.statements", {
-      rule: `must show that every neighbour that survived masked for the same U2, found that member ${other} does not`,
-      fix: "show every member the same inbox.sharing",
-    });
-  return accepted(true);
 }
 
 /** R4: once a quorum vouches for the same U3, reveals one share of every neighbour, of the kind U3 implies. */
@@ -355,9 +289,4 @@ function reveal(
       { type: "finished" },
     ],
   });
-}
-
-/** Whether a member is in a set as `encodeMemberSet` gives it. */
-function isIn(set: Uint8Array, member: number): boolean {
-  return ((set[member >>> 3] ?? 0) & (1 << (member & 7))) !== 0;
 }

@@ -7,6 +7,7 @@ export {
 } from "./client.ts";
 export { type ClientConfig, type ClientState, clientSessionId } from "./client-state.ts";
 export { type CryptoSuite, type KeyPair, type MaskStream, tweetnaclSuite } from "./crypto.ts";
+export { type ForeseenOperation, foreseenOperations } from "./foresight.ts";
 export { chooseGraph, type GraphOptions, type GraphParameters } from "./graph.ts";
 export { addInto, applyMasks, type MaskJob, wipeMasks } from "./masks.ts";
 export { type RecoveryPart, recoverPart, recoverSum } from "./recovery.ts";

@@ -12,7 +12,7 @@ export interface MaskJob {
 }
 
 /** Bytes of keystream behind one entry modulo 2^bits: ⌈bits/8⌉. */
-function maskEntryBytes(bits: number): number {
+export function maskEntryBytes(bits: number): number {
   return Math.ceil(bits / 8);
 }
 

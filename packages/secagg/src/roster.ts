@@ -45,7 +45,7 @@ interface Checking {
   readonly binding: RoundBinding;
   readonly own: Advertisement;
   readonly coordinatorKey: Uint8Array;
-  readonly suite: CryptoSuite;
+  readonly suite: Pick<CryptoSuite, "verify">;
 }
 
 type Checked = Result<{ session: Session; self: number }>;
@@ -173,7 +173,7 @@ function checkCoordinator(
 export function isSigned(
   advertisement: Advertisement,
   { task, round }: { task: string; round: number },
-  suite: CryptoSuite,
+  suite: Pick<CryptoSuite, "verify">,
 ): boolean {
   const message = advertisementSigningBytes(advertisement, { task, round });
   return suite.verify(advertisement.signature, message, advertisement.device);

@@ -2,6 +2,8 @@
 import { AesCtrRandom } from "@kindred/privacy";
 import { type CryptoSuite, type MaskStream, tweetnaclSuite } from "../src/crypto.ts";
 
+export { webNative } from "./native.ts";
+
 /** AES-256-CTR keystream in JavaScript; key 32 bytes. */
 export function webMaskStream(key: Uint8Array): MaskStream {
   const stream = new AesCtrRandom(key);

@@ -4,17 +4,9 @@
  */
 import { bytesToHex, concatBytes, equalBytes, hexToBytes } from "@kindred/protocol";
 import type { CryptoSuite, MaskStream } from "../src/crypto.ts";
+import type { ForeseenOperation } from "../src/foresight.ts";
+import { addKeystreams } from "../src/keystream-sum.ts";
 import { applyMasks, type MaskJob, maskEntryBytes } from "../src/masks.ts";
-
-/** A computation whose inputs are known before the step that asks for it. */
-export type ForeseenOperation =
-  | { readonly kind: "agree"; readonly secretKey: Uint8Array; readonly publicKey: Uint8Array }
-  | {
-      readonly kind: "verify";
-      readonly signature: Uint8Array;
-      readonly message: Uint8Array;
-      readonly publicKey: Uint8Array;
-    };
 
 /** What this platform's WebCrypto knows (Web Cryptography Level 2; Chromium has X25519 since 133, Ed25519 since 137). */
 export interface NativeSupport {
@@ -141,7 +133,8 @@ export async function applyMasksNatively(
   for (const term of job.terms) {
     const key = await subtle.importKey("raw", own(term.key), { name: "AES-CTR" }, false, ["encrypt"]);
     const stream = new Uint8Array(await subtle.encrypt({ name: "AES-CTR", counter, length: 64 }, key, zeros));
-    applyMasks(vector, { ...job, terms: [term] }, () => readFrom(stream));
+    applyMasks(vector, { ...job, terms: [term] }, { addMasks: addKeystreams(() => readFrom(stream)) });
+    stream.fill(0);
   }
 }
 
@@ -159,4 +152,24 @@ function readFrom(bytes: Uint8Array): MaskStream {
 /** WebCrypto's types want memory that is not shared; keys and messages never are. */
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes as Uint8Array<ArrayBuffer>;
+}
+
+/** WebCrypto as the client's `native` port, or `undefined` where a page has none (it is there in secure contexts only). */
+export async function webNative(): Promise<
+  | {
+      readonly foresee: (
+        suite: CryptoSuite,
+        operations: readonly ForeseenOperation[],
+      ) => ReturnType<typeof foresee>;
+      readonly applyMasks: (vector: Uint32Array, job: MaskJob) => Promise<void>;
+    }
+  | undefined
+> {
+  const subtle = globalThis.crypto?.subtle as SubtleCrypto | undefined;
+  if (subtle === undefined) return undefined;
+  const support = await nativeSupport(subtle);
+  return {
+    foresee: (suite, operations) => foresee(suite, operations, { subtle, support }),
+    applyMasks: (vector, job) => applyMasksNatively(vector, job, subtle),
+  };
 }
