@@ -34,11 +34,11 @@ import {
   wipe,
   wipeShares,
 } from "./client-state.ts";
-import type { CryptoSuite } from "./crypto.ts";
+import type { CryptoSuite, KeyPair } from "./crypto.ts";
 import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
 import { type MaskJob, maskJob } from "./masks.ts";
 import { checkDirectory, type NeighbourhoodClaim, type RosterClaim } from "./roster.ts";
-import { Secret } from "./secret.ts";
+import { redacted, Secret } from "./secret.ts";
 import { dealShares, lowOrder, openBoxes, SEED_BYTES } from "./share-boxes.ts";
 import { checkSurvivors, type SurvivorsEvent } from "./survivors.ts";
 
@@ -118,12 +118,10 @@ function transition(state: ClientState, event: ClientEvent, env: ClientEnvironme
 }
 
 /** R0: fresh keys and their advertisement. */
-function advertise(
-  { config, device, identity }: IdleState,
-  { suite, random }: ClientEnvironment,
-): ClientStep {
-  const c = suite.agreementKeyPair(random(SEED_BYTES));
-  const s = suite.agreementKeyPair(random(SEED_BYTES));
+function advertise({ config, device, identity }: IdleState, env: ClientEnvironment): ClientStep {
+  const { suite, random } = env;
+  const c = agreementKeys(env);
+  const s = agreementKeys(env);
   const seed = random(SEED_BYTES);
   const unsigned = {
     device,
@@ -139,6 +137,14 @@ function advertise(
     state: { phase: "enrolling", config, identity, keys, own },
     outputs: [{ type: "send", message: { type: "advertise", round: config.round, advertisement: own } }],
   };
+}
+
+/** A fresh X25519 key pair; the seed is its secret key over again. */
+function agreementKeys({ suite, random }: ClientEnvironment): KeyPair {
+  const seed = random(SEED_BYTES);
+  const pair = suite.agreementKeyPair(seed);
+  seed.fill(0);
+  return pair;
 }
 
 /** R1: checks the directory, then deals shares of s_u and b_u to every neighbour, sealed for it alone. */
@@ -284,9 +290,14 @@ function reveal(
   );
   return accepted({
     state: ended(state),
-    outputs: [
-      { type: "send", message: { type: "reveal", round: config.round, shares } },
-      { type: "finished" },
-    ],
+    outputs: [{ type: "send", message: revealMessage(config.round, shares) }, { type: "finished" }],
   });
+}
+
+/** The shares are for the coordinator, not for a log on the way. */
+function revealMessage(round: number, shares: RevealedShare[]): ClientMessage {
+  return redacted(
+    { type: "reveal", round, shares },
+    { type: "reveal", round, shares: `[${shares.length} secret]` },
+  );
 }

@@ -31,7 +31,7 @@ export interface KeyPair {
 /** What secure aggregation needs from a platform. Pure: the same input gives the same bytes everywhere. */
 export interface CryptoSuite {
   readonly name: string;
-  /** X25519 key pair whose secret key is the 32-byte seed itself (clamped on use). */
+  /** X25519 key pair whose secret key is a copy of the 32-byte seed (clamped on use). */
   agreementKeyPair(seed: Uint8Array): KeyPair;
   /** X25519, 32 bytes; `undefined` where the result is all zero, that is for a public key of low order. */
   agree(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;

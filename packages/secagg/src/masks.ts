@@ -1,5 +1,6 @@
 /** The ring of integers modulo 2^bits, bits ≤ 32, and the masks over it. */
 import type { CryptoSuite } from "./crypto.ts";
+import { redacted } from "./secret.ts";
 
 /** A masking or unmasking to be done: for every term, ± the keystream of its key is added to the vector. */
 export interface MaskJob {
@@ -61,16 +62,8 @@ export function wipeMasks(job: MaskJob): void {
 
 /** A job whose keys do not appear in JSON or in Node's `inspect` of the whole job. */
 export function maskJob(job: MaskJob): MaskJob {
-  const redacted = (): object => ({
-    bits: job.bits,
-    length: job.length,
-    terms: `[${job.terms.length} secret]`,
-  });
-  // Not enumerable, so a structured clone of the job to a worker leaves the methods out and keeps the data.
-  return Object.defineProperties(
-    { ...job },
-    { toJSON: { value: redacted }, [Symbol.for("nodejs.util.inspect.custom")]: { value: redacted } },
-  );
+  const { bits, length, terms } = job;
+  return redacted({ bits, length, terms }, { bits, length, terms: `[${terms.length} secret]` });
 }
 
 function keysOf({ terms }: MaskJob, wanted: 1 | -1): Uint8Array[] {

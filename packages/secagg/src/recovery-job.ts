@@ -3,6 +3,7 @@
  * structured clone, so any part of it can be done anywhere (see `recoverPart`).
  */
 import { bytesToHex, equalBytes, type RevealedShare } from "@kindred/protocol";
+import { redacted } from "./secret.ts";
 import type { Session } from "./session.ts";
 import { shareLength } from "./shamir.ts";
 
@@ -49,7 +50,7 @@ export function packReveal(shares: readonly RevealedShare[]): PackedReveal {
   shares.forEach(({ share }, i) => {
     packed.shares.set(share, SHARE_BYTES * i);
   });
-  return hidden(packed, `[${shares.length} secret]`);
+  return redacted(packed, `[${shares.length} secret]`);
 }
 
 /** Whether both reveal the same shares in the same order. */
@@ -101,7 +102,7 @@ export function recoveryJob({
     reveals: holders.map((holder) => reveals[holder]!),
   };
   const { dropped } = job;
-  return hidden(job, {
+  return redacted(job, {
     sid: bytesToHex(session.sid),
     bits,
     length,
@@ -130,13 +131,4 @@ function side({ entries, size }: Session, field: "sPublic" | "seedCommitment"): 
   const bytes = new Uint8Array(32 * size);
   for (let member = 0; member < size; member++) bytes.set(entries[member]![field], 32 * member);
   return bytes;
-}
-
-/** Not enumerable, so a structured clone leaves the methods out and keeps the data. */
-function hidden<T extends object>(value: T, shown: unknown): T {
-  const redacted = { value: () => shown };
-  return Object.defineProperties(value, {
-    toJSON: redacted,
-    [Symbol.for("nodejs.util.inspect.custom")]: redacted,
-  });
 }

@@ -46,6 +46,10 @@ export function recoverPart(
   const add = (term: MaskJob["terms"][number]): void => {
     if (terms.push(term) >= BATCH_TERMS) flush();
   };
+  const giveUp = (owner: number, what: string) => {
+    wipeMasks({ ...shape, terms });
+    return irrecoverable(owner, what);
+  };
   for (const owner of owners) {
     const peers = peersOf.get(owner);
     if (peers === undefined) {
@@ -53,18 +57,23 @@ export function recoverPart(
       const seed = reconstruct.secret(owner, (candidate) =>
         equalBytes(seedCommitment(candidate), commitment),
       );
-      if (seed === undefined) return irrecoverable(owner, "self-mask seed");
+      if (seed === undefined) return giveUp(owner, "self-mask seed");
       add({ key: selfMaskKey(seed, { sid, owner, shape }), sign: -1 });
       seed.fill(0);
       continue;
     }
-    const sSecret = reconstruct.secret(owner, (candidate) =>
-      equalBytes(suite.agreementKeyPair(candidate).publicKey, memberBytes(sPublic, owner)),
-    );
-    if (sSecret === undefined) return irrecoverable(owner, "mask key");
+    const sSecret = reconstruct.secret(owner, (candidate) => {
+      const { publicKey, secretKey } = suite.agreementKeyPair(candidate);
+      secretKey.fill(0);
+      return equalBytes(publicKey, memberBytes(sPublic, owner));
+    });
+    if (sSecret === undefined) return giveUp(owner, "mask key");
     for (const peer of peers) {
       const agreement = suite.agree(sSecret, memberBytes(sPublic, peer));
-      if (agreement === undefined) return irrecoverable(peer, "agreement with a dropped member");
+      if (agreement === undefined) {
+        sSecret.fill(0);
+        return giveUp(peer, "agreement with a dropped member");
+      }
       const key = pairwiseMaskKey(agreement, { sid, between: [owner, peer], shape });
       agreement.fill(0);
       // The survivor `peer` added this mask if owner < peer and took it off otherwise.

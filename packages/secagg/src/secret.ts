@@ -1,3 +1,5 @@
+/** Values that do not print. */
+
 /** A byte string that does not print: it redacts itself in JSON and in Node's `inspect`, and can be wiped. */
 export class Secret {
   #bytes: Uint8Array | undefined;
@@ -37,3 +39,16 @@ export class Secret {
 }
 
 const REDACTED = "[secret]";
+
+/**
+ * Makes an object show `shown` in JSON and in Node's `inspect` in place of what it holds. Its fields stay plain data: the
+ * hooks are not enumerable, so a structured clone and an encoder leave them out.
+ * @returns the object itself
+ */
+export function redacted<T extends object>(value: T, shown: unknown): T {
+  const hook = { value: () => shown };
+  return Object.defineProperties(value, {
+    toJSON: hook,
+    [Symbol.for("nodejs.util.inspect.custom")]: hook,
+  });
+}

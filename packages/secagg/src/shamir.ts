@@ -159,10 +159,11 @@ export function shareValue(share: Uint8Array, chunk: number): number {
 export function isShare(share: Uint8Array, secretLength: number): boolean {
   if (share.length !== shareLength(secretLength)) return false;
   const view = shareView(share);
-  for (let offset = 0; offset < share.length; offset += 4) {
-    if (view.getUint32(offset) >= SHARE_PRIME) return false;
-  }
-  return true;
+  // The quotient is 0 or 1. A holder's share is secret: no branch on its values but for the verdict.
+  let excess = 0;
+  for (let offset = 0; offset < share.length; offset += 4)
+    excess += Math.floor(view.getUint32(offset) / SHARE_PRIME);
+  return excess === 0;
 }
 
 function areShareXs(xs: readonly number[]): boolean {
@@ -197,19 +198,25 @@ function toChunks(secret: Uint8Array): Float64Array {
 
 function fromChunks(chunks: Float64Array, length: number): Uint8Array | undefined {
   const secret = new Uint8Array(length);
+  let excess = 0;
   for (let c = 0; c < chunks.length; c++) {
     const width = c === chunks.length - 1 ? lastChunkBits(length) : CHUNK_BITS;
     const value = chunks[c]!;
-    if (value >= 2 ** width) return undefined;
+    excess += Math.floor(value / 2 ** width);
     for (let i = 0; i < width; i++) {
       const b = c * CHUNK_BITS + i;
       secret[b >> 3]! |= ((value >>> (width - 1 - i)) & 1) << (7 - (b & 7));
     }
   }
-  return secret;
+  if (excess === 0) return secret;
+  secret.fill(0);
+  return undefined;
 }
 
-/** Uniform field elements: 32-bit draws, those that are not below p thrown away. */
+/**
+ * Uniform field elements: 32-bit draws, those that are not below p thrown away. The branch tells which draws were thrown
+ * away, and nothing of those that are kept.
+ */
 function randomElements(count: number, random: (length: number) => Uint8Array): Float64Array {
   const elements = new Float64Array(count);
   let filled = 0;

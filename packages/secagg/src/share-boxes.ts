@@ -100,12 +100,15 @@ function openBox(
 ): HeldShares | undefined {
   const plaintext = suite.open(box, key, BOX_NONCE);
   key.fill(0);
-  if (plaintext?.length !== 2 * SHARE_BYTES) return undefined;
+  if (plaintext === undefined) return undefined;
   const maskKey = plaintext.slice(0, SHARE_BYTES);
   const selfMask = plaintext.slice(SHARE_BYTES);
   plaintext.fill(0);
-  if (!isShare(maskKey, SEED_BYTES) || !isShare(selfMask, SEED_BYTES)) return undefined;
-  return { maskKey: new Secret(maskKey), selfMask: new Secret(selfMask) };
+  if (isShare(maskKey, SEED_BYTES) && isShare(selfMask, SEED_BYTES))
+    return { maskKey: new Secret(maskKey), selfMask: new Secret(selfMask) };
+  maskKey.fill(0);
+  selfMask.fill(0);
+  return undefined;
 }
 
 /** The rejection of a neighbour's key that is a point of low order. */
