@@ -2,9 +2,10 @@ import { bytesToHex, utf8ToBytes } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
 import { platformMaskStream } from "#platform";
 import { randomFrom, suite } from "../test/cohort.ts";
+import { replayTranscript, type TranscriptOptions } from "../test/transcript.ts";
 import vectors from "../test/vectors/transcripts.json" with { type: "json" };
 import { tweetnaclSuite } from "./crypto.ts";
-import { type Delivery, type RunOptions, run } from "./run.ts";
+import { type Delivery, run } from "./run.ts";
 import type { ServerPhase } from "./server-state.ts";
 
 const phases: readonly ServerPhase[] = ["enrolling", "sharing", "masking", "consistency", "unmasking"];
@@ -83,29 +84,14 @@ describe("the sum is exactly that of the survivors", () => {
 });
 
 describe("transcripts", () => {
-  type Vector = Omit<RunOptions, "vectors" | "seed" | "suite"> & { n: number; length: number; seed: string };
-
-  function replay(options: Vector, withSuite = suite) {
-    const { n, length, seed: label, ...rest } = options;
-    const vectors = Array.from({ length: n }, (_, i) =>
-      Uint32Array.from({ length }, (_, j) => (17 * i + 5 * j) % 2 ** rest.bits),
-    );
-    const { sum, sid, ...result } = run({ vectors, seed: utf8ToBytes(label), suite: withSuite, ...rest });
-    return {
-      outcome: result.outcome === "released" ? "released" : result.outcome.code,
-      ...(sid && { sid: bytesToHex(sid) }),
-      ...(sum && { sum: [...sum] }),
-      survivors: result.survivors,
-      transcript: result.transcript.map(({ from, to, type, digest }) => `${from} > ${to} ${type} ${digest}`),
-    };
-  }
-
   test.each(vectors.rounds)("$name", ({ options, expected }) => {
-    expect(replay(options as Vector)).toEqual(expected);
+    expect(replayTranscript(options as TranscriptOptions)).toEqual(expected);
   });
 
   test("the portable suite plays the first one alike", () => {
     const { options, expected } = vectors.rounds[0]!;
-    expect(replay(options as Vector, tweetnaclSuite({ maskStream: platformMaskStream }))).toEqual(expected);
+    expect(
+      replayTranscript(options as TranscriptOptions, tweetnaclSuite({ maskStream: platformMaskStream })),
+    ).toEqual(expected);
   });
 });
