@@ -269,6 +269,11 @@ function memoised(inner: CryptoSuite): CryptoSuite {
   };
   return {
     ...inner,
+    signingKeyPair: (seed) => {
+      const publicKey = remember("signing public", [seed], () => inner.signingKeyPair(seed).publicKey)!;
+      const secretKey = remember("signing secret", [seed], () => inner.signingKeyPair(seed).secretKey)!;
+      return { publicKey, secretKey };
+    },
     agreementKeyPair: (seed) => ({
       publicKey: remember("public", [seed], () => inner.agreementKeyPair(seed).publicKey)!,
       secretKey: seed.slice(),

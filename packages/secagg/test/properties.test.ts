@@ -4,7 +4,7 @@
  */
 import { ERROR_CODES, utf8ToBytes } from "@kindred/protocol";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { chooseGraph } from "../src/graph.ts";
 import { type Delivery, type RunOptions, type RunResult, run } from "../src/run.ts";
 import type { ServerPhase } from "../src/server-state.ts";
@@ -12,6 +12,8 @@ import { randomFrom, suite } from "./cohort.ts";
 
 const phases: readonly ServerPhase[] = ["enrolling", "sharing", "masking", "consistency", "unmasking"];
 const seed = utf8ToBytes("properties");
+// Portable curves on a busy machine take their time; the runs are bounded by their deliveries, not by this.
+vi.setConfig({ testTimeout: 240_000 });
 
 interface Round {
   readonly n: number;
