@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { utf8ToBytes } from "./canonical.ts";
+import { hexToBytes, utf8ToBytes } from "./canonical.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 
 const document = fc.letrec((tie) => ({
@@ -95,5 +95,44 @@ describe("CBOR", () => {
 
   it("does not encode undefined", () => {
     expect(() => decodeCbor(encodeCbor({ a: undefined }))).toThrow();
+  });
+
+  it("accepts an altered document only where the alteration is again what the encoder writes", () => {
+    const edits = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+    let accepted = 0;
+    fc.assert(
+      fc.property(document, edits, (value, changes) => {
+        const bytes = encodeCbor(value);
+        for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+        let decoded: unknown;
+        try {
+          decoded = decodeCbor(bytes);
+        } catch {
+          return;
+        }
+        accepted++;
+        expect(encodeCbor(decoded)).toEqual(bytes);
+      }),
+      { seed: 11, numRuns: 3000 },
+    );
+    expect(accepted).toBeGreaterThan(100);
+  });
+
+  it.each([
+    ["a float in two bytes", "f93e00"],
+    ["a float that is an integer", "f93c00"],
+    ["keys that fall", "a2616201616101"],
+    ["a shorter key after a longer one", "a262616101616201"],
+    ["a key twice", "a2616101616101"],
+    ["a key that is no text", "a10101"],
+    ["keys that fall in a map within an array", "81a2616201616101"],
+    ["a text that is not UTF-8", "61ff"],
+    ["a length in two bytes that needs one", "59000100"],
+  ])("refuses %s", (_, hex) => {
+    expect(() => decodeCbor(hexToBytes(hex))).toThrow();
+  });
+
+  it("keeps a replacement character that was written as one", () => {
+    expect(decodeCbor(encodeCbor({ a: "\uFFFD" }))).toEqual({ a: "\uFFFD" });
   });
 });

@@ -23,23 +23,75 @@ const OPTIONS: DecodeOptions = {
   rejectDuplicateMapKeys: true,
 };
 
-/** cborg's tokeniser, with a bound on nesting and on the number of items. */
-class BoundedTokeniser extends Tokenizer {
-  /** Items that each open array or map still lacks, outermost first. */
-  readonly #open: number[] = [];
+/** A map or array that lacks items still. */
+interface Open {
+  readonly isMap: boolean;
+  /** Items to come; keys and values count alike. */
+  missing: number;
+  /** Where the encoding of the last key lies. */
+  key: readonly [start: number, end: number] | undefined;
+}
+
+/**
+ * cborg's tokeniser, with a bound on nesting and on the number of items, and with what its strict mode leaves open of
+ * RFC 8949 §4.2.1: the order of keys, the width of floats, texts that are not UTF-8. Byte strings, by far the most of
+ * a frame, are not looked at: strict mode has only one form for their length.
+ */
+class DeterministicTokeniser extends Tokenizer {
+  readonly #bytes: Uint8Array;
+  /** Outermost first. */
+  readonly #open: Open[] = [];
   #items = 0;
 
+  constructor(bytes: Uint8Array, options: DecodeOptions) {
+    super(bytes, options);
+    this.#bytes = bytes;
+  }
+
   override next(): ReturnType<Tokenizer["next"]> {
+    const start = this.pos();
     const token = super.next();
+    const end = this.pos();
     if (++this.#items > MAX_ITEMS) throw new RangeError(`more than ${MAX_ITEMS} data items`);
-    const top = this.#open.length - 1;
-    if (top >= 0) this.#open[top]!--;
-    if (Type.equals(token.type, Type.array)) this.#open.push(token.value);
-    else if (Type.equals(token.type, Type.map)) this.#open.push(2 * token.value);
+    const { type, value } = token;
+    const isText = Type.equals(type, Type.string);
+    // A sequence that is not UTF-8 decodes to U+FFFD, and so does U+FFFD itself.
+    if (Type.equals(type, Type.float) || (isText && (value as string).includes("\uFFFD")))
+      if (!equalBytes(encodeCbor(value), this.#bytes.subarray(start, end))) throw notDeterministic();
+    const within = this.#open.at(-1);
+    if (within !== undefined) {
+      if (within.isMap && within.missing % 2 === 0) {
+        // A plain object would take this key for its prototype.
+        if (!isText || value === "__proto__") throw notDeterministic();
+        this.#checkOrder(within.key, [start, end]);
+        within.key = [start, end];
+      }
+      within.missing--;
+    }
+    if (Type.equals(type, Type.array)) this.#open.push({ isMap: false, missing: value, key: undefined });
+    else if (Type.equals(type, Type.map))
+      this.#open.push({ isMap: true, missing: 2 * value, key: undefined });
     if (this.#open.length > MAX_DEPTH) throw new RangeError(`nested deeper than ${MAX_DEPTH}`);
-    while (this.#open.at(-1) === 0) this.#open.pop();
+    while (this.#open.at(-1)?.missing === 0) this.#open.pop();
     return token;
   }
+
+  /** Keys rise strictly in the bytewise order of their encodings. */
+  #checkOrder(before: Open["key"], [start, end]: readonly [number, number]): void {
+    if (before === undefined) return;
+    const [from, to] = before;
+    const shorter = Math.min(to - from, end - start);
+    for (let i = 0; i < shorter; i++) {
+      const difference = this.#bytes[start + i]! - this.#bytes[from + i]!;
+      if (difference > 0) return;
+      if (difference < 0) throw notDeterministic();
+    }
+    if (end - start <= to - from) throw notDeterministic();
+  }
+}
+
+function notDeterministic(): RangeError {
+  return new RangeError("not in deterministic form");
 }
 
 /**
@@ -57,8 +109,5 @@ export function encodeCbor(value: unknown): Uint8Array {
 export function decodeCbor(bytes: Uint8Array): unknown {
   // A plain view: slices of a subclass, such as Node's, would share memory with the caller.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  const value: unknown = decode(plain, { ...OPTIONS, tokenizer: new BoundedTokeniser(plain, OPTIONS) });
-  // Covers what the options leave open: key order, the width of floats, the key "__proto__".
-  if (!equalBytes(encodeCbor(value), plain)) throw new RangeError("not in deterministic form");
-  return value;
+  return decode(plain, { ...OPTIONS, tokenizer: new DeterministicTokeniser(plain, OPTIONS) });
 }

@@ -80,11 +80,43 @@ export function unpackBits(
   const out = new Uint32Array(length);
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
   const mask = 0xffffffff >>> (32 - bits);
+  // While a whole word can be read at an entry's first byte, and holds all of it; the rest bit by bit of a word.
+  const direct =
+    bits > MAX_DIRECT_BITS ? 0 : Math.max(0, Math.min(length, directEntries(packed.length, bits)));
+  for (let i = 0, bit = 0; i < direct; i++, bit += bits)
+    out[i] = (view.getUint32(bit >>> 3, true) >>> (bit & 7)) & mask;
+  unpackTail(out, packed, { bits, from: direct });
+  return accepted(out);
+}
+
+/** An entry of so many bits lies within the 32-bit word that begins at its first byte, wherever in the byte it begins. */
+const MAX_DIRECT_BITS = 25;
+
+/** Entries, from the first on, whose word ends within `bytes` bytes. Bit positions stay below 2^32 on the way. */
+function directEntries(bytes: number, bits: number): number {
+  const lastBit = Math.min(8 * (bytes - 4), 2 ** 31);
+  return Math.floor(lastBit / bits);
+}
+
+/** The entries from `from` on, a word at a time. */
+function unpackTail(
+  out: Uint32Array,
+  packed: Uint8Array,
+  { bits, from }: { bits: number; from: number },
+): void {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  const mask = 0xffffffff >>> (32 - bits);
   const lastWhole = packed.length - 4;
-  let word = 0; // the low `available` bits are still to be read, the others are zero
+  const firstBit = from * bits;
+  let position = Math.floor(firstBit / 8);
+  // The low `available` bits of `word` are still to be read, the others are zero.
   let available = 0;
-  let position = 0;
-  for (let i = 0; i < length; i++) {
+  let word = 0;
+  if (firstBit % 8 !== 0) {
+    word = packed[position++]! >>> (firstBit % 8);
+    available = 8 - (firstBit % 8);
+  }
+  for (let i = from; i < out.length; i++) {
     if (available >= bits) {
       out[i] = word & mask;
       word >>>= bits;
@@ -98,5 +130,4 @@ export function unpackBits(
     word = taken === 32 ? 0 : next >>> taken;
     available = 32 - taken;
   }
-  return accepted(out);
 }
