@@ -96,4 +96,33 @@ describe("native cryptography", () => {
     expect(sent.map(({ message }) => message.type)).not.toContain("masked-input");
     expect(person.events.map(({ type }) => type)).not.toContain("contributed");
   });
+
+  it("leaves a round whose step fails, and takes part in the next", async () => {
+    const world = await createWorld({ people: 4, plan: { rounds: 2 } });
+    const { native } = patientPlatform(world);
+    let failures = 0;
+    const person = await world.add({
+      native: {
+        ...native,
+        async foresee(base, operations) {
+          const foreseen = await native.foresee(base, operations);
+          if (failures > 0 || operations.length === 0) return foreseen;
+          const verify = (): boolean => {
+            failures++;
+            throw new Error("a broken platform");
+          };
+          return { ...foreseen, suite: { ...foreseen.suite, verify } };
+        },
+      },
+    });
+    await world.begin();
+    await world.reach("finished", 2);
+    expect(failures).toBe(1);
+    const published = world.coordinator.records.filter(({ status }) => status === "published");
+    expect(published.map(({ round, survivors }) => ({ round, survivors }))).toEqual([
+      { round: 1, survivors: 4 },
+      { round: 2, survivors: 5 },
+    ]);
+    expect(person.events.map(({ type }) => type)).toContain("contributed");
+  });
 });

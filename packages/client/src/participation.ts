@@ -176,15 +176,20 @@ export class Participation {
     this.#received = this.#received.then(async () => {
       if (!this.#running) return;
       const state = this.#state;
-      await withForesight(message, {
-        state,
-        native,
-        suite,
-        random,
-        step: (cryptography) => {
-          if (this.#running) step(cryptography);
-        },
-      });
+      try {
+        await withForesight(message, {
+          state,
+          native,
+          suite,
+          random,
+          step: (cryptography) => {
+            if (this.#running) step(cryptography);
+          },
+        });
+      } catch (error) {
+        // The messages behind this one must still be looked at.
+        if (this.#running && this.round !== undefined) this.#abandon(this.round, reasonOf(error, "step"));
+      }
     });
   }
 
@@ -447,7 +452,7 @@ export class Participation {
 }
 
 /** An error's own rejection; of any other error only that it happened, for its text may hold personal data. */
-function reasonOf(error: unknown, field: "training" | "contribution"): Rejection {
+function reasonOf(error: unknown, field: "training" | "contribution" | "step"): Rejection {
   if (error instanceof KindredError) return error.rejection;
   return {
     code: "internal",
