@@ -1,7 +1,6 @@
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { findChromium } from "./apps/bench/src/chromium.ts";
 
 /** Suites that run in a browser as they do in Node: of the isomorphic packages, but for what only Node has. */
 const ISOMORPHIC = ["protocol", "secagg", "privacy", "clustering"].map(
@@ -59,21 +58,3 @@ export default defineConfig({
     ],
   },
 });
-
-/** The executable that CHROMIUM names, or the first of Debian's and others' names on the PATH. */
-function findChromium(): string | undefined {
-  const named = process.env["CHROMIUM"];
-  if (named) return named;
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  return names
-    .flatMap((name) => folders.map((folder) => join(folder, name)))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}

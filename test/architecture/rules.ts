@@ -36,7 +36,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "encoder/layout",
     "encoder/features",
   ],
-  bench: ["protocol", "privacy", "secagg"],
+  bench: ["protocol", "privacy", "secagg", "engine"],
   cli: [
     "protocol",
     "privacy",

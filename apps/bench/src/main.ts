@@ -26,7 +26,7 @@ program
 
 program
   .command("privacy")
-  .description("exact discrete Gaussian samples, keystreams and accountants, per core")
+  .description("exact discrete Gaussian samples, encoding, accountants and noise overshoot, per core")
   .option("--samples <n>", "samples drawn for each rate", "4000000")
   .option("--json <file>", "write the result as JSON")
   .action(async (flags: PrivacyFlags) => {

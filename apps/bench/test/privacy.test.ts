@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { findChromium } from "../src/chromium.ts";
 import { benchPrivacy } from "../src/privacy/bench-privacy.ts";
+import { worstCaseOvershoot } from "../src/privacy/noise-overshoot.ts";
 
 function sink() {
   let text = "";
@@ -15,25 +17,41 @@ function sink() {
   return { stream: stream as unknown as NodeJS.WritableStream, text: () => text };
 }
 
-it("bench privacy prints what its JSON holds", async () => {
+it("bench privacy prints what its JSON holds, for Node and where there is one for Chromium", async () => {
   const folder = await mkdtemp(join(tmpdir(), "kindred-bench-privacy-"));
   try {
     const { stream, text } = sink();
     const json = join(folder, "privacy.json");
     const result = await benchPrivacy({ samples: "20000", json }, stream);
     expect(JSON.parse(await readFile(json, "utf8"))).toEqual(result);
-    for (const { sigma, platform, javascript } of result.samplers) {
-      expect(Math.min(platform, javascript)).toBeGreaterThan(0);
-      expect(text()).toContain(`exact samples, sigma ${sigma} `);
+    const { platform, javascript, chromium } = result;
+    expect(chromium === null).toBe(findChromium() === undefined);
+    for (const measured of [platform, javascript, ...(chromium ? [chromium.measured] : [])]) {
+      const { samplers, keystream, encodeMs, decodeMs } = measured;
+      expect(Math.min(...samplers.map(({ rate }) => rate), keystream, encodeMs, decodeMs)).toBeGreaterThan(0);
     }
+    for (const { sigma } of platform.samplers) expect(text()).toContain(`exact samples, sigma ${sigma} `);
     for (const name of Object.keys(result.accountantMs)) expect(text()).toContain(name);
+    expect(text()).toContain("worst-case, 100 ");
   } finally {
     await rm(folder, { recursive: true });
   }
 });
 
+it("bench privacy goes without a browser", async () => {
+  const { stream, text } = sink();
+  const { chromium } = await benchPrivacy({ samples: "1000" }, stream, null);
+  expect(chromium).toBeNull();
+  expect(text()).toContain("no Chromium found");
+});
+
+it("measures the overshoot that the formula gives", () => {
+  for (const { measured, expected } of worstCaseOvershoot(4096))
+    expect(Math.abs(measured / expected - 1)).toBeLessThan(4 / Math.sqrt(2 * 4096));
+});
+
 it.each(["0", "1.5", "many"])("bench privacy refuses --samples %s", async (samples) => {
-  await expect(benchPrivacy({ samples }, sink().stream)).rejects.toMatchObject({
+  await expect(benchPrivacy({ samples }, sink().stream, null)).rejects.toMatchObject({
     rejection: { code: "option-invalid", field: "--samples" },
   });
 });
