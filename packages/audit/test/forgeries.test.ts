@@ -1,11 +1,17 @@
-import { type LedgerSigner, ledgerHead } from "@kindred/privacy";
+import {
+  appendEntry,
+  type LedgerBody,
+  type LedgerEntry,
+  type LedgerSigner,
+  ledgerHead,
+} from "@kindred/privacy";
 import { hexToBytes, sha256Bytes } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
 import { coordinatorSigner } from "../../engine/test/fleet.ts";
 import { type AuditRule, type LedgerAudit, verifyLedger } from "../src/verify/index.ts";
 import { type FORGERIES, forge } from "./forger.ts";
-import { simulateLedger } from "./simulated-ledger.ts";
+import { type SimulatedLedger, simulateLedger } from "./simulated-ledger.ts";
 
 const suite = nodeSuite();
 const honest = simulateLedger();
@@ -153,5 +159,54 @@ describe("verifyLedger", () => {
     expect(rules([initial!, first!, { ...second!, hash: "9".repeat(64), model: null }, third!])).toEqual([
       [4, "model-swapped"],
     ]);
+  });
+});
+
+describe("an adaptive clip norm", () => {
+  const adaptive = simulateLedger({ adaptive: true });
+  const rules = (changed: SimulatedLedger["entries"], models = adaptive.models) =>
+    verifyLedger(changed, { ...audit, heads: [], models }).violations.map(({ rule }) => rule);
+  type Released = Extract<LedgerBody, { kind: "round-released" }>;
+  const withClipping = (change: (clipping: NonNullable<Released["clipping"]>) => Released["clipping"]) => {
+    let tail: LedgerEntry | undefined;
+    let changed = false;
+    return adaptive.entries.map(({ body, time }) => {
+      let next = body;
+      if (body.kind === "round-released" && !changed) {
+        const { clipping, ...rest } = body;
+        const other = change(clipping!);
+        next = other === undefined ? rest : { ...rest, clipping: other };
+        changed = true;
+      }
+      tail = appendEntry({ tail, body: next, time, signer: coordinatorSigner });
+      return tail;
+    });
+  };
+
+  it("is followed from round to round, in the ledger and in the model files", () => {
+    expect(rules(adaptive.entries)).toEqual([]);
+    const [task] = verifyLedger(adaptive.entries, audit).tasks;
+    const clips = task!.models.map(({ clip }) => clip);
+    expect(clips[0]).toBe(0.2);
+    for (const [i, clip] of clips.slice(1).entries()) expect(clip).not.toBe(clips[i]);
+  });
+
+  it("is caught when it does not follow from the published share, or is left out, or starts elsewhere", () => {
+    expect(rules(withClipping((clipping) => ({ ...clipping, next: 1.5 * clipping.next })))).toContain(
+      "clipping",
+    );
+    expect(rules(withClipping((clipping) => ({ ...clipping, fraction: 0.77 })))).toEqual(["clipping"]);
+    expect(rules(withClipping(() => undefined))).toContain("clipping");
+    const elsewhere = withClipping(({ norm, ...rest }) => ({ ...rest, norm: 2 * norm, next: 2 * rest.next }));
+    expect(rules(elsewhere)).toContain("clipping");
+  });
+
+  it("is caught when a model file names another one than the ledger", () => {
+    const { clip, ...fixed } = adaptive.models[1]!.model!;
+    expect(clip).toBeGreaterThan(0);
+    const models = adaptive.models.map((file, i) =>
+      i === 1 ? { ...file, model: { ...fixed, clip: 7 } } : file,
+    );
+    expect(rules(adaptive.entries, models)).toEqual(["clipping"]);
   });
 });

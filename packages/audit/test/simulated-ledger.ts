@@ -15,10 +15,10 @@ export interface SimulatedLedger {
 const CENTROIDS = Float32Array.of(1, 0, 0, 1, -1, 0, 0, -1);
 
 /** Three rounds with noise, in the last of which a member vanishes before it masks, and a promotion. */
-export function simulateLedger({ noise = true, seed = "audit" } = {}): SimulatedLedger {
+export function simulateLedger({ noise = true, adaptive = false, seed = "audit" } = {}): SimulatedLedger {
   const files = new Map<string, Uint8Array>();
   const hashes: string[] = [];
-  const store = (model: { round: number; parent: string; weights: Float32Array }): string => {
+  const store = (model: { round: number; parent: string; weights: Float32Array; clip?: number }): string => {
     const file = encodeModel({ task: "test", centroids: CENTROIDS, clusters: 4, ...model });
     const hash = modelHash(file);
     hashes.push(hash);
@@ -27,10 +27,17 @@ export function simulateLedger({ noise = true, seed = "audit" } = {}): Simulated
   };
   const plan = testPlan({
     privacy: noise
-      ? { mechanism: "distributed-discrete-gaussian", epsilon: 6, modulusBits: 24 }
+      ? {
+          mechanism: "distributed-discrete-gaussian",
+          epsilon: 6,
+          modulusBits: 24,
+          ...(adaptive ? { blocks: { model: { clip: 0.2, adaptive: {} } } } : {}),
+        }
       : { mechanism: "none", modulusBits: 20 },
   });
-  const initial = store({ round: 0, parent: "", weights: new Float32Array(20) });
+  const clipped = (clip: number | undefined) => (clip === undefined ? {} : { clip });
+  const first = adaptive ? plan.privacy.blocks.model.clip : undefined;
+  const initial = store({ round: 0, parent: "", weights: new Float32Array(20), ...clipped(first) });
   const fleet = new Fleet({
     plan,
     seed,
@@ -38,7 +45,8 @@ export function simulateLedger({ noise = true, seed = "audit" } = {}): Simulated
     history: { modelHash: initial },
     contribution: (client) => ({ ...zeroContribution(plan), model: new Float64Array(20).fill(client / 50) }),
     deliver: (client, message) => client < 6 || message.type !== "inbox" || message.round < 3,
-    model: ({ round, parent, mean }) => store({ round, parent, weights: Float32Array.from(mean.model) }),
+    model: ({ round, parent, mean, clip }) =>
+      store({ round, parent, weights: Float32Array.from(mean.model), ...clipped(clip) }),
   }).run();
   const entries = fleet.ledger();
   const decisions: LedgerBody[] = [

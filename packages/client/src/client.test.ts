@@ -1,4 +1,4 @@
-import { KindredError } from "@kindred/protocol";
+import { encodeModel, KindredError, modelHash } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { stubDelta } from "../test/stub-encoder.ts";
 import { catalogue } from "../test/test-coordinator.ts";
@@ -68,6 +68,45 @@ describe("a round", () => {
         { task: "films", epsilon: null, delta: 1e-6, participations: 3 },
       ]);
     }
+  });
+
+  it("clips by the clip norm of the round's model, which moves from release to release", async () => {
+    const adaptive = { learningRate: 1, weight: 1 };
+    const plan = { privacy: { blocks: { model: { clip: 0.001, adaptive } } } };
+    const world = await createWorld({ people: 5, plan });
+    await world.begin();
+    await finished(world);
+    const { releases, initial } = world.coordinator;
+    expect(initial.clip).toBe(0.001);
+    // Everybody's update is longer than the clip norm, which grows by e^(1/2) a round.
+    for (const [i, { clipping, model }] of releases.entries()) {
+      expect(clipping!.norm).toBeCloseTo(0.001 * Math.exp(i / 2), 5);
+      expect(clipping!.fraction).toBeCloseTo(0, 2);
+      expect(model.clip).toBe(clipping!.next);
+    }
+    expect(releases).toHaveLength(3);
+  });
+
+  it("refuses a model whose clip norm the plan does not allow", async () => {
+    const plan = { rounds: 1, privacy: { blocks: { model: { clip: 1, adaptive: { maximum: 2 } } } } };
+    const world = await createWorld({ people: 5, plan });
+    const { coordinator } = world;
+    const file = encodeModel({ ...coordinator.initial, clip: 3 });
+    const hash = modelHash(file);
+    coordinator.blobs.set(hash, file);
+    coordinator.state = { ...coordinator.state, modelHash: hash };
+    await world.begin();
+    await world.clock.until(
+      () => world.people.every(({ events }) => events.some(({ type }) => type === "refused")),
+      "a refusal everywhere",
+    );
+    for (const { events } of world.people)
+      expect(events).toContainEqual(
+        expect.objectContaining({
+          type: "refused",
+          rejection: expect.objectContaining({ code: "model-invalid", field: "model.clip" }),
+        }),
+      );
   });
 
   it("is the same for a device without data: zeros, masks and all", async () => {

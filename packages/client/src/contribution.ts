@@ -1,7 +1,7 @@
 /** From a person's interactions to the contribution of one round. */
 import { type Matrix, simplifiedSilhouette, sufficientStatistics } from "@kindred/clustering";
 import { type Sequence, seededRandom } from "@kindred/encoder";
-import { type Contribution, encodeContribution, evaluationBlock } from "@kindred/engine";
+import { type Contribution, clipOf, encodeContribution, evaluationBlock } from "@kindred/engine";
 import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
 import { KindredError, type Plan } from "@kindred/protocol";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
@@ -13,6 +13,8 @@ export interface WipeableContribution extends Contribution {
   readonly counts: Float64Array;
   readonly sums: Float64Array;
   readonly evaluation: Float64Array;
+  /** Clip norm of the model block in the round whose model it was made from. */
+  readonly clip: number;
 }
 
 /** The model's centroids as a matrix, clusters × dimension. */
@@ -43,7 +45,8 @@ export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
  * noise and masks are added to all alike. Means over a cohort (the loss too) are pulled towards zero by such
  * devices, which nobody can tell from others. For the same reason a device whose training fails contributes zeros:
  * a coordinator could choose a model on which it fails for those who know a certain item.
- * @throws KindredError `model-invalid` if the model does not have the plan's shape, whoever the person is
+ * @throws KindredError `model-invalid` if the model does not have the plan's shape, or a clip norm that the plan does
+ *   not allow, whoever the person is
  */
 export async function computeContribution(options: {
   readonly plan: Plan;
@@ -54,21 +57,24 @@ export async function computeContribution(options: {
 }): Promise<WipeableContribution> {
   const { plan, loaded, sequence } = options;
   checkModelShape(loaded, plan);
-  if (sequence.items.length === 0) return noContribution(plan);
+  const clip = clipOf(plan, loaded.model);
+  if (!clip.ok) throw new KindredError(clip.rejection);
+  if (sequence.items.length === 0) return noContribution(plan, clip.value);
   try {
-    return await personalContribution(options);
+    return { ...(await personalContribution(options)), clip: clip.value };
   } catch {
-    return noContribution(plan);
+    return noContribution(plan, clip.value);
   }
 }
 
-function noContribution({ resolved }: Plan): WipeableContribution {
+function noContribution({ resolved }: Plan, clip: number): WipeableContribution {
   const [model, counts, sums, evaluation] = resolved.blocks.map(({ length }) => length);
   return {
     model: new Float32Array(model!),
     counts: new Float64Array(counts!),
     sums: new Float64Array(sums!),
     evaluation: new Float64Array(evaluation!),
+    clip,
   };
 }
 
@@ -78,7 +84,7 @@ async function personalContribution({
   sequence,
   encoder,
   random,
-}: Parameters<typeof computeContribution>[0]): Promise<WipeableContribution> {
+}: Parameters<typeof computeContribution>[0]): Promise<Omit<WipeableContribution, "clip">> {
   const centroids = centroidMatrix(loaded);
   const weights = { hash: loaded.hash, weights: loaded.model.weights };
   const modelLength = plan.resolved.blocks[0]!.length;
@@ -129,7 +135,7 @@ export function quantise(
   const seed = random(32);
   const noise = new AesCtrRandom(seed, keystream === undefined ? {} : { keystream });
   try {
-    return encodeContribution(contribution, { plan, sid, random: noise });
+    return encodeContribution(contribution, { plan, sid, random: noise, clip: contribution.clip });
   } finally {
     seed.fill(0);
     noise.wipe();

@@ -2,6 +2,7 @@
 import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
 import {
   computeRelease,
+  initialClip,
   initialOptimiserState,
   type OptimiserState,
   type Release,
@@ -180,6 +181,7 @@ export class TestCoordinator {
       weights: initialWeights(input.encoder, ITEMS, input.training),
       centroids,
       clusters,
+      ...(this.plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(this.plan) }),
     };
     this.blobs.set(catalogueHash(catalogue), utf8ToBytes(canonicalJson(catalogue)));
     this.#optimiser = initialOptimiserState(segments.length);
@@ -426,6 +428,7 @@ export class TestCoordinator {
       lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
       suppressedClusters: release.suppressed.length,
+      clipping: release.clipping,
     };
   }
 }

@@ -1,5 +1,6 @@
 /** The round machine (coordinator side), the participant machine (device side) and the vector pipeline between them. */
 export type { ParticipationEntry } from "@kindred/privacy";
+export { type ClippingRecord, clipOf, followsRule, initialClip, nextClip } from "./adaptive-clip.ts";
 export {
   type ParticipantConfig,
   type ParticipantEnvironment,

@@ -280,6 +280,7 @@ export function publishRound(
         spent: { before: state.spent, after },
         modelHash: release.modelHash,
         parentModelHash: state.modelHash,
+        ...(release.clipping === undefined ? {} : { clipping: release.clipping }),
       },
     },
     {

@@ -158,7 +158,7 @@ describe("with noise", () => {
     const errors = new Map(blocks.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++) {
       const result = mean(noisy, new Array(clients).fill(contribution), `noise ${round}`);
-      for (const { name } of blocks)
+      for (const name of ["model", "counts", "sums", "evaluation"] as const)
         errors.get(name)!.push(...Array.from(result[name], (value, i) => value - contribution[name][i]!));
     }
     for (const block of blocks) {

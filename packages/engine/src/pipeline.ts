@@ -12,6 +12,7 @@ import {
   clipNorm,
   conditionalRound,
   joinBlocks,
+  l2Norm,
   rotate,
   sampleDiscreteGaussian,
   splitBlocks,
@@ -19,6 +20,10 @@ import {
   unrotate,
 } from "@kindred/privacy";
 import type { MechanismParameters, Plan, VectorBlock } from "@kindred/protocol";
+import { roundBlocks } from "./adaptive-clip.ts";
+
+/** A block that a person's data fills; the other one says whether the model block was clipped. */
+type DataBlock = Exclude<VectorBlock["name"], "clipping">;
 
 /** The values of one contribution, block by block, before clipping. */
 export interface Contribution {
@@ -39,7 +44,9 @@ export interface MeanContribution {
   readonly sums: Float64Array;
   readonly evaluation: Float64Array;
   /** Standard deviation of the noise on each entry of a block's mean, by block. */
-  readonly deviation: Readonly<Record<VectorBlock["name"], number>>;
+  readonly deviation: Readonly<Record<DataBlock, number>>;
+  /** Noisy share of survivors whose update was within the clip norm, where the plan adapts it. */
+  readonly withinClip?: number;
 }
 
 interface EncodeOptions {
@@ -48,33 +55,29 @@ interface EncodeOptions {
   readonly sid: Uint8Array;
   /** Secret randomness of this client, fresh for the round. */
   readonly random: AesCtrRandom;
+  /** Clip norm of the model block in this round (`clipOf`); left out where the plan's is fixed. */
+  readonly clip?: number | undefined;
 }
 
 /**
  * Encodes a contribution for masking. A block that holds a value that is not finite counts as zeros: a refusal would
  * tell the coordinator, who chooses the model, for whom training on it diverges.
  * @returns paddedLength integers modulo 2^b
- * @throws RangeError if a block has the wrong length
+ * @throws RangeError if a block has the wrong length, or the clip norm is missing
  */
 export function encodeContribution(
   contribution: Contribution,
-  { plan, sid, random }: EncodeOptions,
+  { plan, sid, random, clip }: EncodeOptions,
 ): Uint32Array {
-  const { blocks, mechanism } = plan.resolved;
+  const { mechanism } = plan.resolved;
+  const blocks = roundBlocks(plan, clip);
   const joint = joinBlocks(
-    blocks.map((block) => {
-      const values = contribution[block.name];
-      if (values.length !== block.length)
-        throw new RangeError(
-          `contribution.${block.name} must have ${block.length} values, found ${values.length}`,
-        );
-      const finite = Array.prototype.every.call(values, Number.isFinite);
-      return {
-        values: finite ? values : new Float64Array(values.length),
-        clip: clipNorm(block.clip),
-        weight: block.weight,
-      };
-    }),
+    blocks.map((block) => ({
+      values:
+        block.name === "clipping" ? withinClip(contribution, blocks[0]!) : checkedValues(contribution, block),
+      clip: clipNorm(block.clip),
+      weight: block.weight,
+    })),
   );
   const padded = new Float64Array(mechanism.paddedLength);
   padded.set(joint);
@@ -92,33 +95,55 @@ export function encodeContribution(
   return toModulus(rounded, mechanism.modulusBits);
 }
 
+function checkedValues(contribution: Contribution, block: VectorBlock): ArrayLike<number> {
+  const values = contribution[block.name as DataBlock];
+  if (values.length !== block.length)
+    throw new RangeError(
+      `contribution.${block.name} must have ${block.length} values, found ${values.length}`,
+    );
+  return Array.prototype.every.call(values, Number.isFinite) ? values : new Float64Array(values.length);
+}
+
+/** +1/2 where the update's norm is at most the clip norm, −1/2 where it is clipped: centred, to cost half as much. */
+function withinClip(contribution: Contribution, model: VectorBlock): readonly number[] {
+  return [l2Norm(checkedValues(contribution, model)) <= model.clip ? 0.5 : -0.5];
+}
+
 /**
  * Decodes the sum of `survivors` encoded contributions.
  * @param sum paddedLength integers modulo 2^b
+ * @throws RangeError if the plan adapts the clip norm and that of the round is missing
  */
 export function decodeAggregate(
   sum: Uint32Array,
-  { plan, sid, survivors }: { plan: Plan; sid: Uint8Array; survivors: number },
+  {
+    plan,
+    sid,
+    survivors,
+    clip,
+  }: { plan: Plan; sid: Uint8Array; survivors: number; clip?: number | undefined },
 ): MeanContribution {
-  const { blocks, mechanism } = plan.resolved;
+  const { mechanism } = plan.resolved;
+  const blocks = roundBlocks(plan, clip);
   const lifted = centredLift(sum, mechanism.modulusBits);
   const joint = new Float64Array(lifted.length);
   const unscale = 1 / (mechanism.scale * survivors);
   for (let i = 0; i < lifted.length; i++) joint[i] = lifted[i]! * unscale;
   unrotate(joint, sid);
   const length = blocks.reduce((total, block) => total + block.length, 0);
-  const [model, counts, sums, evaluation] = splitBlocks(
+  const [model, counts, sums, evaluation, clipping] = splitBlocks(
     joint.subarray(0, length),
-    blocks.map(({ length: blockLength, clip, weight }) => ({
+    blocks.map(({ length: blockLength, clip: norm, weight }) => ({
       length: blockLength,
-      clip: clipNorm(clip),
+      clip: clipNorm(norm),
       weight,
     })),
   );
   const deviation = Object.fromEntries(
     blocks.map((block) => [block.name, blockDeviation(mechanism, { block, survivors })]),
-  ) as Record<VectorBlock["name"], number>;
-  return { model: model!, counts: counts!, sums: sums!, evaluation: evaluation!, deviation };
+  ) as Record<DataBlock, number>;
+  const mean = { model: model!, counts: counts!, sums: sums!, evaluation: evaluation!, deviation };
+  return clipping === undefined ? mean : { ...mean, withinClip: clipping[0]! + 0.5 };
 }
 
 /** Standard deviation of one entry of a block's mean when all `survivors` add their noise: √n·σ_i / (s·n) · C/a. */

@@ -1,6 +1,7 @@
 /** From the plain sum of a cohort to the next model version. All of it is post-processing of the noisy sum. */
 import { centroidsFromAggregate, type Matrix } from "@kindred/clustering";
 import { KindredError, type Model, type Plan } from "@kindred/protocol";
+import { type ClippingRecord, nextClip } from "./adaptive-clip.ts";
 import { type Contribution, decodeAggregate } from "./pipeline.ts";
 import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
 
@@ -36,6 +37,8 @@ export interface ReleaseOutput {
   readonly silhouette: number;
   /** Clusters whose centroid stayed as it was because their noisy count was under the floor. */
   readonly suppressed: readonly number[];
+  /** The clip norm and where it goes from here, where the plan adapts it. */
+  readonly clipping?: ClippingRecord;
 }
 
 /** Losses are reported as a share of this bound, a quarter above the loss of a uniform guess, and clipped there. */
@@ -58,7 +61,8 @@ export function evaluationBlock(
  */
 export function computeRelease(input: ReleaseInput): ReleaseOutput {
   const { plan, sid, survivors, parent } = input;
-  const mean = decodeAggregate(input.sum, { plan, sid, survivors });
+  const mean = decodeAggregate(input.sum, { plan, sid, survivors, clip: parent.clip });
+  const clipping = clippingOf(plan, { norm: parent.clip, fraction: mean.withinClip });
   const { step, state } = serverStep(input.optimiser, {
     mean: mean.model,
     deviation: mean.deviation.model,
@@ -98,11 +102,22 @@ export function computeRelease(input: ReleaseInput): ReleaseOutput {
       weights,
       centroids: centroids.data,
       clusters: centroids.rows,
+      ...(clipping === undefined ? {} : { clip: clipping.next }),
     },
     optimiser: state,
     loss: mean.evaluation[0]! * lossBound(plan.resolved.itemCount),
     lossDeviation: mean.deviation.evaluation * lossBound(plan.resolved.itemCount),
     silhouette: mean.evaluation[1]!,
     suppressed,
+    ...(clipping === undefined ? {} : { clipping }),
   };
+}
+
+function clippingOf(
+  plan: Plan,
+  { norm, fraction }: { norm: number | undefined; fraction: number | undefined },
+): ClippingRecord | undefined {
+  const { adaptive } = plan.privacy.blocks.model;
+  if (adaptive === undefined || norm === undefined || fraction === undefined) return undefined;
+  return { norm, fraction, next: nextClip(adaptive, { norm, fraction }) };
 }

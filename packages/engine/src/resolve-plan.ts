@@ -28,6 +28,9 @@ import {
   type VectorBlock,
 } from "@kindred/protocol";
 
+/** The entry that says whether an update was within the clip norm is +1/2 or −1/2. */
+const CLIPPING_BOUND = 0.5;
+
 /** L2 bound of the evaluation block: two entries within [−1, 1]. */
 const EVALUATION_LENGTH = 2;
 
@@ -56,6 +59,9 @@ function vectorBlocks(input: PlanInput, modelLength: number): VectorBlock[] {
       weight: blocks.evaluation.weight,
     },
   ];
+  const { adaptive } = blocks.model;
+  if (adaptive !== undefined)
+    raw.push({ name: "clipping", length: 1, clip: CLIPPING_BOUND, weight: adaptive.weight });
   const norm = Math.hypot(...raw.map((block) => block.weight));
   return raw.map((block) => ({ ...block, weight: block.weight / norm }));
 }

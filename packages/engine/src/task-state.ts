@@ -7,6 +7,7 @@
 import type { LedgerBody } from "@kindred/privacy";
 import type { ClientMessage, Plan, Rejection, ServerMessage } from "@kindred/protocol";
 import type { CryptoSuite, RecoveryJob, ServerState } from "@kindred/secagg";
+import type { ClippingRecord } from "./adaptive-clip.ts";
 
 export type SecurePhase = "enrolling" | "sharing" | "masking" | "consistency" | "unmasking";
 export type PhaseName =
@@ -117,6 +118,8 @@ export interface Release {
   /** Mean simplified silhouette, from the noisy sum. */
   readonly silhouette: number;
   readonly suppressedClusters: number;
+  /** Where the plan adapts the clip norm; from the noisy sum. */
+  readonly clipping?: ClippingRecord | undefined;
 }
 
 type MemberMessage = Extract<ClientMessage, { type: "advertise" | "shares" | "consistency" | "reveal" }>;

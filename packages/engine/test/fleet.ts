@@ -23,7 +23,9 @@ import {
   type Contribution,
   decodeAggregate,
   encodeContribution,
+  initialClip,
   type MeanContribution,
+  nextClip,
   type ParticipantConfig,
   type ParticipantEnvironment,
   type ParticipantEvent,
@@ -95,7 +97,13 @@ export interface FleetOptions {
   readonly breaksAt?: readonly number[];
   readonly history?: Partial<TaskHistory>;
   /** Content hash of the model that a round releases, made from the mean; by default no file stands behind it. */
-  readonly model?: (released: { round: number; parent: string; mean: MeanContribution }) => string;
+  readonly model?: (released: {
+    round: number;
+    parent: string;
+    mean: MeanContribution;
+    /** That of the next round, where the plan adapts it. */
+    clip: number | undefined;
+  }) => string;
 }
 
 /** Events after which a run counts as endless: two orders of magnitude above what a task of the tests takes. */
@@ -136,6 +144,8 @@ export class Fleet {
   readonly #timers: { at: number; fire: () => void }[] = [];
   readonly #encoded = new Map<string, Uint32Array>();
   readonly #inputs = new Map<string, Uint32Array>();
+  /** Clip norm of the round under way, where the plan adapts it. */
+  #clip: number | undefined;
   /** Running sum of each round, as the coordinator keeps it: nothing is added but what the machine says. */
   readonly #sums = new Map<number, Uint32Array>();
   #draws = 0;
@@ -144,6 +154,7 @@ export class Fleet {
     this.#options = options;
     this.plan = options.plan;
     this.digest = planDigest(options.plan);
+    if (this.#adaptive !== undefined) this.#clip = initialClip(options.plan);
     this.state = startTask({ ...freshHistory(), ...options.history });
     for (let i = 0; i < options.clients; i++) {
       const keys = suite.signingKeyPair(sha256Bytes(`device ${i}`));
@@ -156,6 +167,10 @@ export class Fleet {
         refused: [],
       });
     }
+  }
+
+  get #adaptive() {
+    return this.plan.privacy.blocks.model.adaptive;
   }
 
   /** Checks every device in, starts, and runs until nothing is left to happen. */
@@ -288,21 +303,29 @@ export class Fleet {
     const expected = new Uint32Array(paddedLength);
     const survivors = output.vectors.map((vector) => vector.split(":")[1]!);
     for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);
-    const mean = decodeAggregate(sum, { plan: this.plan, sid: output.sid, survivors: output.survivors });
+    const { sid, survivors: counted } = output;
+    const norm = this.#clip;
+    const mean = decodeAggregate(sum, { plan: this.plan, sid, survivors: counted, clip: norm });
     this.released.push({ round: output.round, sum, expected, mean, survivors });
     if (this.#options.breaksAt?.includes(output.round)) {
       const rejection = { code: "model-invalid", field: "update", rule: "broke", fix: "none" } as const;
       this.submit({ type: "aggregation-failed", round: output.round, rejection });
       return;
     }
+    const clipping = this.#adapt(mean);
     this.submit({
       type: "aggregated",
       round: output.round,
       corrupt: recovered.value.corrupt,
       release: {
         modelHash:
-          this.#options.model?.({ round: output.round, parent: this.state.modelHash, mean }) ??
-          bytesToHex(sha256Bytes(`model ${output.round}`)),
+          this.#options.model?.({
+            round: output.round,
+            parent: this.state.modelHash,
+            mean,
+            clip: this.#clip,
+          }) ?? bytesToHex(sha256Bytes(`model ${output.round}`)),
+        ...(clipping === undefined ? {} : { clipping }),
         optimiserHash: "b".repeat(64),
         loss: 1,
         lossDeviation: 0,
@@ -310,6 +333,16 @@ export class Fleet {
         suppressedClusters: 0,
       },
     });
+  }
+
+  /** Moves the clip norm as a release does. */
+  #adapt({ withinClip: fraction }: MeanContribution) {
+    const norm = this.#clip;
+    const adaptive = this.#adaptive;
+    if (adaptive === undefined || norm === undefined || fraction === undefined) return undefined;
+    const next = nextClip(adaptive, { norm, fraction });
+    this.#clip = next;
+    return { norm, fraction, next };
   }
 
   #hear(index: number, message: ServerMessage): void {
@@ -359,7 +392,8 @@ export class Fleet {
       case "mask": {
         const contribution = this.#options.contribution?.(index, output.round) ?? zeroContribution(this.plan);
         const random = new AesCtrRandom(this.#random(32));
-        const vector = encodeContribution(contribution, { plan: this.plan, sid: output.sid, random });
+        const { plan } = this;
+        const vector = encodeContribution(contribution, { plan, sid: output.sid, random, clip: this.#clip });
         this.#encoded.set(`${output.round}:${device.key}`, vector.slice());
         applyMasks(vector, output.job, suite);
         this.#inputs.set(`${output.round}:${device.key}`, vector);

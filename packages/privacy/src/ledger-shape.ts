@@ -20,9 +20,11 @@ const hex =
 const time: Check = (value) =>
   typeof value === "string" && Number.isFinite(Date.parse(value)) && new Date(value).toISOString() === value;
 const record =
-  (fields: Readonly<Record<string, Check>>): Check =>
+  (required: Readonly<Record<string, Check>>, optional: Readonly<Record<string, Check>> = {}): Check =>
   (value) => {
     if (!document(value)) return false;
+    const present = Object.entries(optional).filter(([name]) => Object.hasOwn(value as object, name));
+    const fields = { ...required, ...Object.fromEntries(present) };
     const names = Object.keys(fields);
     return (
       Object.keys(value as object).length === names.length &&
@@ -56,15 +58,18 @@ const BODIES: { readonly [K in LedgerBody["kind"]]: Check } = {
     beacon: hex(64),
     promised: spending,
   }),
-  "round-released": record({
-    ...round,
-    cohort: natural,
-    survivors: natural,
-    noise: record({ localDeviation: natural, honest: natural, scale: finite }),
-    spent,
-    modelHash: text,
-    parentModelHash: text,
-  }),
+  "round-released": record(
+    {
+      ...round,
+      cohort: natural,
+      survivors: natural,
+      noise: record({ localDeviation: natural, honest: natural, scale: finite }),
+      spent,
+      modelHash: text,
+      parentModelHash: text,
+    },
+    { clipping: record({ norm: finite, fraction: finite, next: finite }) },
+  ),
   "round-failed": record({ ...round, reason: text, spent }),
   "model-promoted": record({ ...round, modelHash: text, operator: optionalText }),
   "model-rolled-back": record({

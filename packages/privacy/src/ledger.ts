@@ -62,6 +62,8 @@ export type LedgerBody =
       readonly modelHash: string;
       /** The model the round started from. */
       readonly parentModelHash: string;
+      /** With an adaptive clip norm only: that of the round, the noisy share of updates within it, and the next one. */
+      readonly clipping?: { readonly norm: number; readonly fraction: number; readonly next: number };
     }
   | {
       readonly kind: "round-failed";

@@ -13,6 +13,18 @@ describe("model file", () => {
     expect(encodeModel(sampleModel)).toEqual(file);
   });
 
+  it("holds the clip norm where there is one, and only one above 0", () => {
+    const clipped = encodeModel({ ...sampleModel, clip: 0.37 });
+    expect(decodeModel(clipped, modelHash(clipped))).toEqual({
+      ok: true,
+      value: { ...sampleModel, clip: 0.37 },
+    });
+    const negative = encodeModel({ ...sampleModel, clip: -1 });
+    expect(decodeModel(negative, modelHash(negative))).toMatchObject({
+      rejection: { code: "model-invalid", field: "model.clip" },
+    });
+  });
+
   it("is read from anywhere in a larger buffer", () => {
     const larger = concatBytes(new Uint8Array(3), file, new Uint8Array(2));
     expect(decodeModel(larger.subarray(3, 3 + file.length), hash)).toEqual({ ok: true, value: sampleModel });

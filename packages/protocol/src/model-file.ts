@@ -19,6 +19,7 @@ const modelFileSchema = z.strictObject({
   weights: bytes,
   centroids: bytes,
   clusters: z.number().int().min(1),
+  clip: z.number().positive().finite().optional(),
 });
 
 /** A model version. */
@@ -31,6 +32,8 @@ export interface Model {
   /** Row-major clusters × dimension, rows of L2 norm 1. */
   readonly centroids: Float32Array;
   readonly clusters: number;
+  /** C, clip norm of the updates made from this model, where the plan's follows a quantile. */
+  readonly clip?: number;
 }
 
 function floatBytes(values: Float32Array): Uint8Array {
@@ -80,6 +83,7 @@ export function encodeModel(model: Model): Uint8Array {
     weights: floatBytes(model.weights),
     centroids: floatBytes(model.centroids),
     clusters: model.clusters,
+    ...(model.clip === undefined ? {} : { clip: model.clip }),
   });
 }
 
@@ -108,7 +112,7 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
   const parsed = modelFileSchema.safeParse(body, { reportInput: true });
   if (!parsed.success)
     return { ok: false, rejection: rejectionFromZod(parsed.error, { code: "model-invalid", root: "model" }) };
-  const { task, round, parent, clusters } = parsed.data;
+  const { task, round, parent, clusters, clip } = parsed.data;
   const refused =
     floatsRefused(parsed.data.weights, "weights") ?? floatsRefused(parsed.data.centroids, "centroids");
   if (refused !== undefined) return refused;
@@ -119,5 +123,6 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
       rule: `must hold ${clusters} rows of one length, found ${centroids.length} values`,
       fix: "use a file written by encodeModel",
     });
-  return accepted({ task, round, parent, weights, centroids, clusters });
+  const model = { task, round, parent, weights, centroids, clusters };
+  return accepted(clip === undefined ? model : { ...model, clip });
 }

@@ -16,8 +16,8 @@ const COMPLETE_GRAPH_LIMIT = 256;
 const LEAST_DEVIATION = 4;
 /** κ: deviations of a coordinate of the sum that the modulus holds on either side. */
 const MODULUS_DEVIATIONS = 6;
-/** Order of the blocks in the joint vector. */
-const BLOCK_ORDER = ["model", "counts", "sums", "evaluation"] as const;
+/** Order of the blocks in the joint vector; the last one with an adaptive clip norm only. */
+const BLOCK_ORDER = ["model", "counts", "sums", "evaluation", "clipping"] as const;
 
 /** ⌊share·total⌋; the margin keeps 0.29·100 = 28.999… from becoming 28. */
 function wholeShare(share: number, total: number): number {
@@ -173,6 +173,18 @@ function privacyRules({ privacy, cohort }: PlanSections): Contradiction[] {
   return found;
 }
 
+function clipRules({ privacy }: PlanSections): Contradiction[] {
+  const { clip, adaptive } = privacy.blocks.model;
+  if (adaptive === undefined || (adaptive.minimum <= clip && clip <= adaptive.maximum)) return [];
+  return [
+    {
+      path: ["privacy", "blocks", "model", "clip"],
+      rule: `must lie within the bounds of adaptive, ${adaptive.minimum} to ${adaptive.maximum}, found ${clip}`,
+      fix: "start within the bounds, or widen them",
+    },
+  ];
+}
+
 function scheduleRules({ rounds, participation, server, clustering }: PlanSections): Contradiction[] {
   const found: Contradiction[] = [];
   const attainable = attainableParticipations(rounds, participation.minimumSeparation);
@@ -204,6 +216,7 @@ export function planContradictions(plan: PlanSections): Contradiction[] {
     ...cohortRules(plan),
     ...thresholdRules(plan),
     ...privacyRules(plan),
+    ...clipRules(plan),
     ...scheduleRules(plan),
   ];
 }
@@ -215,8 +228,9 @@ export function resolvedContradictions(plan: PlanSections & { resolved: Resolved
   const complain = (path: string[], rule: string): void => {
     found.push({ path: ["resolved", ...path], rule, fix: "resolve the plan again with the coordinator" });
   };
-  if (blocks.some((block, i) => block.name !== BLOCK_ORDER[i]))
-    complain(["blocks"], `must be ${BLOCK_ORDER.join(", ")}, in this order`);
+  const order = BLOCK_ORDER.slice(0, plan.privacy.blocks.model.adaptive === undefined ? 4 : 5);
+  if (blocks.length !== order.length || blocks.some((block, i) => block.name !== order[i]))
+    complain(["blocks"], `must be ${order.join(", ")}, in this order`);
   const squares = blocks.reduce((sum, block) => sum + block.weight ** 2, 0);
   if (Math.abs(squares - 1) > 1e-9)
     complain(["blocks"], `must have weights whose squares sum to 1, found ${squares}`);

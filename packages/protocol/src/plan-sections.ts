@@ -107,6 +107,19 @@ export const deadlinesSchema = z.strictObject({
   unmasking: milliseconds.default(60_000),
 });
 
+/** The clip norm of the model block follows a quantile of the people's update norms (Andrew et al. 2021). */
+const adaptiveClipSchema = z.strictObject({
+  /** γ, the share of people whose update is to stay within the clip norm. */
+  quantile: z.number().min(0.01).max(0.99).default(0.5),
+  /** η_C of the geometric update C ← C·exp(−η_C(b − γ)). */
+  learningRate: positive.max(2).default(0.2),
+  /** The clip norm never leaves [minimum, maximum]. */
+  minimum: positive.default(0.001),
+  maximum: positive.default(1_000),
+  /** Share of the joint norm that the entry takes which says whether an update was within the clip norm. */
+  weight: positive.default(0.1),
+});
+
 const block = (weight: number) => z.strictObject({ weight: positive.default(weight) }).prefault({});
 
 export const privacySchema = z.strictObject({
@@ -120,7 +133,15 @@ export const privacySchema = z.strictObject({
   /** Weights share the joint L2 budget between blocks: a_i ∝ weight, Σ a_i² = 1. */
   blocks: z
     .strictObject({
-      model: z.strictObject({ weight: positive.default(1), clip: positive.default(1) }).prefault({}),
+      model: z
+        .strictObject({
+          weight: positive.default(1),
+          /** C, L2 bound of an update; with `adaptive` that of the first round. */
+          clip: positive.default(1),
+          /** Left out, the clip norm stays as it is. */
+          adaptive: adaptiveClipSchema.optional(),
+        })
+        .prefault({}),
       counts: block(0.25),
       sums: block(0.35),
       evaluation: block(0.25),
@@ -169,7 +190,7 @@ export const planSections = z.strictObject({
 
 /** One block of the joint vector, in order. */
 export const vectorBlockSchema = z.strictObject({
-  name: z.enum(["model", "counts", "sums", "evaluation"]),
+  name: z.enum(["model", "counts", "sums", "evaluation", "clipping"]),
   length: count,
   /** C_i, L2 bound of the block's values. */
   clip: positive,
@@ -195,7 +216,8 @@ export const resolvedPlanSchema = z.strictObject({
   coordinatorKey: digest,
   catalogueHash: digest,
   itemCount: count,
-  blocks: z.array(vectorBlockSchema).length(4),
+  /** `clipping` with an adaptive clip norm only. */
+  blocks: z.array(vectorBlockSchema).min(4).max(5),
   mechanism: mechanismSchema,
 });
 
@@ -204,5 +226,6 @@ export type TrainingOptions = z.infer<typeof trainingSchema>;
 export type ServerOptimiserOptions = z.infer<typeof serverOptimiserSchema>;
 export type PlanSections = z.infer<typeof planSections>;
 export type ResolvedPlan = z.infer<typeof resolvedPlanSchema>;
+export type AdaptiveClip = z.infer<typeof adaptiveClipSchema>;
 export type VectorBlock = z.infer<typeof vectorBlockSchema>;
 export type MechanismParameters = z.infer<typeof mechanismSchema>;

@@ -365,6 +365,21 @@ describe("resolved plan", () => {
       "must be model, counts, sums, evaluation",
     ],
     ["block missing", (p) => p.resolved.blocks.pop(), "resolved.blocks", "must have at least 4 entries"],
+    [
+      "fifth block",
+      (p) => p.resolved.blocks.push({ name: "clipping", length: 1, clip: 0.5, weight: 0.1 }),
+      "resolved.blocks",
+      "must be model, counts, sums, evaluation, in this order",
+    ],
+    [
+      "no clipping block",
+      (p) => {
+        const { model } = p.privacy.blocks;
+        model.adaptive = { quantile: 0.5, learningRate: 0.2, minimum: 0.01, maximum: 10, weight: 0.1 };
+      },
+      "resolved.blocks",
+      "must be model, counts, sums, evaluation, clipping",
+    ],
     ["weights", (p) => (p.resolved.blocks[0]!.weight = 0.51), "resolved.blocks", "squares sum to 1"],
     [
       "modulus",

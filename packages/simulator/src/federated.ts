@@ -51,7 +51,7 @@ export interface FederatedRoundReport {
 export interface FederatedSimulationResult {
   readonly centroids: Matrix;
   /** Deviation of the noise on each entry of a block's mean. */
-  readonly deviation: Readonly<Record<VectorBlock["name"], number>>;
+  readonly deviation: Readonly<Record<Exclude<VectorBlock["name"], "clipping">, number>>;
   /** ε against the coordinator that the noise cohort's mechanism gives over `participation.maximum` rounds; `null` without noise. */
   readonly epsilon: number | null;
 }

@@ -29,6 +29,7 @@ export function addPrivacyCommands(program: Command): void {
     .option("--dimension <n>", "width of the encoder (default: 64)")
     .option("--modulus-bits <n>", "sums are modulo 2 to this (default: 20)")
     .option("--model-clip <c>", "L2 norm to which a model update is clipped (default: 1)")
+    .option("--clip-quantile <q>", "let that clip norm follow this quantile of the updates' norms")
     .option("--weights <w>", "shares of model, counts, sums, evaluation (default: 1,0.25,0.35,0.25)")
     .option("--devices <n>", "devices of one person that may take part (default: 1)")
     .option("--json [file]", "print JSON instead, or also write it to a file")

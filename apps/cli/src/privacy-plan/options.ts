@@ -22,6 +22,7 @@ export interface PrivacyPlanFlags {
   readonly dimension?: string;
   readonly modulusBits?: string;
   readonly modelClip?: string;
+  readonly clipQuantile?: string;
   readonly weights?: string;
   readonly devices?: string;
   readonly json?: string | true;
@@ -54,6 +55,7 @@ const PLAN_FLAGS = [
   "dimension",
   "modulusBits",
   "modelClip",
+  "clipQuantile",
   "weights",
 ] as const;
 
@@ -73,6 +75,7 @@ const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
   "plan.privacy.delta": "--delta",
   "plan.privacy.modulusBits": "--modulus-bits",
   "plan.privacy.blocks.model.clip": "--model-clip",
+  "plan.privacy.blocks.model.adaptive.quantile": "--clip-quantile",
   "plan.privacy.blocks.model.weight": "--weights",
   "plan.privacy.blocks.counts.weight": "--weights",
   "plan.privacy.blocks.sums.weight": "--weights",
@@ -195,7 +198,11 @@ function fromFlags(flags: PrivacyPlanFlags): Omit<PlanQuestion, "devices"> {
       delta: given("delta", 1e-6),
       modulusBits: given("modulusBits", 20),
       blocks: {
-        model: { weight: weights[0], clip: given("modelClip", 1) },
+        model: {
+          weight: weights[0],
+          clip: given("modelClip", 1),
+          ...(flags.clipQuantile === undefined ? {} : { adaptive: { quantile: given("clipQuantile", 0.5) } }),
+        },
         counts: { weight: weights[1] },
         sums: { weight: weights[2] },
         evaluation: { weight: weights[3] },
@@ -210,13 +217,14 @@ function fromFlags(flags: PrivacyPlanFlags): Omit<PlanQuestion, "devices"> {
 }
 
 /** What `--length`, the whole joint vector, leaves for the model. */
-function modelLength(text: string, { clustering, encoder }: PlanInput): number {
-  const others = clustering.clusters * (1 + encoder.dimension) + EVALUATION_LENGTH;
+function modelLength(text: string, { clustering, encoder, privacy }: PlanInput): number {
+  const clipping = privacy.blocks.model.adaptive === undefined ? 0 : 1;
+  const others = clustering.clusters * (1 + encoder.dimension) + EVALUATION_LENGTH + clipping;
   const length = wholeNumber("--length", text, { from: 1, to: 2 ** 27 });
   if (length <= others)
     refuse(
       "--length",
-      `must exceed the ${others} entries of counts, sums and evaluation, found ${length}`,
+      `must exceed the ${others} entries of the other blocks, found ${length}`,
       "raise --length, or lower --clusters or --dimension",
     );
   return length - others;

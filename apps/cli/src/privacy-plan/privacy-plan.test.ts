@@ -66,6 +66,17 @@ describe("planFigures", () => {
     expect(figures.bytesPerClient).toBe((65_536 * 20) / 8);
   });
 
+  it("state what an adaptive clip norm costs: a block of its own, the same ε, more noise on the others", async () => {
+    const fixed = await figuresOf(ASKED);
+    const adaptive = await figuresOf({ ...ASKED, clipQuantile: "0.5" });
+    expect(adaptive.blocks.map(({ name, length }) => [name, length]).at(-1)).toEqual(["clipping", 1]);
+    expect(adaptive.length).toBe(fixed.length);
+    expect(adaptive.guarantees).toEqual(fixed.guarantees);
+    const more = adaptive.blocks[1]!.deviation / fixed.blocks[1]!.deviation;
+    expect(more).toBeCloseTo(Math.sqrt(1 + 0.01 / 1.2475), 9);
+    expect(await refusal({ ...ASKED, clipQuantile: "1" })).toMatchObject({ field: "--clip-quantile" });
+  });
+
   it("spend what is promised in P rounds, and no more in the others; the second opinion is tighter", async () => {
     const { byRound, guarantees, promised } = await figuresOf({ ...ASKED, rounds: "9", separation: "2" });
     expect(byRound.map(({ participations }) => participations)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 4]);

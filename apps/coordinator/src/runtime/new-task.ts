@@ -2,7 +2,7 @@
 import { seedCentroids } from "@kindred/clustering";
 import { itemFeatures } from "@kindred/encoder/features";
 import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
-import { resolvePlan } from "@kindred/engine";
+import { initialClip, resolvePlan } from "@kindred/engine";
 import {
   canonicalJson,
   catalogueHash,
@@ -62,6 +62,7 @@ export function prepareTask(
     weights: initialWeights(plan.encoder, itemCount, plan.training),
     centroids: centroids.data,
     clusters,
+    ...(plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(plan) }),
   });
   return { plan, catalogue: utf8ToBytes(canonicalJson(catalogue)), model };
 }

@@ -60,6 +60,7 @@ export class ReleaseRunner {
       lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
       suppressedClusters: release.suppressed.length,
+      clipping: release.clipping,
     };
   }
 

@@ -6,6 +6,7 @@ import {
   type Contribution,
   decodeAggregate,
   encodeContribution,
+  initialClip,
   type MeanContribution,
   resolvePlan,
 } from "@kindred/engine";
@@ -82,7 +83,8 @@ export function encodeAs(
   { plan, share, sid, random }: { plan: Plan; share: number; sid: Uint8Array; random: AesCtrRandom },
 ): Uint32Array {
   const localDeviation = Math.round(plan.resolved.mechanism.localDeviation * share);
-  return encodeContribution(contribution, { plan: withDeviation(plan, localDeviation), sid, random });
+  const clip = initialClip(plan);
+  return encodeContribution(contribution, { plan: withDeviation(plan, localDeviation), sid, random, clip });
 }
 
 /**
@@ -104,7 +106,7 @@ export function releaseOf(
     for (let i = 0; i < honest; i++)
       addInto(sum, encodeAs(nothing, { plan, share: deviationShare, sid, random }), modulusBits);
   }
-  return decodeAggregate(sum, { plan, sid, survivors: 1 });
+  return decodeAggregate(sum, { plan, sid, survivors: 1, clip: initialClip(plan) });
 }
 
 /** A contribution from the blocks' lengths and clip norms. */
@@ -153,7 +155,8 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
  */
 export function matchedFilter(plan: Plan, released: Contribution, canary: Contribution): number {
   return plan.resolved.blocks.reduce(
-    (sum, { name, clip, weight }) => sum + (weight / clip) ** 2 * dot(released[name], canary[name]),
+    (sum, { name, clip, weight }) =>
+      name === "clipping" ? sum : sum + (weight / clip) ** 2 * dot(released[name], canary[name]),
     0,
   );
 }

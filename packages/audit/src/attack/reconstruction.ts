@@ -1,5 +1,5 @@
 /** Reads one member's input as if it were a sum: what the coordinator could do with what a device sends it. */
-import { decodeAggregate } from "@kindred/engine";
+import { decodeAggregate, initialClip } from "@kindred/engine";
 import { applyMasks, type CryptoSuite } from "@kindred/secagg";
 import {
   type Chance,
@@ -31,7 +31,7 @@ export function attemptReconstruction(
   const sid = chance.bytes("reconstruction session");
   const truth = contributionOf(plan, (length, norm) => randomDirection(length, { norm, random }));
   const read = (vector: Uint32Array): number =>
-    cosine(decodeAggregate(vector, { plan, sid, survivors: 1 }).model, truth.model);
+    cosine(decodeAggregate(vector, { plan, sid, survivors: 1, clip: initialClip(plan) }).model, truth.model);
   const plain = encodeAs(truth, { plan, share: 0, sid, random });
   const masked = plain.slice();
   const { modulusBits: bits, paddedLength: length } = plan.resolved.mechanism;

@@ -9,7 +9,12 @@ export interface ModelFile {
   /** Content hash, 64 hexadecimal digits. */
   readonly hash: string;
   /** What it says about itself; null where it is no model file. */
-  readonly model: { readonly task: string; readonly round: number; readonly parent: string } | null;
+  readonly model: {
+    readonly task: string;
+    readonly round: number;
+    readonly parent: string;
+    readonly clip: number | null;
+  } | null;
 }
 
 /** Digits of a hash by which file names are recognised. */
@@ -20,8 +25,8 @@ export function readModelFile(name: string, bytes: Uint8Array): ModelFile {
   const hash = modelHash(bytes);
   const decoded = decodeModel(bytes, hash);
   if (!decoded.ok) return { name, hash, model: null };
-  const { task, round, parent } = decoded.value;
-  return { name, hash, model: { task, round, parent } };
+  const { task, round, parent, clip = null } = decoded.value;
+  return { name, hash, model: { task, round, parent, clip } };
 }
 
 /** Holds files against the models of a task. */
@@ -32,7 +37,7 @@ export function checkModelFiles(
   const byHash = new Map(files.map((file) => [file.hash, file]));
   const known = new Set(models.map(({ hash }) => hash));
   const strangers = files.filter(({ hash }) => !known.has(hash));
-  return models.flatMap(({ entry, round, hash, parent }): AuditViolation[] => {
+  return models.flatMap(({ entry, round, hash, parent, clip }): AuditViolation[] => {
     const file = byHash.get(hash);
     if (file === undefined) {
       const posing = strangers.find(
@@ -47,7 +52,13 @@ export function checkModelFiles(
       return [{ entry, rule, found, expected: `model ${hash} of round ${round}` }];
     }
     const { model } = file;
-    if (model?.task === task && model.round === round && model.parent === parent) return [];
+    if (model?.task === task && model.round === round && model.parent === parent) {
+      if (model.clip === clip) return [];
+      const norm = (value: number | null) => (value === null ? "no clip norm" : `the clip norm ${value}`);
+      return [
+        { entry, rule: "clipping", found: `${file.name} with ${norm(model.clip)}`, expected: norm(clip) },
+      ];
+    }
     const found =
       model === null
         ? `${file.name}, which is no model file`

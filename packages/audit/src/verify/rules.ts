@@ -12,6 +12,8 @@ export type AuditRule =
   | "minimum-survivors"
   /** A release with another noise than the plan's. */
   | "noise"
+  /** A clip norm that is not the one before moved by the plan's rule, or one where the plan's is fixed. */
+  | "clipping"
   /** More rounds than the plan has. */
   | "rounds"
   /** The ε in the ledger is below what the mechanism provably costs. */
@@ -56,6 +58,7 @@ export const RULE_MEANINGS: Readonly<Record<AuditRule, string>> = {
   "minimum-survivors":
     "A result was published over fewer people than promised: single people are easier to find in it.",
   noise: "A result was published with other noise than promised.",
+  clipping: "The bound on a single person's influence was not moved by the published rule.",
   rounds: "There were more rounds than planned.",
   epsilon: "The ledger claims that less privacy was spent than the noise can possibly cost.",
   truncated: "The end of the ledger was cut off: it was longer when it was seen before.",

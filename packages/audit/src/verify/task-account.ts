@@ -34,6 +34,8 @@ export interface ModelVersion {
   /** Hash of the model it was made from; empty for the initial one. */
   readonly parent: string;
   readonly entry: number;
+  /** Clip norm that its file names, where the plan adapts it; null where it is fixed. */
+  readonly clip: number | null;
 }
 
 /** One task. */

@@ -1,5 +1,5 @@
 /** Follows one task through the ledger: plan limits, survivors, noise, and ε recomputed from the plan. */
-import { verifyPlan } from "@kindred/engine";
+import { followsRule, initialClip, nextClip, verifyPlan } from "@kindred/engine";
 import type { LedgerBody, Spending } from "@kindred/privacy";
 import { canonicalJson, KindredError, type Plan, parseSignedPlan, sha256Hex } from "@kindred/protocol";
 import { covers, EpsilonAccounts } from "./proven-epsilon.ts";
@@ -34,7 +34,8 @@ export class TaskAuditor {
     this.#accepted = accepted;
     this.#plan = usablePlan(accepted, { key, complain: entry.complain });
     this.#accounts = this.#plan && new EpsilonAccounts(this.#plan);
-    this.#models = [{ round: 0, hash: accepted.modelHash, parent: "", entry: entry.index }];
+    const clip = this.#adaptive === undefined ? null : initialClip(this.#plan!);
+    this.#models = [{ round: 0, hash: accepted.modelHash, parent: "", entry: entry.index, clip }];
   }
 
   /** Takes in one more entry of the task. */
@@ -48,12 +49,14 @@ export class TaskAuditor {
         break;
       case "round-released":
         this.#checkRelease(body, entry.complain);
+        if (this.#plan !== undefined) this.#checkClipping(body, entry.complain);
         this.#released++;
         this.#models.push({
           round: body.round,
           hash: body.modelHash,
           parent: body.parentModelHash,
           entry: entry.index,
+          clip: body.clipping?.next ?? null,
         });
         this.#ended(body, entry);
         break;
@@ -66,6 +69,10 @@ export class TaskAuditor {
       default:
         break;
     }
+  }
+
+  get #adaptive() {
+    return this.#plan?.privacy.blocks.model.adaptive;
   }
 
   account(): TaskAccount {
@@ -128,6 +135,30 @@ export class TaskAuditor {
       complain("noise", {
         found: noiseText(body.noise),
         expected: `${noiseText(planned)}, as the plan says`,
+      });
+  }
+
+  /** The clip norm of a round is its model's, and the next one follows from the published share of updates within it. */
+  #checkClipping({ clipping, parentModelHash }: Body<"round-released">, complain: AuditComplain): void {
+    const adaptive = this.#adaptive;
+    if (adaptive === undefined || clipping === undefined) {
+      if ((adaptive === undefined) !== (clipping === undefined))
+        complain("clipping", {
+          found: clipping === undefined ? "no clip norm" : `the clip norm ${clipping.norm}`,
+          expected: adaptive === undefined ? "none: the plan's is fixed" : "one: the plan adapts it",
+        });
+      return;
+    }
+    const before = this.#models.find(({ hash }) => hash === parentModelHash)?.clip;
+    if (before !== undefined && clipping.norm !== before)
+      complain("clipping", {
+        found: `the clip norm ${clipping.norm}`,
+        expected: `${before}, as its model says`,
+      });
+    if (!followsRule(adaptive, clipping))
+      complain("clipping", {
+        found: `the clip norm ${clipping.next} after a share of ${clipping.fraction} within ${clipping.norm}`,
+        expected: `${nextClip(adaptive, clipping)}, by the plan's rule`,
       });
   }
 
