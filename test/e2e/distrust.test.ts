@@ -204,7 +204,7 @@ describe("a coordinator that is not the same to everyone", () => {
     expect(victim.client.status()).toMatchObject({ phase: "stopped", reason: { code: "plan-invalid" } });
   });
 
-  it("gives one device an older model: the session is another one, and the device refuses its roster", async () => {
+  it("gives one device an older model than the ledger says: the device refuses the round", async () => {
     let first: Uint8Array | undefined;
     const { round, victim } = await deceive((message) => {
       if (message.type !== "selected") return message;
@@ -212,8 +212,11 @@ describe("a coordinator that is not the same to everyone", () => {
       return { ...message, modelHash: first };
     });
     expect(await round(1)).toMatchObject({ status: "published", survivors: 6 });
-    expect(await refusalOf(victim)).toMatchObject({ round: 2, rejection: { code: "signature-invalid" } });
-    expect(await round(2)).toMatchObject({ status: "published", cohort: 6, survivors: 5 });
+    expect(await refusalOf(victim)).toMatchObject({
+      round: 2,
+      rejection: { code: "ledger-invalid", field: "selected.ledger.started" },
+    });
+    expect(await round(2)).toMatchObject({ status: "published", survivors: 5 });
     // Its vector never left: the ledger of the device has the first round only.
     expect(victim.client.privacy().entries.map(({ round }) => round)).toEqual([1]);
   });

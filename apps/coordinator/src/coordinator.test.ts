@@ -61,7 +61,7 @@ describe("closing", () => {
     await coordinator.createTask({ plan: plan("films"), catalogue });
     const device = await RawDevice.connect(coordinator.url, "device");
     await device.hello("films");
-    await device.send({ type: "check-in" });
+    await device.send({ type: "check-in", ledgerSize: 0 });
     const { url } = coordinator;
     const { hostname, port } = new URL(url);
     const open = (text: string) =>
@@ -131,11 +131,11 @@ describe("starting", () => {
     ]);
     const device = await RawDevice.connect(coordinator.url, "device");
     await device.hello("over");
-    expect(await device.send({ type: "check-in" })).toEqual({ type: "ok" });
+    expect(await device.send({ type: "check-in", ledgerSize: 0 })).toEqual({ type: "ok" });
     await device.hear("task-finished");
     const other = await RawDevice.connect(coordinator.url, "device");
     await other.hello("films");
-    expect(await other.send({ type: "check-in" })).toEqual({ type: "ok" });
+    expect(await other.send({ type: "check-in", ledgerSize: 0 })).toEqual({ type: "ok" });
     for (const each of [device, other]) each.close();
   });
 
@@ -228,7 +228,7 @@ describe("logs", () => {
     const device = await RawDevice.connect(coordinator.url, "device");
     const { signature, device: key } = await device.helloMessage("films");
     await device.hello("films");
-    await device.send({ type: "check-in" });
+    await device.send({ type: "check-in", ledgerSize: 0 });
     await device.send({ type: "leave", round: 1, code: "consent-missing" });
     await device.emit(new Uint8Array([1, 2, 3]));
     await coordinator.cancelTask("films");

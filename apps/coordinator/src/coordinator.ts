@@ -20,6 +20,7 @@ import { carefulLogger } from "./logging.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
 import { appendToLedger, type Commit, commitTransitions } from "./runtime/commit.ts";
 import { DeviceNotes } from "./runtime/device-notes.ts";
+import { LedgerKeeper } from "./runtime/ledger-keeper.ts";
 import { prepareTask } from "./runtime/new-task.ts";
 import { readTask } from "./runtime/open-task.ts";
 import { ReleaseRunner } from "./runtime/release-runner.ts";
@@ -85,8 +86,7 @@ export class Coordinator {
   readonly #recoveries = new RecoveryPool();
   readonly #tasks = new Map<string, RunningTask>();
   readonly #reopenings = new Set<() => void>();
-  /** Writers of the ledger take turns: its chain has one end. */
-  #ledgerTurn: Promise<unknown> = Promise.resolve();
+  readonly #ledger: LedgerKeeper;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -98,6 +98,7 @@ export class Coordinator {
     this.#blobs = parts.blobs;
     this.#key = parts.key;
     this.#logger = parts.logger;
+    this.#ledger = new LedgerKeeper(parts);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? ((length) => new Uint8Array(randomBytes(length)));
     const corsOrigins = options.corsOrigins ?? [];
@@ -120,6 +121,7 @@ export class Coordinator {
       suite: this.#suite,
       random: this.#random,
       corsOrigins,
+      evidence: (selection) => this.#ledger.evidence(selection),
       seen: (device, task) => this.#notes.note(device, task),
       traffic: (task, { up, down }) => {
         const running = this.#tasks.get(task);
@@ -183,7 +185,7 @@ export class Coordinator {
     const signature = bytesToHex(this.#key.sign(utf8ToBytes(planSigningText(plan))));
     await this.#blobs.released.put(catalogue);
     const modelHash = await this.#blobs.released.put(model);
-    await this.#inLedgerTurn(() => this.#storeTask({ plan, signature }, modelHash));
+    await this.#ledger.inTurn(() => this.#storeTask({ plan, signature }, modelHash));
     await this.#serve(plan.task);
     return { plan, signature };
   }
@@ -324,7 +326,7 @@ export class Coordinator {
       clock: this.#clock,
       random: this.#random,
       outbox: this.#gateway.outbox(task),
-      load: () => readTask(this.#database, task),
+      load: () => this.#ledger.inTurn(() => readTask(this.#database, task)),
       commit: (batch) =>
         this.#commit({
           ...batch,
@@ -342,13 +344,7 @@ export class Coordinator {
 
   #commit(commit: Commit): Promise<number> {
     const write = () => commitTransitions(this.#database, commit, this.#key);
-    return commit.outputs.some(({ type }) => type === "ledger") ? this.#inLedgerTurn(write) : write();
-  }
-
-  #inLedgerTurn<T>(write: () => Promise<T>): Promise<T> {
-    const turn = this.#ledgerTurn.then(write);
-    this.#ledgerTurn = turn.catch(() => undefined);
-    return turn;
+    return commit.outputs.some(({ type }) => type === "ledger") ? this.#ledger.inTurn(write) : write();
   }
 
   #observe({ task }: Plan, output: TaskOutput): void {

@@ -121,6 +121,7 @@ export class RawDevice {
       device: this.keys.publicKey,
       signature: suite.sign(helloSigningBytes({ task, nonce }), this.keys.secretKey),
       sdk: "raw",
+      ledgerSize: 0,
     };
   }
 

@@ -3,7 +3,9 @@ import {
   type LedgerBody,
   type LedgerEntry,
   type LedgerSigner,
+  LedgerTree,
   ledgerHead,
+  type SignedLedgerHead,
 } from "@kindred/privacy";
 import { hexToBytes, sha256Bytes } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
@@ -208,5 +210,50 @@ describe("an adaptive clip norm", () => {
       i === 1 ? { ...file, model: { ...fixed, clip: 7 } } : file,
     );
     expect(rules(adaptive.entries, models)).toEqual(["clipping"]);
+  });
+});
+
+describe("tree heads that devices export", () => {
+  const headOf = (count: number, signer: LedgerSigner, entries = honest.entries): SignedLedgerHead => {
+    const tree = new LedgerTree(signer);
+    for (const entry of entries.slice(0, count)) tree.append(entry);
+    return tree.head();
+  };
+  const forked = honest.entries.map((entry, index) =>
+    index === 2 ? { ...entry, time: "2030-01-01T00:00:00.000Z" } : entry,
+  );
+
+  it("of this history pass, of another or a longer one are violations, and say that they are signed", () => {
+    for (let count = 1; count <= honest.entries.length; count++)
+      expect(rulesOf(honest.entries, { heads: [headOf(count, coordinatorSigner)] })).toEqual(new Set());
+    const heads = [headOf(4, coordinatorSigner, forked)];
+    const { violations } = verifyLedger(honest.entries, { ...audit, heads });
+    expect(violations).toEqual([
+      expect.objectContaining({
+        rule: "forked",
+        expected: expect.stringContaining("signed by the coordinator"),
+      }),
+    ]);
+    const short = honest.entries.slice(0, 3);
+    const longer = { heads: [headOf(4, coordinatorSigner)] };
+    expect(
+      verifyLedger(short, { verify: suite.verify, ...longer }).violations.map(({ rule }) => rule),
+    ).toEqual(["truncated"]);
+  });
+
+  it("by the key of somebody else say that this is another's ledger", () => {
+    expect(rulesOf(honest.entries, { heads: [headOf(4, stranger)] })).toEqual(new Set(["forked"]));
+  });
+
+  it("that nobody signed are no evidence against the coordinator", () => {
+    const head = headOf(4, coordinatorSigner, forked);
+    for (const changed of [
+      { ...head, signature: "00".repeat(64) },
+      { ...head, size: 5 },
+      { ...head, root: "11".repeat(32) },
+    ])
+      expect(() => verifyLedger(honest.entries, { ...audit, heads: [changed] })).toThrow(
+        /head 1, signature must be by the coordinator's key/,
+      );
   });
 });

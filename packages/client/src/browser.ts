@@ -1,6 +1,7 @@
 /** The SDK in a browser: IndexedDB for storage, portable cryptography, the best tensor backend that loads. */
 import { loadBackend } from "@kindred/encoder";
 import type { ParticipationEntry } from "@kindred/engine";
+import type { SignedLedgerHead } from "@kindred/privacy";
 import { webNative, webSuite } from "@kindred/secagg/web";
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
 import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
@@ -14,9 +15,11 @@ interface Schema extends DBSchema {
   identity: { key: "seed"; value: Uint8Array };
   consent: { key: "consent"; value: Consent };
   files: { key: CachedFile; value: Uint8Array };
+  /** By the coordinator's key. */
+  ledgerHeads: { key: string; value: SignedLedgerHead };
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Keeps one person's data in an IndexedDB database of this origin. One client uses it at a time.
@@ -26,12 +29,15 @@ export function browserStore(name = "kindred"): ClientStore {
   let opening: Promise<IDBPDatabase<Schema>> | undefined;
   const database = (): Promise<IDBPDatabase<Schema>> => {
     opening ??= openDB<Schema>(name, VERSION, {
-      upgrade(created) {
-        created.createObjectStore("interactions", { autoIncrement: true });
-        created.createObjectStore("participations", { autoIncrement: true });
-        created.createObjectStore("identity");
-        created.createObjectStore("consent");
-        created.createObjectStore("files");
+      upgrade(created, from) {
+        if (from < 1) {
+          created.createObjectStore("interactions", { autoIncrement: true });
+          created.createObjectStore("participations", { autoIncrement: true });
+          created.createObjectStore("identity");
+          created.createObjectStore("consent");
+          created.createObjectStore("files");
+        }
+        if (from < 2) created.createObjectStore("ledgerHeads");
       },
       // Another tab that removes the database must not wait for this one.
       blocking: (_current, _blocked, event) => {
@@ -52,6 +58,7 @@ export function browserStore(name = "kindred"): ClientStore {
         consent: (await db.get("consent", "consent")) ?? "pending",
         interactions: await db.getAll("interactions"),
         participations: await db.getAll("participations"),
+        ledgerHeads: await db.getAll("ledgerHeads"),
       };
     },
     async saveIdentity(seed) {
@@ -69,6 +76,13 @@ export function browserStore(name = "kindred"): ClientStore {
         durability: "strict",
       });
       await transaction.store.add(entry);
+      await transaction.done;
+    },
+    async saveLedgerHead(head) {
+      const transaction = (await database()).transaction("ledgerHeads", "readwrite", {
+        durability: "strict",
+      });
+      await transaction.store.put(head, head.coordinatorKey);
       await transaction.done;
     },
     readCached: async (file) => (await database()).get("files", file),

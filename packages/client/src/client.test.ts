@@ -1,8 +1,9 @@
+import { ledgerHead } from "@kindred/privacy";
 import { encodeModel, KindredError, modelHash } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { stubDelta } from "../test/stub-encoder.ts";
 import { catalogue } from "../test/test-coordinator.ts";
-import { createWorld, itemsOf, type World } from "../test/world.ts";
+import { createWorld, itemsOf, type Person, type World } from "../test/world.ts";
 import { memoryStore } from "./store.ts";
 
 const PEOPLE = [0, 1, 2, 3, 4];
@@ -731,6 +732,64 @@ describe("refusals", () => {
   });
 });
 
+describe("the tree heads of the ledger", () => {
+  it("are remembered round after round and across restarts, and are what any two devices compare", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 2 } });
+    await world.begin();
+    await world.reach("finished", 2);
+    const { ledger } = world.coordinator;
+    const heads = world.people.map(({ client }) => client.ledgerHeads());
+    // The newest that each was shown: of the ledger as it was when round 2 selected its cohort.
+    const started = ledger.findIndex(({ body }) => body.kind === "round-started" && body.round === 2);
+    const { size, root } = ledgerHead(ledger.slice(0, started + 1));
+    for (const own of heads) expect(own).toEqual([expect.objectContaining({ size, root })]);
+    const [{ client, store }] = world.people as [Person];
+    await client.stop();
+    const again = await world.add({ store });
+    expect(again.client.ledgerHeads()).toEqual(heads[0]);
+  });
+
+  it("of another history than before are refused, and the device keeps what it knows", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 3 } });
+    const { coordinator, people } = world;
+    const [victim] = people;
+    let known: unknown;
+    const honest = coordinator.push.bind(coordinator);
+    coordinator.push = (to, message) => {
+      if (message.type === "selected" && message.round === 2) {
+        known ??= victim!.client.ledgerHeads();
+        // What stands in round 1's place is another entry, signed as well as the true one.
+        const fork = coordinator.otherTree();
+        const first = { ...coordinator.ledger[0]!, time: "2020-01-01T00:00:00.000Z" };
+        for (const entry of [first, ...coordinator.ledger.slice(1)]) fork.append(entry);
+        const { task } = coordinator.plan;
+        const remembered = victim!.client.ledgerHeads()[0]!.size;
+        honest(to, { ...message, ledger: fork.evidence({ task, round: 2, remembered }) });
+      } else honest(to, message);
+    };
+    await world.begin();
+    await world.clock.until(() => victim!.events.some(({ type }) => type === "refused"), "a refusal");
+    expect(victim!.events.find(({ type }) => type === "refused")).toMatchObject({
+      round: 2,
+      rejection: { code: "ledger-invalid", field: "selected.ledger.consistency" },
+    });
+    expect(victim!.client.ledgerHeads()).toEqual(known);
+    expect((await victim!.store.load()).participations.map(({ round }) => round)).toEqual([1]);
+  });
+
+  it("that cannot be stored: the device stays out of the round", async () => {
+    const world = await createWorld({ people: 4, plan: { rounds: 1 } });
+    const victim = await world.add({
+      store: { ...memoryStore(), saveLedgerHead: () => Promise.reject(new Error("the disk is full")) },
+    });
+    await world.begin();
+    await world.reach("finished");
+    expect(victim.events.map(({ type }) => type)).toContain("refused");
+    expect(victim.encoder.trainedFrom).toEqual([]);
+    expect(world.coordinator.records.at(-1)).toMatchObject({ status: "published", survivors: 4 });
+  });
+});
+
 describe("the person's own data", () => {
   it("exports everything that is kept", async () => {
     const world = await createWorld({ people: 5, plan: { rounds: 1 } });
@@ -748,10 +807,12 @@ describe("the person's own data", () => {
       device: await person!.device(),
       interactions: stored.interactions,
       participations: stored.participations,
+      ledgerHeads: stored.ledgerHeads.map((head) => ({ schema: "kindred.ledger-head/1", ...head })),
       model: world.coordinator.state.modelHash,
     });
     expect(exported.interactions).toHaveLength(3);
     expect(exported.participations).toHaveLength(1);
+    expect(exported.ledgerHeads).toHaveLength(1);
     expect(JSON.parse(JSON.stringify(exported))).toEqual(exported);
   });
 
@@ -771,6 +832,7 @@ describe("the person's own data", () => {
       consent: "pending",
       interactions: [],
       participations: [],
+      ledgerHeads: [],
     });
     for (const name of ["plan", "catalogue", "model"] as const)
       expect(await person!.store.readCached(name)).toBeUndefined();

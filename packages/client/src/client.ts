@@ -1,6 +1,6 @@
 /** The SDK's client: one person on one device, one task. */
 import type { ParticipationEntry, PrivacyFloors } from "@kindred/engine";
-import type { KeystreamFactory } from "@kindred/privacy";
+import type { KeystreamFactory, SignedLedgerHead } from "@kindred/privacy";
 import { bytesToHex, hexToBytes, KindredError, planDigest, type Rejection } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
@@ -63,6 +63,9 @@ export interface PrivacySpent {
   readonly participations: number;
 }
 
+/** A tree head as a document: PROTOCOL.md, section 10. */
+export type LedgerHeadDocument = { readonly schema: "kindred.ledger-head/1" } & SignedLedgerHead;
+
 /** See {@link createClient}. */
 export class KindredClient {
   readonly #options: ClientOptions;
@@ -70,6 +73,8 @@ export class KindredClient {
   readonly #source: TaskSource;
   readonly #log: InteractionLog;
   readonly #ledger: ParticipationEntry[];
+  /** By the coordinator's key. */
+  readonly #heads: Map<string, SignedLedgerHead>;
   #identity: Uint8Array | undefined;
   #consent: Consent;
   readonly #encoder: EncoderRuntime | EncoderFactory;
@@ -107,6 +112,7 @@ export class KindredClient {
     this.#consent = stored.consent;
     this.#log = new InteractionLog(stored.interactions);
     this.#ledger = [...stored.participations];
+    this.#heads = new Map(stored.ledgerHeads.map((head) => [head.coordinatorKey, head]));
     const { encoder } = options;
     this.#encoder = typeof encoder === "function" ? onePerPlan(encoder) : encoder;
     this.#task = this.#newTask();
@@ -217,6 +223,17 @@ export class KindredClient {
     return { entries: [...this.#ledger], spent: [...spent.values()] };
   }
 
+  /**
+   * The newest tree heads that this device has verified of its coordinators' ledgers, one for each coordinator's key.
+   * Two devices of one coordinator, or a device and the public ledger, that hold heads of one size with different
+   * roots have been shown two histories, and both signatures prove it. Written as JSON lines they are what
+   * `kindred audit verify --head` takes. There is nothing personal in them but how far the ledger was when the device
+   * was last selected.
+   */
+  ledgerHeads(): readonly LedgerHeadDocument[] {
+    return [...this.#heads.values()].map((head) => ({ schema: "kindred.ledger-head/1", ...head }));
+  }
+
   /** Everything that is kept about the person, as one JSON document. The identity's secret half stays here. */
   async exportData(): Promise<{
     readonly schema: "kindred.export/1";
@@ -227,6 +244,7 @@ export class KindredClient {
     readonly device: string | null;
     readonly interactions: readonly Interaction[];
     readonly participations: readonly ParticipationEntry[];
+    readonly ledgerHeads: readonly LedgerHeadDocument[];
     readonly model: string | null;
   }> {
     const stored = await this.#options.store.load();
@@ -240,6 +258,7 @@ export class KindredClient {
         identity === undefined ? null : bytesToHex(this.#options.suite.signingKeyPair(identity).publicKey),
       interactions: stored.interactions,
       participations: stored.participations,
+      ledgerHeads: this.ledgerHeads(),
       model: this.#task.modelHash ?? null,
     };
   }
@@ -260,6 +279,7 @@ export class KindredClient {
     this.#consent = "pending";
     this.#log.clear();
     this.#ledger.length = 0;
+    this.#heads.clear();
     await this.#options.store.clear();
   }
 
@@ -327,6 +347,13 @@ export class KindredClient {
             // Counts at once: a failing disk must not let the device spend twice.
             this.#ledger.push(entry);
             await this.#options.store.appendParticipation(entry);
+          },
+        },
+        ledgerHead: {
+          newest: () => this.#heads.get(ready.plan.resolved.coordinatorKey),
+          remember: async (head) => {
+            this.#heads.set(head.coordinatorKey, head);
+            await this.#options.store.saveLedgerHead(head);
           },
         },
         contribute: async (hash) => {

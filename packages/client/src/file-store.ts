@@ -5,6 +5,7 @@
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ParticipationEntry } from "@kindred/engine";
+import type { SignedLedgerHead } from "@kindred/privacy";
 import { KindredError } from "@kindred/protocol";
 import type { Interaction } from "./interactions.ts";
 import type { CachedFile, ClientStore, Consent } from "./store.ts";
@@ -13,6 +14,7 @@ const IDENTITY = "identity";
 const CONSENT = "consent.json";
 const INTERACTIONS = "interactions.jsonl";
 const PARTICIPATIONS = "participations.jsonl";
+const LEDGER_HEADS = "ledger-heads.json";
 const CACHED: Readonly<Record<CachedFile, string>> = {
   plan: "plan.json",
   catalogue: "catalogue.json",
@@ -70,16 +72,31 @@ export function fileStore(directory: string): ClientStore {
         consent: await readConsent(path(CONSENT)),
         interactions: await readLines<Interaction>(path(INTERACTIONS), INTERACTIONS),
         participations: await readLines<ParticipationEntry>(path(PARTICIPATIONS), PARTICIPATIONS),
+        ledgerHeads: await readHeads(path(LEDGER_HEADS)),
       })),
     saveIdentity: (seed) => queued(() => replace(IDENTITY, seed)),
     saveConsent: (consent) => queued(() => replace(CONSENT, JSON.stringify({ consent }))),
     appendInteraction: (interaction) => queued(() => appendLine(INTERACTIONS, interaction, { flush: false })),
     appendParticipation: (entry) => queued(() => appendLine(PARTICIPATIONS, entry, { flush: true })),
+    saveLedgerHead: (head) =>
+      queued(async () => {
+        const others = (await readHeads(path(LEDGER_HEADS))).filter(
+          ({ coordinatorKey }) => coordinatorKey !== head.coordinatorKey,
+        );
+        await replace(LEDGER_HEADS, JSON.stringify([...others, head]));
+      }),
     readCached: (name) => queued(() => readIfThere(path(CACHED[name]))),
     writeCached: (name, file) => queued(() => replace(CACHED[name], file)),
     clear: () =>
       queued(async () => {
-        const names = [IDENTITY, CONSENT, INTERACTIONS, PARTICIPATIONS, ...Object.values(CACHED)];
+        const names = [
+          IDENTITY,
+          CONSENT,
+          INTERACTIONS,
+          PARTICIPATIONS,
+          LEDGER_HEADS,
+          ...Object.values(CACHED),
+        ];
         for (const name of names.flatMap((name) => [name, `${name}.new`]))
           await rm(path(name), { force: true });
       }),
@@ -132,6 +149,18 @@ async function readConsent(path: string): Promise<Consent> {
     // Falls through to the refusal below.
   }
   return broken(CONSENT, "must hold pending, denied or granted");
+}
+
+async function readHeads(path: string): Promise<SignedLedgerHead[]> {
+  const file = await readIfThere(path);
+  if (file === undefined) return [];
+  try {
+    const heads: unknown = JSON.parse(new TextDecoder().decode(file));
+    if (Array.isArray(heads)) return heads as SignedLedgerHead[];
+  } catch {
+    // Falls through to the refusal below.
+  }
+  return broken(LEDGER_HEADS, "must hold a list of tree heads");
 }
 
 /** The lines of a file; a last one that a crash tore is cut off, so that the next one starts on a line of its own. */

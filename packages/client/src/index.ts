@@ -6,6 +6,7 @@ export {
   type ClientStatus,
   createClient,
   type KindredClient,
+  type LedgerHeadDocument,
   type PrivacySpent,
 } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";

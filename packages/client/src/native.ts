@@ -32,19 +32,23 @@ export async function withForesight(
     native,
     suite,
     random,
+    coordinatorKey,
     step,
   }: StepCryptography & {
     readonly state: ParticipantState;
     readonly native: NativeCryptography;
+    /** 32 bytes. */
+    readonly coordinatorKey: Uint8Array;
     readonly step: (cryptography: StepCryptography) => void;
   },
 ): Promise<void> {
   const drawn: Uint8Array[] = [];
-  const operations = foreseenByParticipant(state, message, (length) => {
+  const draw = (length: number): Uint8Array => {
     const bytes = random(length);
     drawn.push(bytes.slice());
     return bytes;
-  });
+  };
+  const operations = foreseenByParticipant(state, message, { random: draw, coordinatorKey });
   const foreseen = await native
     .foresee(suite, operations)
     .catch(() => ({ suite, wipe: () => undefined }) as const);

@@ -9,7 +9,7 @@ import {
   startParticipant,
   stepParticipant,
 } from "@kindred/engine";
-import type { KeystreamFactory } from "@kindred/privacy";
+import type { KeystreamFactory, SignedLedgerHead } from "@kindred/privacy";
 import {
   bytesToHex,
   type ClientMessage,
@@ -33,6 +33,11 @@ export interface ParticipationPorts {
   readonly ledger: {
     entries(): readonly ParticipationEntry[];
     append(entry: ParticipationEntry): Promise<void>;
+  };
+  /** The newest verified tree head of the coordinator's ledger; `remember` resolves once it is durable. */
+  readonly ledgerHead: {
+    newest(): SignedLedgerHead | undefined;
+    remember(head: SignedLedgerHead): Promise<void>;
   };
   /** Trains from a model and computes the contribution. */
   readonly contribute: (modelHash: string) => Promise<WipeableContribution>;
@@ -78,6 +83,8 @@ export class Participation {
   #current: RoundUnderWay | undefined;
   #phase: ParticipationPhase = "connecting";
   #running = false;
+  /** The newest tree head on its way to the store. */
+  #remembering: Promise<void> = Promise.resolve();
   #cancelCheckIn: (() => void) | undefined;
   #cancelQuiet: () => void = () => undefined;
   #cancelPoll: () => void = () => undefined;
@@ -107,6 +114,7 @@ export class Participation {
         refused: (rejection) => this.#stopFor(rejection),
         traffic: ports.traffic,
       },
+      ledgerSize: () => ports.ledgerHead.newest()?.size ?? 0,
     });
   }
 
@@ -182,6 +190,7 @@ export class Participation {
           native,
           suite,
           random,
+          coordinatorKey: this.#options.config.coordinatorKey,
           step: (cryptography) => {
             if (this.#running) step(cryptography);
           },
@@ -196,7 +205,12 @@ export class Participation {
   #feed(event: ParticipantEvent, cryptography: StepCryptography = this.#options): void {
     const { config, ports } = this.#options;
     const { suite, random } = cryptography;
-    const env = { suite, random, ledger: ports.ledger.entries() };
+    const env = {
+      suite,
+      random,
+      ledger: ports.ledger.entries(),
+      ledgerHead: ports.ledgerHead.newest(),
+    };
     const { state, outputs } = stepParticipant(this.#state, event, { config, env });
     this.#state = state;
     for (const output of outputs) this.#carryOut(output);
@@ -208,6 +222,11 @@ export class Participation {
     switch (output.type) {
       case "send":
         void this.#send(output.message);
+        return;
+      case "remember":
+        this.#remembering = ports.ledgerHead.remember(output.head);
+        // Reported by the training that waits for it.
+        this.#remembering.catch(() => undefined);
         return;
       case "train":
         void this.#train(output);
@@ -328,7 +347,10 @@ export class Participation {
     if (!this.#running || this.round !== undefined) return;
     if (this.#capped()) this.#rest();
     // Without a connection nothing is lost: the next welcome leads here again.
-    else if (this.#session.ready) void this.#send({ type: "check-in" });
+    else if (this.#session.ready) {
+      const ledgerSize = this.#options.ports.ledgerHead.newest()?.size ?? 0;
+      void this.#send({ type: "check-in", ledgerSize });
+    }
   }
 
   /** Whether this device's own ledger keeps it out of all rounds to come. */
@@ -366,6 +388,7 @@ export class Participation {
     const current: RoundUnderWay = { round, contribution: undefined };
     this.#current = current;
     try {
+      await this.#remembering;
       const contribution = await this.#options.ports.contribute(modelHash);
       if (this.#current !== current) return wipeContribution(contribution);
       current.contribution = contribution;

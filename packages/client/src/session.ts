@@ -46,6 +46,8 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly random: (length: number) => Uint8Array;
   readonly events: SessionEvents;
+  /** Size of the tree head that the device remembers of the coordinator's ledger, 0 for none. */
+  readonly ledgerSize: () => number;
 }
 
 const SDK = "kindred-client/0.1.0";
@@ -206,6 +208,7 @@ export class Session {
       device: device.publicKey,
       signature,
       sdk: SDK,
+      ledgerSize: this.#options.ledgerSize(),
     });
     // The welcome itself is the answer, or a message of its own.
     if (answer === undefined || answer === "silent") return;

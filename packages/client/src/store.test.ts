@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "fake-indexeddb/auto";
 import type { ParticipationEntry } from "@kindred/engine";
+import type { SignedLedgerHead } from "@kindred/privacy";
 import { afterEach, describe, expect, it } from "vitest";
 import { browserStore } from "./browser.ts";
 import { fileStore } from "./file-store.ts";
@@ -53,7 +54,19 @@ const entry = (round: number): ParticipationEntry => ({
   epsilon: round === 1 ? null : round / 3,
   delta: 1e-6,
 });
-const EMPTY = { identity: undefined, consent: "pending", interactions: [], participations: [] };
+const EMPTY = {
+  identity: undefined,
+  consent: "pending",
+  interactions: [],
+  participations: [],
+  ledgerHeads: [],
+};
+const head = (size: number, coordinator = "aa"): SignedLedgerHead => ({
+  coordinatorKey: coordinator.repeat(32),
+  size,
+  root: "bb".repeat(32),
+  signature: "cc".repeat(64),
+});
 
 describe.each(Object.entries(STORES))("%s store", (_name, create) => {
   it("is empty at first", async () => {
@@ -72,6 +85,7 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
     for (let i = 0; i < 3; i++) await store.appendInteraction(interaction(i));
     await store.appendParticipation(entry(1));
     await store.appendParticipation(entry(2));
+    for (const saved of [head(1), head(7, "dd"), head(2)]) await store.saveLedgerHead(saved);
     await store.writeCached("plan", new Uint8Array([1]));
     await store.writeCached("plan", new Uint8Array([2, 3]));
     const again = open();
@@ -80,6 +94,9 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
       consent: "granted",
       interactions: [0, 1, 2].map(interaction),
       participations: [entry(1), entry(2)],
+      ledgerHeads: expect.toSatisfy(
+        (heads: SignedLedgerHead[]) => heads.length === 2 && heads.some(({ size }) => size === 2),
+      ),
     });
     expect(await again.readCached("plan")).toEqual(new Uint8Array([2, 3]));
     expect(await again.readCached("catalogue")).toBeUndefined();
@@ -105,6 +122,7 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
     await store.saveConsent("granted");
     await store.appendInteraction(interaction(1));
     await store.appendParticipation(entry(1));
+    await store.saveLedgerHead(head(3));
     for (const name of ["plan", "catalogue", "model"] as const)
       await store.writeCached(name, new Uint8Array(9));
     await store.clear();

@@ -3,6 +3,7 @@
  * `fileStore` of `@kindred/client/node` and `browserStore` of `@kindred/client/browser` keep it for good.
  */
 import type { ParticipationEntry } from "@kindred/engine";
+import type { SignedLedgerHead } from "@kindred/privacy";
 import type { Interaction } from "./interactions.ts";
 
 /** A person's answer to whether this device may take part. */
@@ -19,6 +20,8 @@ export interface StoredState {
   /** In the order in which they were appended. */
   readonly interactions: readonly Interaction[];
   readonly participations: readonly ParticipationEntry[];
+  /** The newest verified tree head of each coordinator, by its key. */
+  readonly ledgerHeads: readonly SignedLedgerHead[];
 }
 
 /**
@@ -32,6 +35,8 @@ export interface ClientStore {
   appendInteraction(interaction: Interaction): Promise<void>;
   /** Resolves only once the entry survives a power cut: it is written before the masked input leaves. */
   appendParticipation(entry: ParticipationEntry): Promise<void>;
+  /** Replaces the head of the same coordinator. Resolves only once it survives a power cut. */
+  saveLedgerHead(head: SignedLedgerHead): Promise<void>;
   readCached(name: CachedFile): Promise<Uint8Array | undefined>;
   writeCached(name: CachedFile, file: Uint8Array): Promise<void>;
   /** Removes everything. */
@@ -44,6 +49,7 @@ export function memoryStore(): ClientStore {
   let consent: Consent = "pending";
   let interactions: Interaction[] = [];
   let participations: ParticipationEntry[] = [];
+  const heads = new Map<string, SignedLedgerHead>();
   const files = new Map<CachedFile, Uint8Array>();
   return {
     load: async () => ({
@@ -51,6 +57,7 @@ export function memoryStore(): ClientStore {
       consent,
       interactions: [...interactions],
       participations: [...participations],
+      ledgerHeads: [...heads.values()],
     }),
     saveIdentity: async (seed) => {
       identity = seed.slice();
@@ -64,6 +71,9 @@ export function memoryStore(): ClientStore {
     appendParticipation: async (entry) => {
       participations.push(entry);
     },
+    saveLedgerHead: async (head) => {
+      heads.set(head.coordinatorKey, head);
+    },
     readCached: async (name) => files.get(name),
     writeCached: async (name, file) => {
       files.set(name, file);
@@ -74,6 +84,7 @@ export function memoryStore(): ClientStore {
       consent = "pending";
       interactions = [];
       participations = [];
+      heads.clear();
       files.clear();
     },
   };

@@ -32,9 +32,41 @@ async function deceived(
   return { world, device };
 }
 
+type Lie = [string, (message: ServerMessage) => ServerMessage | undefined, object];
+
+/** In the complete graph only: who leaves at the selection is no member, and five are too few for a regular one. */
+const LEDGER_LIES: Lie[] = [
+  [
+    "a tree head that the coordinator did not sign",
+    (message) =>
+      message.type === "selected"
+        ? { ...message, ledger: { ...message.ledger, signature: new Uint8Array(64) } }
+        : undefined,
+    { code: "signature-invalid", field: "selected.ledger.signature" },
+  ],
+  [
+    "a round whose start is not in the ledger",
+    (message) =>
+      message.type === "selected"
+        ? {
+            ...message,
+            ledger: { ...message.ledger, started: message.ledger.started.replace("films", "books") },
+          }
+        : undefined,
+    { code: "ledger-invalid", field: "selected.ledger.inclusion" },
+  ],
+  [
+    "another beacon than the ledger's",
+    (message) =>
+      message.type === "selected" ? { ...message, beacon: new Uint8Array(32).fill(1) } : undefined,
+    { code: "ledger-invalid", field: "selected.ledger.started" },
+  ],
+];
+
 describe.each(["complete", "regular"])("what the client refuses reaches the app, %s graph", (graph) => {
   const zeros = new Uint8Array(64);
-  it.each<[string, (message: ServerMessage) => ServerMessage | undefined, object]>([
+  it.each<Lie>([
+    ...(graph === "complete" ? LEDGER_LIES : []),
     [
       "a forged key directory",
       (message) =>

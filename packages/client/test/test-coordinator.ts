@@ -14,9 +14,11 @@ import {
   stepTask,
   type TaskConfig,
   type TaskEvent,
+  type TaskMessage,
   type TaskOutput,
   type TaskState,
 } from "@kindred/engine";
+import { appendEntry, type LedgerEntry, type LedgerSigner, LedgerTree } from "@kindred/privacy";
 import {
   bytesToHex,
   type Catalogue,
@@ -110,6 +112,8 @@ interface Peer {
   readonly events: ConnectionEvents;
   readonly nonce: Uint8Array;
   device: string | undefined;
+  /** As the device says it. */
+  ledgerSize: number;
   open: boolean;
 }
 
@@ -142,7 +146,12 @@ export class TestCoordinator {
   readonly unreachable = new Set<string>();
   /** Replaces what is served for a path. */
   tamper: (path: string, body: Uint8Array) => Uint8Array = (_path, body) => body;
+  /** The entries of the round starts, releases and failures so far. */
+  readonly ledger: LedgerEntry[] = [];
+  /** The tree over them; a test may put another history in its place. */
+  tree: LedgerTree;
   state: TaskState;
+  readonly #signer: LedgerSigner;
   readonly #clock: Clock;
   readonly #random = testRandom("coordinator");
   readonly #peers = new Set<Peer>();
@@ -155,6 +164,11 @@ export class TestCoordinator {
   constructor({ clock, plan = {} }: TestCoordinatorOptions) {
     this.#clock = clock;
     const key = this.suite.signingKeyPair(COORDINATOR_SEED);
+    this.#signer = {
+      publicKey: key.publicKey,
+      sign: (message) => this.suite.sign(message, key.secretKey),
+    };
+    this.tree = new LedgerTree(this.#signer);
     const input = parsePlanInput(mergeSections(PLAN_INPUT, plan));
     const segments = trainableLayout(encoderLayout(input.encoder, ITEMS, input.training), input.training);
     const resolved = resolvePlan(input, {
@@ -209,6 +223,11 @@ export class TestCoordinator {
     return this.outputs.flatMap((output) => (output.type === "round" ? [output.record] : []));
   }
 
+  /** An empty history that this coordinator could sign as well. */
+  otherTree(): LedgerTree {
+    return new LedgerTree(this.#signer);
+  }
+
   /** Cuts a device's connection, or all. */
   cut(device?: string): void {
     for (const peer of [...this.#peers])
@@ -224,6 +243,14 @@ export class TestCoordinator {
     for (const peer of this.#peers) if (peer.device === device) this.#send(peer, message);
   }
 
+  /** What the gateway adds to a selection. */
+  #complete(device: string, message: TaskMessage): ServerMessage {
+    if (message.type !== "selected") return message;
+    const remembered = [...this.#peers].find((peer) => peer.device === device)?.ledgerSize ?? 0;
+    const { task } = this.plan;
+    return { ...message, ledger: this.tree.evidence({ task, round: message.round, remembered }) };
+  }
+
   submit(event: TaskEvent): Promise<Rejection | undefined> {
     return new Promise((resolve) => {
       this.#mailbox.push({ event, resolve });
@@ -233,7 +260,7 @@ export class TestCoordinator {
 
   readonly transport: TransportFactory = async (_url, events) => {
     if (this.offline) throw new Error("offline");
-    const peer: Peer = { events, nonce: this.#random(32), device: undefined, open: true };
+    const peer: Peer = { events, nonce: this.#random(32), device: undefined, ledgerSize: 0, open: true };
     this.#peers.add(peer);
     this.#send(peer, { type: "challenge", nonce: peer.nonce });
     return {
@@ -308,6 +335,7 @@ export class TestCoordinator {
     if (message.type === "hello") return this.#hello(peer, message);
     const { device } = peer;
     if (device === undefined) throw new Error("the client sent a message before its hello");
+    if (message.type === "check-in") peer.ledgerSize = message.ledgerSize;
     const rejection = await this.submit(this.#event(device, message));
     return rejection === undefined ? { type: "ok" } : rejectionMessage(rejection);
   }
@@ -323,6 +351,7 @@ export class TestCoordinator {
     if (!this.suite.verify(message.signature, signed, message.device))
       throw new Error("the client's hello does not verify");
     peer.device = bytesToHex(message.device);
+    peer.ledgerSize = message.ledgerSize;
     this.#send(peer, {
       type: "welcome",
       task: message.task,
@@ -330,7 +359,7 @@ export class TestCoordinator {
       modelHash: hexToBytes(this.state.modelHash),
     });
     const pending = resumeMessage(this.state, peer.device, { config: this.config, now: this.#clock.now() });
-    if (pending !== undefined) this.#send(peer, pending);
+    if (pending !== undefined) this.#send(peer, this.#complete(peer.device, pending));
     return undefined;
   }
 
@@ -380,8 +409,16 @@ export class TestCoordinator {
   #effect(output: TaskOutput): void {
     switch (output.type) {
       case "send":
-        this.push(output.to, output.message);
+        this.push(output.to, this.#complete(output.to, output.message));
         return;
+      case "ledger": {
+        const time = new Date(this.#clock.now()).toISOString();
+        const { body } = output;
+        const entry = appendEntry({ tail: this.ledger.at(-1), body, time, signer: this.#signer });
+        this.ledger.push(entry);
+        this.tree.append(entry);
+        return;
+      }
       case "timer":
         this.#clock.setTimer(output.at - this.#clock.now(), () => {
           void this.submit({ type: "timer", round: output.round, name: output.name });

@@ -53,10 +53,12 @@ export type {
   Release,
   RoundRecord,
   SecurePhase,
+  Selection,
   Spent,
   TaskConfig,
   TaskEnvironment,
   TaskEvent,
+  TaskMessage,
   TaskOutput,
   TaskState,
 } from "./task-state.ts";

@@ -1,17 +1,23 @@
 /** What a device's next step will compute, for platforms whose cryptography answers later. */
-import type { ServerMessage } from "@kindred/protocol";
+import { ledgerHeadSigningBytes, type ServerMessage } from "@kindred/protocol";
 import { type ForeseenOperation, foreseenOperations } from "@kindred/secagg";
 import type { ParticipantState } from "./participant.ts";
 
 /**
  * What stepping the client machine on this message will ask of the suite; see `foreseenOperations` of @kindred/secagg.
- * @param random what the step will draw, in the same order
+ * @param options.random what the step will draw, in the same order
+ * @param options.coordinatorKey 32 bytes
  */
 export function foreseenByParticipant(
   state: ParticipantState,
   message: ServerMessage,
-  random: (length: number) => Uint8Array,
+  options: { readonly random: (length: number) => Uint8Array; readonly coordinatorKey: Uint8Array },
 ): readonly ForeseenOperation[] {
+  if (message.type === "selected") {
+    const { size, root, signature } = message.ledger;
+    const signed = ledgerHeadSigningBytes({ size, root });
+    return [{ kind: "verify", signature, message: signed, publicKey: options.coordinatorKey }];
+  }
   if (state.name !== "secure" || !("round" in message) || message.round !== state.round) return [];
   switch (message.type) {
     case "roster":
@@ -19,7 +25,7 @@ export function foreseenByParticipant(
     case "inbox":
     case "survivors":
     case "unmask":
-      return foreseenOperations(state.client, message, random);
+      return foreseenOperations(state.client, message, options.random);
     default:
       return [];
   }

@@ -1,7 +1,7 @@
 import type { ClientMessage, ServerMessage } from "@kindred/protocol";
 import { sha256Bytes } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
-import { Fleet, testPlan } from "../test/fleet.ts";
+import { Fleet, StartedRounds, testPlan } from "../test/fleet.ts";
 import {
   type ParticipantEvent,
   type ParticipantOutput,
@@ -17,16 +17,21 @@ const beacon = sha256Bytes("beacon");
 class Device {
   readonly fleet: Fleet;
   readonly outputs: ParticipantOutput[] = [];
+  readonly started: StartedRounds;
+  readonly #selections = new Map<string, ServerMessage>();
   state: ParticipantState = startParticipant();
 
   constructor(plan = testPlan()) {
     this.fleet = new Fleet({ plan, clients: 1 });
+    this.started = new StartedRounds(plan);
   }
 
   step(event: ParticipantEvent): readonly ParticipantOutput[] {
     const { state, outputs } = stepParticipant(this.state, event, this.fleet.context(0));
     this.state = state;
     this.outputs.push(...outputs);
+    for (const output of outputs)
+      if (output.type === "remember") this.fleet.devices[0]!.ledgerHead = output.head;
     return outputs;
   }
 
@@ -35,7 +40,13 @@ class Device {
   }
 
   selected(round: number, planDigest = this.fleet.context(0).config.planDigest): ServerMessage {
-    return { type: "selected", round, planDigest, modelHash, beacon, trainForMs: 1_000 };
+    const known = this.#selections.get(`${round} ${planDigest}`);
+    if (known !== undefined) return known;
+    const remembered = this.fleet.devices[0]!.ledgerHead?.size ?? 0;
+    const selection = { type: "selected", round, planDigest, modelHash, beacon, trainForMs: 1_000 } as const;
+    const message = this.started.start(selection, { remembered });
+    this.#selections.set(`${round} ${planDigest}`, message);
+    return message;
   }
 
   spend(round: number): void {
@@ -71,7 +82,10 @@ describe("selected", () => {
   it("trains from the model of the round, says ready, and says it again when asked again", () => {
     const device = new Device();
     const hash = Buffer.from(modelHash).toString("hex");
-    expect(device.hear(device.selected(2))).toEqual([{ type: "train", round: 2, modelHash: hash }]);
+    expect(device.hear(device.selected(2))).toEqual([
+      { type: "remember", head: expect.objectContaining({ size: 1 }) },
+      { type: "train", round: 2, modelHash: hash },
+    ]);
     expect(device.hear(device.selected(2))).toEqual([]);
     const ready = { type: "send", message: { type: "ready", round: 2 } };
     expect(device.step({ type: "trained", round: 2 })).toEqual([ready]);
@@ -110,7 +124,7 @@ describe("selected", () => {
     const device = new Device(testPlan({ participation: { maximum: 1 } }));
     device.spend(1);
     for (const round of [1, 2])
-      expect(device.hear(device.selected(round))[0]).toEqual(leave(round, "participation-cap"));
+      expect(device.hear(device.selected(round))[1]).toEqual(leave(round, "participation-cap"));
     expect(device.outputs).not.toContainEqual(expect.objectContaining({ type: "train" }));
   });
 
@@ -118,6 +132,7 @@ describe("selected", () => {
     const device = new Device().ready(2);
     expect(device.hear(device.selected(3))).toEqual([
       { type: "forget", round: 2 },
+      { type: "remember", head: expect.objectContaining({ size: 2 }) },
       expect.objectContaining({ type: "train", round: 3 }),
     ]);
     expect(device.hear(device.selected(4, sha256Bytes("another plan")))).toContainEqual({
@@ -130,6 +145,85 @@ describe("selected", () => {
     const device = new Device().ready(2);
     expect(device.hear(device.selected(1))).toEqual([]);
     expect(device.state).toMatchObject({ name: "ready", round: 2 });
+  });
+});
+
+describe("the ledger that a selection comes with", () => {
+  type Selected = Extract<ServerMessage, { type: "selected" }>;
+  const noisy = testPlan({ privacy: { epsilon: 8 } });
+
+  it.each<[string, string, string, (message: Selected, device: Device) => Selected]>([
+    [
+      "a head that somebody else signed",
+      "signature-invalid",
+      "signature",
+      ({ ledger, ...rest }) => ({ ...rest, ledger: { ...ledger, signature: new Uint8Array(64) } }),
+    ],
+    [
+      "a history that was cut",
+      "ledger-invalid",
+      "size",
+      (message, { fleet }) => new StartedRounds(fleet.plan).start(message),
+    ],
+    [
+      "a history that was forked",
+      "ledger-invalid",
+      "consistency",
+      (message, { fleet }) => {
+        const other = new StartedRounds(fleet.plan);
+        for (const round of [1, 2]) other.start({ ...message, round, beacon: sha256Bytes("fork") });
+        return other.start(message, { remembered: 2 });
+      },
+    ],
+    [
+      "no proof from what the device remembers",
+      "ledger-invalid",
+      "consistency",
+      ({ ledger, ...rest }) => ({ ...rest, ledger: { ...ledger, consistency: new Uint8Array(0) } }),
+    ],
+    [
+      "an entry that is not under the head",
+      "ledger-invalid",
+      "inclusion",
+      ({ ledger, ...rest }) => ({
+        ...rest,
+        ledger: { ...ledger, started: ledger.started.replace('"round":3', '"round":4') },
+      }),
+    ],
+    ["another beacon than the entry's", "ledger-invalid", "started", (m) => ({ ...m, beacon: modelHash })],
+    ["another model than the entry's", "ledger-invalid", "started", (m) => ({ ...m, modelHash: beacon })],
+    ["another round than the entry's", "ledger-invalid", "started", (m) => ({ ...m, round: 4 })],
+  ])("%s: leaves, and remembers what it knew", (_, code, field, alter) => {
+    const device = new Device();
+    device.hear(device.selected(1));
+    device.hear(device.selected(2));
+    const known = device.fleet.devices[0]!.ledgerHead;
+    expect(known?.size).toBe(2);
+    const outputs = device.hear(alter(device.selected(3) as Selected, device));
+    const left = outputs.find(({ type }) => type === "send");
+    expect(left).toMatchObject({ message: { type: "leave", code } });
+    expect(outputs.find(({ type }) => type === "refused")).toMatchObject({
+      rejection: { code, field: `selected.ledger.${field}` },
+    });
+    expect(outputs.map(({ type }) => type)).not.toContain("remember");
+    expect(outputs.map(({ type }) => type)).not.toContain("train");
+    expect(device.fleet.devices[0]!.ledgerHead).toEqual(known);
+  });
+
+  it.each([
+    [null, false],
+    [8.1, false],
+    [8, true],
+  ])("a round that is started with ε = %s promised, of 8 allowed", (promised, trains) => {
+    const device = new Device(noisy);
+    const { planDigest } = device.fleet.context(0).config;
+    const outputs = device.hear(
+      device.started.start(
+        { type: "selected", round: 1, planDigest, modelHash, beacon, trainForMs: 1 },
+        { promised },
+      ),
+    );
+    expect(outputs.map(({ type }) => type).includes("train")).toBe(trains);
   });
 });
 
@@ -376,14 +470,14 @@ describe("in the cryptographic phases", () => {
       const { planDigest } = fleet.context(0).config;
       const { state } = fleet.devices[0]!;
       if (state.name !== "secure") throw new Error(state.name);
-      const again: ServerMessage = {
+      const again = new StartedRounds(fleet.plan).start({
         type: "selected",
         round: 1,
         planDigest,
         modelHash,
         beacon: state.beacon,
         trainForMs: 1,
-      };
+      });
       expect(step(fleet, { type: "message", message: again })).toEqual([]);
       expect(fleet.devices[0]!.state.name).toBe("secure");
       const outputs = step(fleet, { type: "message", message: { ...again, beacon } });

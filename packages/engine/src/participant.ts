@@ -2,7 +2,7 @@
  * The participant machine: one device's side of a task, sans-IO. The SDK feeds it what the coordinator says and what
  * its own effects returned, and carries out its outputs.
  */
-import type { ParticipationEntry } from "@kindred/privacy";
+import { type ParticipationEntry, type SignedLedgerHead, verifyLedgerEvidence } from "@kindred/privacy";
 import {
   bytesToHex,
   type ClientMessage,
@@ -32,7 +32,7 @@ export interface ParticipantConfig {
 }
 
 /** What a device was selected with. */
-interface Selection {
+interface SelectedRound {
   readonly round: number;
   readonly modelHash: Uint8Array;
   readonly beacon: Uint8Array;
@@ -40,8 +40,8 @@ interface Selection {
 
 export type ParticipantState =
   | { readonly name: "waiting" }
-  | ({ readonly name: "training" } & Selection)
-  | ({ readonly name: "ready" } & Selection)
+  | ({ readonly name: "training" } & SelectedRound)
+  | ({ readonly name: "ready" } & SelectedRound)
   | {
       readonly name: "secure";
       readonly round: number;
@@ -67,6 +67,8 @@ export type ParticipantEvent =
 
 export type ParticipantOutput =
   | { readonly type: "send"; readonly message: ClientMessage }
+  /** Remember this head durably in place of the one before, at the latest before a masked input leaves. */
+  | { readonly type: "remember"; readonly head: SignedLedgerHead }
   | { readonly type: "train"; readonly round: number; readonly modelHash: string }
   /** Encode the contribution under `sid`, record the participation durably, apply the masks, answer with `masked`. */
   | {
@@ -89,6 +91,8 @@ export interface ParticipantEnvironment {
   readonly random: (length: number) => Uint8Array;
   /** The device's own ledger. */
   readonly ledger: readonly ParticipationEntry[];
+  /** The newest verified tree head of this coordinator's ledger. */
+  readonly ledgerHead: SignedLedgerHead | undefined;
 }
 
 interface ParticipantTransition {
@@ -260,12 +264,37 @@ function onSelected(
     };
     return refuse(state, { round, rejection }, context);
   }
+  const history = checkHistory(message, context);
+  if (!history.ok) return refuse(state, { round, rejection: history.rejection }, context);
+  const remember: ParticipantOutput = { type: "remember", head: history.value };
   const allowed = allowedByLedger(round, context);
-  if (!allowed.ok) return refuse(state, { round, rejection: allowed.rejection }, context);
+  if (!allowed.ok) {
+    const refused = refuse(state, { round, rejection: allowed.rejection }, context);
+    return { ...refused, outputs: [remember, ...refused.outputs] };
+  }
   return {
     state: { name: "training", round, modelHash, beacon },
-    outputs: [...forgetRound(state, context), { type: "train", round, modelHash: bytesToHex(modelHash) }],
+    outputs: [
+      ...forgetRound(state, context),
+      remember,
+      { type: "train", round, modelHash: bytesToHex(modelHash) },
+    ],
   };
+}
+
+/** Whether the coordinator's ledger goes on from what this device remembers of it, and holds the round's start. */
+function checkHistory(
+  { round, planDigest, modelHash, beacon, ledger }: Extract<ServerMessage, { type: "selected" }>,
+  { config, env }: Context,
+): ReturnType<typeof verifyLedgerEvidence> {
+  const { task, privacy } = config.plan;
+  const epsilonLimit = privacy.mechanism === "none" ? null : privacy.epsilon;
+  return verifyLedgerEvidence(ledger, {
+    verify: env.suite.verify,
+    publicKey: config.coordinatorKey,
+    remembered: env.ledgerHead,
+    expected: { task, round, planDigest, modelHash, beacon, epsilonLimit },
+  });
 }
 
 function allowedByLedger(round: number, { config, env }: Context): ReturnType<typeof mayParticipate> {

@@ -4,7 +4,7 @@
  *
  * `stepTask` consumes the state it is given; keep only the one it returns.
  */
-import { bytesToHex, hexToBytes, type Rejection, type ServerMessage } from "@kindred/protocol";
+import { bytesToHex, hexToBytes, type Rejection } from "@kindred/protocol";
 import { type ServerEvent, type ServerOutput, serverMembers, stepServer } from "@kindred/secagg";
 import { beginNextRound, cancelTask, failRound, publishRound } from "./lifecycle.ts";
 import { checkIn, closeTraining, drawCohort, trainingProgress } from "./selection.ts";
@@ -15,6 +15,7 @@ import type {
   TaskConfig,
   TaskEnvironment,
   TaskEvent,
+  TaskMessage,
   TaskOutput,
   TaskState,
   Transition,
@@ -96,7 +97,7 @@ export function resumeMessage(
   state: TaskState,
   device: string,
   { config, now }: { config: TaskConfig; now: number },
-): ServerMessage | undefined {
+): TaskMessage | undefined {
   const { phase } = state;
   if (phase.name === "secure") return phase.present.has(device) ? phase.pending.get(device) : undefined;
   if (phase.name !== "training" || phase.selected.get(device) !== "training") return undefined;

@@ -74,6 +74,12 @@ export type Phase =
   | { readonly name: "finished"; readonly reason: "rounds-done" | "budget-exhausted" }
   | { readonly name: "cancelled" };
 
+/** `selected` as the machine knows it; whoever sends it adds what the ledger proves to that device. */
+export type Selection = Omit<Extract<ServerMessage, { type: "selected" }>, "ledger">;
+
+/** What the machine has to say to a device. */
+export type TaskMessage = Exclude<ServerMessage, { type: "selected" }> | Selection;
+
 /** ε spent so far; `null` = no guarantee because noise is off. */
 export interface Spent {
   readonly coordinator: number | null;
@@ -176,7 +182,7 @@ export interface RoundRecord {
 export type TaskOutput =
   | { readonly type: "accepted" }
   | { readonly type: "rejected"; readonly rejection: Rejection }
-  | { readonly type: "send"; readonly to: string; readonly message: ServerMessage }
+  | { readonly type: "send"; readonly to: string; readonly message: TaskMessage }
   | { readonly type: "timer"; readonly round: number; readonly name: string; readonly at: number }
   /** Add a spooled vector to the round's running sum. */
   | { readonly type: "accumulate"; readonly round: number; readonly vector: string }

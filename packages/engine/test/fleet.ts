@@ -5,6 +5,8 @@ import {
   appendEntry,
   type LedgerEntry,
   type LedgerSigner,
+  LedgerTree,
+  type SignedLedgerHead,
   verifyLedgerChain,
 } from "@kindred/privacy";
 import {
@@ -33,12 +35,14 @@ import {
   type ParticipantState,
   type ParticipationEntry,
   resolvePlan,
+  type Selection,
   startParticipant,
   startTask,
   stepParticipant,
   stepTask,
   type TaskEvent,
   type TaskHistory,
+  type TaskMessage,
   type TaskOutput,
   type TaskState,
 } from "../src/index.ts";
@@ -114,6 +118,7 @@ interface Device {
   readonly keys: { publicKey: Uint8Array; secretKey: Uint8Array };
   state: ParticipantState;
   readonly ledger: ParticipationEntry[];
+  ledgerHead: SignedLedgerHead | undefined;
   gone: boolean;
   readonly refused: string[];
 }
@@ -148,6 +153,7 @@ export class Fleet {
   #clip: number | undefined;
   /** Running sum of each round, as the coordinator keeps it: nothing is added but what the machine says. */
   readonly #sums = new Map<number, Uint32Array>();
+  readonly #tree = new LedgerTree(coordinatorSigner);
   #draws = 0;
 
   constructor(options: FleetOptions) {
@@ -163,6 +169,7 @@ export class Fleet {
         keys,
         state: startParticipant(),
         ledger: [],
+        ledgerHead: undefined,
         gone: false,
         refused: [],
       });
@@ -265,7 +272,8 @@ export class Fleet {
     switch (output.type) {
       case "send": {
         const index = this.devices.findIndex(({ key }) => key === output.to);
-        this.#queue.push(() => this.#hear(index, output.message));
+        const message = this.#complete(index, output.message);
+        this.#queue.push(() => this.#hear(index, message));
         break;
       }
       case "timer":
@@ -290,6 +298,15 @@ export class Fleet {
       default:
         break;
     }
+  }
+
+  /** What the gateway adds to a selection. */
+  #complete(index: number, message: TaskMessage): ServerMessage {
+    if (message.type !== "selected") return message;
+    for (const entry of this.ledger().slice(this.#tree.size)) this.#tree.append(entry);
+    const remembered = this.devices[index]!.ledgerHead?.size ?? 0;
+    const { task } = this.plan;
+    return { ...message, ledger: this.#tree.evidence({ task, round: message.round, remembered }) };
   }
 
   #aggregate(output: Extract<TaskOutput, { type: "aggregate" }>): void {
@@ -373,7 +390,12 @@ export class Fleet {
         device: device.keys,
         coordinatorKey: coordinator.publicKey,
       },
-      env: { suite, random: (length) => this.#random(length), ledger: device.ledger },
+      env: {
+        suite,
+        random: (length) => this.#random(length),
+        ledger: device.ledger,
+        ledgerHead: device.ledgerHead,
+      },
     };
   }
 
@@ -386,6 +408,9 @@ export class Fleet {
         if (this.#options.echo?.(index, message)) this.wire(device.key, message);
         break;
       }
+      case "remember":
+        device.ledgerHead = output.head;
+        break;
       case "train":
         this.participant(index, { type: "trained", round: output.round });
         break;
@@ -467,4 +492,43 @@ export function zeroContribution(plan: Plan): Contribution {
     ({ length }) => new Float64Array(length),
   );
   return { model: model!, counts: counts!, sums: sums!, evaluation: evaluation! };
+}
+
+/** A ledger of round starts, for tests that select a device by hand. */
+export class StartedRounds {
+  readonly #tree: LedgerTree;
+  readonly #signer: LedgerSigner;
+  readonly #plan: Plan;
+  #tail: LedgerEntry | undefined;
+
+  /** @param signer the coordinator's of every fleet by default */
+  constructor(plan: Plan, signer: LedgerSigner = coordinatorSigner) {
+    this.#plan = plan;
+    this.#signer = signer;
+    this.#tree = new LedgerTree(signer);
+  }
+
+  /** Starts the round a selection is for, and completes it. */
+  start(
+    selection: Selection,
+    { remembered = 0, promised = null }: { remembered?: number; promised?: number | null } = {},
+  ): Extract<ServerMessage, { type: "selected" }> {
+    const { round, planDigest, modelHash, beacon } = selection;
+    this.#tail = appendEntry({
+      tail: this.#tail,
+      time: new Date(1_700_000_000_000).toISOString(),
+      signer: this.#signer,
+      body: {
+        kind: "round-started",
+        task: this.#plan.task,
+        round,
+        planDigest: bytesToHex(planDigest),
+        modelHash: bytesToHex(modelHash),
+        beacon: bytesToHex(beacon),
+        promised: { coordinator: promised, observer: promised },
+      },
+    });
+    this.#tree.append(this.#tail);
+    return { ...selection, ledger: this.#tree.evidence({ task: this.#plan.task, round, remembered }) };
+  }
 }

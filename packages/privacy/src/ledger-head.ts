@@ -11,6 +11,14 @@ export interface LedgerHead {
   readonly root: string;
 }
 
+/** A head as a coordinator vouches for it; what a device remembers, and shows to others. All in hexadecimal. */
+export interface SignedLedgerHead extends LedgerHead {
+  /** Ed25519 key of the coordinator. */
+  readonly coordinatorKey: string;
+  /** The coordinator's, over `ledgerHeadSigningBytes`. */
+  readonly signature: string;
+}
+
 /** Head of a ledger, from the contents of its entries: what they say their hash is does not matter. */
 export function ledgerHead(entries: readonly LedgerEntry[]): LedgerHead {
   const tree = new MerkleTree(entries.map((entry) => hexToBytes(ledgerHash(entry))));

@@ -100,14 +100,16 @@ const isBody: Check = (value) => {
   return typeof kind === "string" && Object.hasOwn(BODIES, kind) && BODIES[kind as LedgerBody["kind"]](value);
 };
 
-const isEntry = record({
-  index: natural,
-  previous: hex(64),
-  time,
-  body: isBody,
-  hash: hex(64),
-  signature: hex(128),
-});
+const content = { index: natural, previous: hex(64), time, body: isBody };
+const isContent = record(content);
+const isEntry = record({ ...content, hash: hex(64), signature: hex(128) });
+
+/** Whether a value has exactly the fields of an entry that its hash is of. */
+export function isLedgerContent(
+  value: unknown,
+): value is Pick<LedgerEntry, "index" | "previous" | "time" | "body"> {
+  return isContent(value);
+}
 
 /** Whether a value has exactly the fields of a {@link LedgerEntry}, each of the right type. */
 export function isLedgerEntry(value: unknown): value is LedgerEntry {

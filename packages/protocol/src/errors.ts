@@ -43,6 +43,11 @@ export const ERROR_TABLE = {
     summary: "a masked input has a wrong length or an entry outside the modulus",
   },
   "share-invalid": { status: 422, retry: false, summary: "a secret share is malformed or inconsistent" },
+  "ledger-invalid": {
+    status: 409,
+    retry: false,
+    summary: "the coordinator's ledger was cut or rewritten, or lacks the round",
+  },
   "roster-invalid": { status: 409, retry: false, summary: "a key directory breaks its rules" },
   "cohort-too-small": { status: 409, retry: true, summary: "fewer clients than the plan's minimum" },
   "too-few-survivors": { status: 409, retry: true, summary: "fewer survivors than the plan's minimum" },

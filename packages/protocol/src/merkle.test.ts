@@ -27,6 +27,20 @@ describe("root", () => {
     });
   });
 
+  it("is the same leaf by leaf as at once, and so are all proofs", () => {
+    const grown = new MerkleTree([]);
+    for (const [i, leaf] of leaves(70).entries()) {
+      grown.append(leaf);
+      const whole = new MerkleTree(leaves(i + 1));
+      expect(grown.size).toBe(i + 1);
+      expect(grown.root).toEqual(whole.root);
+      for (let k = 0; k <= i; k++) {
+        expect(grown.inclusionProof(k)).toEqual(whole.inclusionProof(k));
+        expect(grown.consistencyProof(k + 1)).toEqual(whole.consistencyProof(k + 1));
+      }
+    }
+  });
+
   it("tells a leaf from a node", () => {
     const [a, b] = leaves(2);
     const node = concatBytes(merkleLeafHash(a!), merkleLeafHash(b!));

@@ -20,10 +20,10 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256Bytes(concatBytes(NODE_PREFIX, left, right));
 }
 
-/** The tree over a list of byte strings. All hashes are kept, so a proof costs no hashing. */
+/** The tree over a list of byte strings. All hashes are kept, so a proof costs next to no hashing. */
 export class MerkleTree {
   /** Hashes from the leaves up; a node without a right sibling stands on the next level unchanged. */
-  readonly #levels: readonly (readonly Uint8Array[])[];
+  readonly #levels: Uint8Array[][];
 
   constructor(leaves: readonly Uint8Array[]) {
     let level = leaves.map(merkleLeafHash);
@@ -38,6 +38,19 @@ export class MerkleTree {
       levels.push(level);
     }
     this.#levels = levels;
+  }
+
+  /** Adds a leaf at the end: one hash on each level. Proofs made before are of the smaller tree. */
+  append(leaf: Uint8Array): void {
+    this.#levels[0]!.push(merkleLeafHash(leaf));
+    for (let height = 0; this.#levels[height]!.length > 1; height++) {
+      const level = this.#levels[height]!;
+      const left = (level.length - 1) & ~1;
+      const right = level[left + 1];
+      this.#levels[height + 1] ??= [];
+      this.#levels[height + 1]![left / 2] =
+        right === undefined ? level[left]! : nodeHash(level[left]!, right);
+    }
   }
 
   /** Number of leaves. */

@@ -12,7 +12,7 @@ import { taskIdSchema } from "./plan-sections.ts";
 import { clampText, MAX_TEXT } from "./validation.ts";
 
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 const byteString = (length: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, {
@@ -87,6 +87,33 @@ const sealedShares = onePerMember(sealedShareSchema, (share) => share.peer);
 /** Of one member either secret is revealed, never both. */
 const revealedShares = onePerMember(revealedShareSchema, (share) => share.owner);
 
+/** Proofs over a ledger of up to 2^53 entries; empty where there is nothing to prove. */
+const ledgerProof = z.custom<Uint8Array>(
+  (value) => value instanceof Uint8Array && value.length <= 64 * 32 && value.length % 32 === 0,
+  { message: "must be at most 64 hashes of 32 bytes" },
+);
+/** Number of entries of a ledger, 0 for none. */
+const ledgerSize = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** What a coordinator proves of its ledger to a device that it selects. */
+export const ledgerEvidenceSchema = z.strictObject({
+  /** Number of entries under the head. */
+  size: ledgerSize,
+  /** Root of the Merkle tree over their hashes. */
+  root: hash,
+  /** The coordinator's Ed25519 over `ledgerHeadSigningBytes`. */
+  signature,
+  /** From the head of the size that the device named to this one; empty if it named 0, this size, or a larger one. */
+  consistency: ledgerProof,
+  /** Index of the entry of the round's start. */
+  index: ledgerSize,
+  /** That entry without hash and signature: the canonical JSON of { body, index, previous, time }. */
+  started: z.string().min(1).max(4096),
+  /** That its hash is the leaf at `index`. */
+  inclusion: ledgerProof,
+});
+export type LedgerEvidence = z.infer<typeof ledgerEvidenceSchema>;
+
 export const clientMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("hello"),
@@ -96,8 +123,10 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
     /** Ed25519 over `helloSigningBytes`. */
     signature,
     sdk: text,
+    /** Of the newest tree head that the device remembers. */
+    ledgerSize,
   }),
-  z.strictObject({ type: z.literal("check-in") }),
+  z.strictObject({ type: z.literal("check-in"), ledgerSize }),
   /** The update is computed; says nothing about it. */
   z.strictObject({ type: z.literal("ready"), round }),
   z.strictObject({ type: z.literal("advertise"), round, advertisement: advertisementSchema }),
@@ -146,6 +175,7 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     /** Public randomness of the round, in the ledger's entry of its start. */
     beacon: hash,
     trainForMs: z.number().int().min(0),
+    ledger: ledgerEvidenceSchema,
   }),
   z.strictObject({ type: z.literal("enrol"), round }),
   z.strictObject({

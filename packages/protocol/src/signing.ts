@@ -10,6 +10,13 @@ function u32(value: number): Uint8Array {
   return bytes;
 }
 
+/** Eight bytes, for numbers up to 2^53 − 1. */
+function u64(value: number): Uint8Array {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`must be a whole number from 0 to 2^53 − 1, found ${value}`);
+  return concatBytes(u32(Math.floor(value / 2 ** 32)), u32(value % 2 ** 32));
+}
+
 /** Bytes a device signs to prove its identity on one connection; 32 bytes. */
 export function helloSigningBytes({ task, nonce }: { task: string; nonce: Uint8Array }): Uint8Array {
   return hashParts("kindred.hello/1", [utf8ToBytes(task), nonce]);
@@ -87,4 +94,13 @@ export function sharingSigningBytes(sid: Uint8Array, sharing: Uint8Array): Uint8
 /** Bytes a member signs in R3: `sid` and the digest of the sorted U3; 32 bytes. */
 export function consistencySigningBytes(sid: Uint8Array, survivors: readonly number[]): Uint8Array {
   return hashParts("kindred.consistency/1", [sid, ...survivors.map(u32)]);
+}
+
+/**
+ * Bytes the coordinator signs under a tree head of its ledger; 32 bytes. The same for the same head, so two different
+ * heads of one size, both signed, prove that it shows two histories.
+ * @param head.root 32 bytes
+ */
+export function ledgerHeadSigningBytes({ size, root }: { size: number; root: Uint8Array }): Uint8Array {
+  return hashParts("kindred.ledger-head/1", [u64(size), root]);
 }

@@ -21,6 +21,7 @@ import {
   hashParts,
   helloSigningBytes,
   hexToBytes,
+  ledgerHeadSigningBytes,
   MerkleTree,
   modelHash,
   packBits,
@@ -52,8 +53,23 @@ function jsonForm(value: unknown): unknown {
 }
 
 /** A frame around a CBOR body given in hexadecimal. */
-const frameAround = (body: string) => `4b02${body}`;
+const frameAround = (body: string) => `4b03${body}`;
 const encoded = (message: unknown) => bytesToHex(encodeCbor(message));
+
+const sampleSelected = serverSamples.find((message) => message.type === "selected")!;
+const sampleEvidence = sampleSelected.ledger;
+
+/** A map without the fields that are undefined, which CBOR does not have. */
+function withoutMissing(value: object): object {
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .map(([name, field]) => [
+        name,
+        typeof field === "object" && !(field instanceof Uint8Array) ? withoutMissing(field as object) : field,
+      ]),
+  );
+}
 
 function frames() {
   const valid = (
@@ -73,10 +89,10 @@ function frames() {
     valid: [...valid("client", clientSamples), ...valid("server", serverSamples)],
     invalid: [
       bad("empty", "", "frame-malformed"),
-      bad("header only", "4b02", "frame-malformed"),
+      bad("header only", "4b03", "frame-malformed"),
       bad("wrong magic", `4a01${checkIn}`, "frame-malformed"),
-      bad("older version", `4b01${checkIn}`, "protocol-version"),
-      bad("newer version", `4b03${checkIn}`, "protocol-version"),
+      bad("older version", `4b02${checkIn}`, "protocol-version"),
+      bad("newer version", `4b04${checkIn}`, "protocol-version"),
       bad("truncated body", frameAround(checkIn.slice(0, -2)), "frame-malformed"),
       bad("trailing byte", frameAround(`${checkIn}00`), "frame-malformed"),
       bad("indefinite-length map", frameAround(`bf${checkIn.slice(2)}ff`), "frame-malformed"),
@@ -165,10 +181,26 @@ function frames() {
             planDigest: bytesFrom(2, 32),
             modelHash: bytesFrom(3, 32),
             trainForMs: 1,
+            ledger: sampleEvidence,
           }),
         ),
         code: "message-invalid",
       },
+      ...(
+        [
+          ["no tree head", undefined],
+          ["a tree head without a signature", { ...sampleEvidence, signature: undefined }],
+          ["a proof that is cut within a hash", { ...sampleEvidence, inclusion: bytesFrom(1, 33) }],
+          ["a proof of 65 hashes", { ...sampleEvidence, consistency: bytesFrom(1, 65 * 32) }],
+          ["no entry of the round's start", { ...sampleEvidence, started: "" }],
+          ["a tree head of a negative size", { ...sampleEvidence, size: -1 }],
+        ] as const
+      ).map(([name, ledger]) => ({
+        name,
+        from: "server",
+        frame: frameAround(encoded(withoutMissing({ ...sampleSelected, ledger }))),
+        code: "message-invalid",
+      })),
       {
         name: "neighbour without a proof",
         from: "server",
@@ -190,7 +222,7 @@ function frames() {
 }
 
 function chunks() {
-  const short = encodeFrame({ type: "check-in" });
+  const short = encodeFrame({ type: "check-in", ledgerSize: 0 });
   const long = Uint8Array.from({ length: 300_000 }, (_, i) => i * 7 + (i >> 8));
   const header = (fields: string) => hexToBytes(fields);
   const bad = (name: string, chunk: Uint8Array, code: string) => ({ name, chunk: bytesToHex(chunk), code });
@@ -212,15 +244,15 @@ function chunks() {
     maxFrameBytes: 1000,
     invalid: [
       bad("empty", new Uint8Array(0), "frame-malformed"),
-      bad("header without payload", header("4302000000000000000000000001"), "frame-malformed"),
+      bad("header without payload", header("4303000000000000000000000001"), "frame-malformed"),
       bad("wrong magic", header("4402000000000000000000000001aa"), "frame-malformed"),
-      bad("newer version", header("4303000000000000000000000001aa"), "protocol-version"),
-      bad("starts in the middle", header("4302000000000000000100000002aa"), "frame-malformed"),
-      bad("payload beyond the frame", header("4302000000000000000000000001aabb"), "frame-malformed"),
-      bad("payload shorter than a chunk", header("4302000000000000000000000003aabb"), "frame-malformed"),
-      bad("frame of no bytes", header("4302000000000000000000000000aa"), "frame-malformed"),
-      bad("frame beyond the limit", header("43020000000000000000000003e9aa"), "frame-too-large"),
-      bad("frame of 4 GiB", header("43020000000000000000ffffffffaa"), "frame-too-large"),
+      bad("newer version", header("4304000000000000000000000001aa"), "protocol-version"),
+      bad("starts in the middle", header("4303000000000000000100000002aa"), "frame-malformed"),
+      bad("payload beyond the frame", header("4303000000000000000000000001aabb"), "frame-malformed"),
+      bad("payload shorter than a chunk", header("4303000000000000000000000003aabb"), "frame-malformed"),
+      bad("frame of no bytes", header("4303000000000000000000000000aa"), "frame-malformed"),
+      bad("frame beyond the limit", header("43030000000000000000000003e9aa"), "frame-too-large"),
+      bad("frame of 4 GiB", header("43030000000000000000ffffffffaa"), "frame-too-large"),
     ],
   };
 }
@@ -286,6 +318,10 @@ function signing() {
     consistency: {
       input: jsonForm({ sid, survivors: [0, 3, 65_536] }),
       output: bytesToHex(consistencySigningBytes(sid, [0, 3, 65_536])),
+    },
+    ledgerHead: {
+      input: jsonForm({ size: 2 ** 33 + 5, root: bytesFrom(5, 32) }),
+      output: bytesToHex(ledgerHeadSigningBytes({ size: 2 ** 33 + 5, root: bytesFrom(5, 32) })),
     },
     plan: { input: { digest: planDigest(samplePlan()) }, output: planSigningText(samplePlan()) },
   };

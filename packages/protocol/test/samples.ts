@@ -31,13 +31,14 @@ export function sampleAdvertisement(start: number): Advertisement {
 export const clientSamples: readonly ClientMessage[] = [
   {
     type: "hello",
-    protocol: 2,
+    protocol: 3,
     task: "films",
     device: bytesFrom(0, 32),
     signature: bytesFrom(9, 64),
     sdk: "kindred-js 0.1.0",
+    ledgerSize: 0,
   },
-  { type: "check-in" },
+  { type: "check-in", ledgerSize: 70_000 },
   { type: "ready", round: 1 },
   { type: "advertise", round: 1, advertisement: sampleAdvertisement(16) },
   {
@@ -78,6 +79,15 @@ export const serverSamples: readonly ServerMessage[] = [
     modelHash: bytesFrom(3, 32),
     beacon: bytesFrom(4, 32),
     trainForMs: 600_000,
+    ledger: {
+      size: 70_001,
+      root: bytesFrom(14, 32),
+      signature: bytesFrom(15, 64),
+      consistency: bytesFrom(16, 96),
+      index: 70_000,
+      started: `{"body":{"kind":"round-started"},"index":70000}`,
+      inclusion: bytesFrom(18, 64),
+    },
   },
   { type: "enrol", round: 1 },
   {

@@ -14,6 +14,7 @@ import {
   hashParts,
   helloSigningBytes,
   hexToBytes,
+  ledgerHeadSigningBytes,
   modelHash,
   packBits,
   parseCatalogue,
@@ -118,6 +119,9 @@ describe("signed bytes", () => {
     const { sid, survivors } = signing.consistency.input;
     expect(bytesToHex(consistencySigningBytes(hexToBytes(sid.hex), survivors))).toBe(
       signing.consistency.output,
+    );
+    expect(bytesToHex(ledgerHeadSigningBytes(input(signing.ledgerHead.input)))).toBe(
+      signing.ledgerHead.output,
     );
     expect(signing.plan.output).toBe(`kindred.plan/1:${documents.plan.digest}`);
   });

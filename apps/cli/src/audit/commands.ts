@@ -29,7 +29,7 @@ export function addAuditCommands(program: Command): void {
     .argument("<ledger>", "file of JSON lines, or the address of a coordinator")
     .option("--key <hex>", "public key of the coordinator, from a source other than the ledger")
     .option("--models <dir>", "folder with the model files that the ledger names")
-    .option("--head <file>", "tree heads that were remembered from earlier, one a line")
+    .option("--head <file>", "tree heads from earlier audits, or that devices export, one a line")
     .option("--save-head <file>", "remember the tree head of a ledger that holds")
     .option("--json", "write the outcome as JSON")
     .action((ledger: string, flags: VerifyFlags) =>
@@ -48,7 +48,7 @@ export function addAuditCommands(program: Command): void {
     .option("--out <file>", "where the report goes", "audit.html")
     .option("--key <hex>", "public key of the coordinator, from a source other than the ledger")
     .option("--models <dir>", "folder with the model files that the ledger names")
-    .option("--head <file>", "tree heads that were remembered from earlier, one a line")
+    .option("--head <file>", "tree heads from earlier audits, or that devices export, one a line")
     .option("--no-attack", "leave the attacks out")
     .option("--json <file>", "write the same as JSON")
     .action((ledger: string, flags: ReportFlags) =>

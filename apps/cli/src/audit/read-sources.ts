@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ModelFile, parseHeads, parseLedger, readModelFile } from "@kindred/audit/verify";
-import type { LedgerHead } from "@kindred/privacy";
+import type { LedgerHead, SignedLedgerHead } from "@kindred/privacy";
 import { hexToBytes, KindredError } from "@kindred/protocol";
 
 /** Milliseconds that a coordinator has to begin its answer. */
@@ -61,7 +61,7 @@ export async function readLedger(source: string): Promise<unknown[]> {
 }
 
 /** Reads tree heads. @throws KindredError `option-invalid` */
-export async function readHeads(file: string): Promise<LedgerHead[]> {
+export async function readHeads(file: string): Promise<(LedgerHead | SignedLedgerHead)[]> {
   return parseHeads(await readText("--head", file));
 }
 

@@ -9,6 +9,15 @@ const selected: ServerMessage = {
   modelHash: new Uint8Array(32),
   beacon: new Uint8Array(32),
   trainForMs: 1,
+  ledger: {
+    size: 1,
+    root: new Uint8Array(32),
+    signature: new Uint8Array(64),
+    consistency: new Uint8Array(),
+    index: 0,
+    started: "{}",
+    inclusion: new Uint8Array(),
+  },
 };
 const survivors: ServerMessage = { type: "survivors", round: 1, members: Uint8Array.of(3), statements: [] };
 

@@ -1,12 +1,12 @@
-import { type ParticipantState, startParticipant, stepParticipant, type TaskOutput } from "@kindred/engine";
 import {
-  bytesToHex,
-  type ClientMessage,
-  hexToBytes,
-  planDigest,
-  type ServerMessage,
-  sha256Bytes,
-} from "@kindred/protocol";
+  type ParticipantState,
+  startParticipant,
+  stepParticipant,
+  type TaskMessage,
+  type TaskOutput,
+} from "@kindred/engine";
+import { appendEntry, type LedgerEntry, LedgerTree } from "@kindred/privacy";
+import { bytesToHex, type ClientMessage, hexToBytes, planDigest, sha256Bytes } from "@kindred/protocol";
 import type { CryptoSuite, KeyPair } from "@kindred/secagg";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
@@ -33,7 +33,7 @@ class World {
   readonly clock = new VirtualClock();
   readonly journal: JournalRecord[] = [];
   readonly outputs: TaskOutput[] = [];
-  readonly sent: { readonly to: string; readonly message: ServerMessage }[] = [];
+  readonly sent: { readonly to: string; readonly message: TaskMessage }[] = [];
   readonly errors: unknown[] = [];
   readonly connected = new Set<string>();
   readonly devices: Device[];
@@ -122,8 +122,17 @@ class World {
     return runtime;
   }
 
-  hear(device: Device, message: ServerMessage): ClientMessage | undefined {
-    return this.step(device, { type: "message", message });
+  hear(device: Device, message: TaskMessage): ClientMessage | undefined {
+    if (message.type !== "selected") return this.step(device, { type: "message", message });
+    const bodies = this.outputs.flatMap((output) => (output.type === "ledger" ? [output.body] : []));
+    const tree = new LedgerTree(key);
+    let tail: LedgerEntry | undefined;
+    for (const body of bodies) {
+      tail = appendEntry({ tail, body, time: new Date(0).toISOString(), signer: key });
+      tree.append(tail);
+    }
+    const ledger = tree.evidence({ task: plan.task, round: message.round, remembered: 0 });
+    return this.step(device, { type: "message", message: { ...message, ledger } });
   }
 
   step(device: Device, event: Parameters<typeof stepParticipant>[1]): ClientMessage | undefined {
@@ -138,6 +147,7 @@ class World {
         suite,
         random: (length) => sha256Bytes(`${device.name} ${this.#draws++}`).slice(0, length),
         ledger: [],
+        ledgerHead: undefined,
       },
     });
     device.state = state;

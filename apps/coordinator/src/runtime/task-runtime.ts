@@ -9,10 +9,11 @@ import {
   startTask,
   type TaskConfig,
   type TaskEvent,
+  type TaskMessage,
   type TaskOutput,
   type TaskState,
 } from "@kindred/engine";
-import { KindredError, type Rejection, type ServerMessage } from "@kindred/protocol";
+import { KindredError, type Rejection } from "@kindred/protocol";
 import { type CryptoSuite, wipeRecovery } from "@kindred/secagg";
 import type { RecoveryPool } from "@kindred/secagg/node";
 import type { CoordinatorKey } from "../store/coordinator-key.ts";
@@ -32,7 +33,7 @@ const LONGEST_RETRY_MS = 60_000;
 
 /** How messages reach devices. A device without a connection gets the message when it comes back. */
 export interface Outbox {
-  send(device: string, message: ServerMessage): void;
+  send(device: string, message: TaskMessage): void;
   connected(device: string): boolean;
 }
 
@@ -166,7 +167,7 @@ export class TaskRuntime {
   }
 
   /** What a device that connects has to answer now, if anything. */
-  resume(device: string): ServerMessage | undefined {
+  resume(device: string): TaskMessage | undefined {
     const { config, clock } = this.#options;
     return this.#serving ? resumeMessage(this.#state, device, { config, now: clock.now() }) : undefined;
   }

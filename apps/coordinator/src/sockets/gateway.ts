@@ -3,6 +3,7 @@
  * acknowledged (PROTOCOL.md, "Transport").
  */
 import type { Server as HttpServer } from "node:http";
+import type { TaskMessage } from "@kindred/engine";
 import {
   bytesToHex,
   type ClientMessage,
@@ -11,6 +12,7 @@ import {
   FrameAssembler,
   helloSigningBytes,
   hexToBytes,
+  type LedgerEvidence,
   MAX_CHUNK_BYTES,
   type Plan,
   PROTOCOL_VERSION,
@@ -48,6 +50,8 @@ interface GatewayOptions {
   readonly suite: CryptoSuite;
   readonly random: (length: number) => Uint8Array;
   readonly corsOrigins: readonly string[];
+  /** What the ledger proves to a device that is selected. */
+  readonly evidence: (selection: { task: string; round: number; remembered: number }) => LedgerEvidence;
   /** A device proved its key. */
   readonly seen: (device: string, task: string) => void;
   /** Bytes of chunks, by task. */
@@ -64,6 +68,8 @@ interface Connection {
   assembler: FrameAssembler;
   /** Bytes that a frame of this connection may have. */
   largestFrame: number;
+  /** Of the tree head that the device says it remembers. */
+  ledgerSize: number;
   /** Set once the device has proved its key. */
   session: { readonly task: string; readonly device: string } | undefined;
   framesSent: number;
@@ -96,7 +102,7 @@ export class Gateway {
       connected: (device) => this.#connections.has(`${task}/${device}`),
       send: (device, message) => {
         const connection = this.#connections.get(`${task}/${device}`);
-        if (connection !== undefined) this.#send(connection, message);
+        if (connection !== undefined) this.#tell(connection, message);
       },
     };
   }
@@ -119,6 +125,7 @@ export class Gateway {
       nonce: this.#options.random(32),
       assembler: new FrameAssembler({ maxFrameBytes: HELLO_BYTES }),
       largestFrame: HELLO_BYTES,
+      ledgerSize: 0,
       session: undefined,
       framesSent: 0,
       cancelHelloTimer: this.#options.clock.setTimer(HELLO_MS, () => socket.disconnect(true)),
@@ -220,6 +227,7 @@ export class Gateway {
     const { runtime } = served;
     switch (message.type) {
       case "check-in":
+        connection.ledgerSize = message.ledgerSize;
         return runtime.submit({ type: "check-in", device });
       case "ready":
         return runtime.submit({ type: "ready", device, round: message.round });
@@ -269,6 +277,7 @@ export class Gateway {
     this.#connections.set(key, connection);
     if (older !== undefined && older !== connection) older.socket.disconnect(true);
     connection.session = { task: message.task, device };
+    connection.ledgerSize = message.ledgerSize;
     connection.largestFrame = largestFrame(plan);
     connection.assembler = new FrameAssembler({ maxFrameBytes: connection.largestFrame });
     this.#options.seen(device, message.task);
@@ -279,8 +288,18 @@ export class Gateway {
       modelHash: hexToBytes(runtime.state.modelHash),
     });
     const pending = runtime.resume(device);
-    if (pending !== undefined) this.#send(connection, pending);
+    if (pending !== undefined) this.#tell(connection, pending);
     return "welcomed";
+  }
+
+  /** Says what the round machine has to say; a selection goes with what the ledger proves to this device. */
+  #tell(connection: Connection, message: TaskMessage): void {
+    const { session, ledgerSize: remembered } = connection;
+    if (message.type !== "selected") this.#send(connection, message);
+    else if (session !== undefined) {
+      const ledger = this.#options.evidence({ task: session.task, round: message.round, remembered });
+      this.#send(connection, { ...message, ledger });
+    }
   }
 
   #send(connection: Connection, message: ServerMessage): void {

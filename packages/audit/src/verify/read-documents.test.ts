@@ -36,6 +36,19 @@ describe("parseHeads", () => {
     expect(parseHeads(formatHead(head) + formatHead({ ...head, size: 9 }))).toHaveLength(2);
   });
 
+  it("reads what devices export", () => {
+    const signed = { ...head, coordinatorKey: "cd".repeat(32), signature: "ef".repeat(64) };
+    const line = (changes: object) =>
+      JSON.stringify({ schema: "kindred.ledger-head/1", ...signed, ...changes });
+    expect(parseHeads(`${line({})}\n${formatHead(head)}`)).toEqual([signed, head]);
+    expect(refusal(() => parseHeads(line({ signature: undefined })))).toBe(
+      "head, line 1, signature must be 128 hexadecimal digits",
+    );
+    expect(refusal(() => parseHeads(line({ coordinatorKey: "x" })))).toBe(
+      "head, line 1, coordinatorKey must be 64 hexadecimal digits",
+    );
+  });
+
   it.each([
     ["", "head must hold at least one tree head"],
     ["{", "head, line 1 must be one JSON object"],

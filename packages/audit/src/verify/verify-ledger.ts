@@ -8,9 +8,10 @@ import {
   type LedgerEntry,
   type LedgerHead,
   ledgerHead,
+  type SignedLedgerHead,
   verifyLedgerChain,
 } from "@kindred/privacy";
-import { bytesToHex, hexToBytes } from "@kindred/protocol";
+import { bytesToHex, hexToBytes, KindredError, ledgerHeadSigningBytes } from "@kindred/protocol";
 import { checkModelFiles, type ModelFile } from "./model-files.ts";
 import type { AuditRule, AuditViolation } from "./rules.ts";
 import type { TaskAccount } from "./task-account.ts";
@@ -27,8 +28,8 @@ export interface LedgerAudit {
    * is taken: the ledger is then shown to be consistent, but not whose it is.
    */
   readonly key?: Uint8Array;
-  /** Tree heads seen earlier, by anybody. */
-  readonly heads?: readonly LedgerHead[];
+  /** Tree heads seen earlier, by anybody; those of devices are signed by the coordinator. */
+  readonly heads?: readonly (LedgerHead | SignedLedgerHead)[];
   /** Model files; every model of the ledger then has to be among them. */
   readonly models?: readonly ModelFile[];
 }
@@ -49,7 +50,11 @@ export interface LedgerVerdict {
   readonly tasks: readonly TaskAccount[];
 }
 
-/** @param entries As parsed from JSON, oldest first; nothing about their shape is assumed. */
+/**
+ * @param entries As parsed from JSON, oldest first; nothing about their shape is assumed.
+ * @throws KindredError `option-invalid` for a signed tree head whose signature does not verify: it says nothing about
+ *   the coordinator
+ */
 export function verifyLedger(entries: readonly unknown[], options: LedgerAudit): LedgerVerdict {
   const sound = entries.map((entry) => (isLedgerEntry(entry) ? entry : undefined));
   const publicKey = options.key ?? keyOfFirstPlan(sound);
@@ -60,7 +65,7 @@ export function verifyLedger(entries: readonly unknown[], options: LedgerAudit):
   const violations: AuditViolation[] = [...chain];
   const key = publicKey === undefined ? null : bytesToHex(publicKey);
   const tasks = auditTasks(sound, { key: key ?? "", violations });
-  violations.push(...checkHeads(sound, options.heads ?? []));
+  violations.push(...checkHeads(sound, { heads: options.heads ?? [], key, verify: options.verify }));
   if (options.models !== undefined)
     for (const task of tasks) violations.push(...checkModelFiles(task, options.models));
   const present = sound.filter((entry) => entry !== undefined);
@@ -108,28 +113,62 @@ function auditTasks(
 
 function checkHeads(
   entries: readonly (LedgerEntry | undefined)[],
-  heads: readonly LedgerHead[],
+  {
+    heads,
+    key,
+    verify,
+  }: Pick<LedgerAudit, "verify"> & {
+    readonly heads: readonly (LedgerHead | SignedLedgerHead)[];
+    readonly key: string | null;
+  },
 ): AuditViolation[] {
-  return heads.flatMap(({ size, root }): AuditViolation[] => {
+  return heads.flatMap((head, position): AuditViolation[] => {
+    const { size, root } = head;
+    const isSigned = "signature" in head;
+    const seen = isSigned ? "seen earlier and signed by the coordinator" : "seen earlier";
+    if (isSigned) checkSigned(head, { position, verify });
+    if (isSigned && key !== null && head.coordinatorKey !== key)
+      return [
+        {
+          entry: 0,
+          rule: "forked",
+          found: `a ledger signed by ${key}`,
+          expected: `${head.coordinatorKey}, which signed a tree head seen earlier`,
+        },
+      ];
     if (size > entries.length)
       return [
         {
           entry: entries.length,
           rule: "truncated",
           found: `a ledger of ${entries.length} entries`,
-          expected: `at least ${size}, the size of a tree head seen earlier`,
+          expected: `at least ${size}, the size of a tree head ${seen}`,
         },
       ];
     const prefix = entries.slice(0, size).filter((entry) => entry !== undefined);
-    const head = ledgerHead(prefix);
-    if (prefix.length === size && head.root === root) return [];
+    const now = ledgerHead(prefix);
+    if (prefix.length === size && now.root === root) return [];
     return [
       {
         entry: Math.max(0, size - 1),
         rule: "forked",
-        found: `the tree head ${head.root} over the first ${size} entries`,
-        expected: `${root}, as seen earlier`,
+        found: `the tree head ${now.root} over the first ${size} entries`,
+        expected: `${root}, as ${seen}`,
       },
     ];
   });
+}
+
+function checkSigned(
+  { size, root, coordinatorKey, signature }: SignedLedgerHead,
+  { position, verify }: Pick<LedgerAudit, "verify"> & { readonly position: number },
+): void {
+  const signed = ledgerHeadSigningBytes({ size, root: hexToBytes(root) });
+  if (!verify(hexToBytes(signature), signed, hexToBytes(coordinatorKey)))
+    throw new KindredError({
+      code: "option-invalid",
+      field: `head ${position + 1}, signature`,
+      rule: "must be by the coordinator's key that it names",
+      fix: "leave this head out, or have it exported again: without a signature it proves nothing",
+    });
 }
