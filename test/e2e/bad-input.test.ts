@@ -170,7 +170,7 @@ describe("what is no message", () => {
     ])
       expect(answer).toMatchObject({
         ...refusal("protocol-version"),
-        rule: expect.stringContaining(`${PROTOCOL_VERSION}`),
+        rule: expect.stringContaining(`must be ${PROTOCOL_VERSION},`),
       });
   });
 

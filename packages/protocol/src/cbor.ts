@@ -8,10 +8,10 @@
 import { type DecodeOptions, decode, encode, rfc8949EncodeOptions, Tokenizer, Type } from "cborg";
 import { equalBytes } from "./canonical.ts";
 
-/** Arrays and maps may be nested this deep; the deepest message needs 4. */
+/** Arrays and maps may be nested this deep; the deepest message needs 2. */
 const MAX_DEPTH = 8;
-/** Data items in one document; a roster of 100,000 entries has 1.3 million. */
-const MAX_ITEMS = 2_000_000;
+/** Data items in one document; the longest list, of the proofs or statements of neighbours, has 100,000. */
+const MAX_ITEMS = 200_000;
 
 const OPTIONS: DecodeOptions = {
   strict: true,

@@ -12,6 +12,7 @@ import {
   PROTOCOL_VERSION,
   type ServerMessage,
   serverMessageSchema,
+  wireForm,
 } from "./messages.ts";
 import { rejectionFromZod } from "./validation.ts";
 
@@ -24,9 +25,12 @@ export const CHUNK_BYTES = 128 * 1024;
 /** Largest transport message that a peer has to accept. */
 export const MAX_CHUNK_BYTES = CHUNK_BYTES + CHUNK_HEADER_BYTES;
 
-/** Encodes a message as a frame. */
+/**
+ * Encodes a message as a frame.
+ * @throws RangeError if the boxes, shares or advertisements of a list differ in length
+ */
 export function encodeFrame(message: ClientMessage | ServerMessage): Uint8Array {
-  const body = encodeCbor(message);
+  const body = encodeCbor(wireForm(message));
   const frame = new Uint8Array(body.length + 2);
   frame[0] = FRAME_MAGIC;
   frame[1] = PROTOCOL_VERSION;

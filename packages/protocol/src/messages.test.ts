@@ -1,31 +1,85 @@
 import { describe, expect, it } from "vitest";
-import { bytesFrom } from "../test/samples.ts";
+import { bytesFrom, clientSamples, sampleAdvertisement, serverSamples } from "../test/samples.ts";
 import { decodeServerFrame, encodeFrame } from "./codec.ts";
 import { describeRejection, ERROR_CODES, ERROR_TABLE, KindredError, rejected } from "./errors.ts";
-import { clientMessageSchema, rejectionMessage, serverMessageSchema } from "./messages.ts";
+import { writeIndices } from "./member-records.ts";
+import { clientMessageSchema, rejectionMessage, serverMessageSchema, wireForm } from "./messages.ts";
 
-describe("messages with one entry per member", () => {
+/** The wire form of a sample. */
+function wireOf(type: string): Record<string, unknown> {
+  const sample = [...clientSamples, ...serverSamples].find((message) => message.type === type)!;
+  return { ...wireForm(sample) };
+}
+
+/** The issues of a message with some columns replaced, as `field rule`. */
+function issuesOf(type: string, changes: Record<string, unknown>): string[] {
+  const schema = clientSamples.some((message) => message.type === type)
+    ? clientMessageSchema
+    : serverMessageSchema;
+  const parsed = schema.safeParse({ ...wireOf(type), ...changes });
+  return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+}
+
+describe("lists with one entry per member travel as columns", () => {
   it.each([
-    ["shares", clientMessageSchema, { shares: [1, 1].map((peer) => ({ peer, box: bytesFrom(0, 9) })) }],
-    [
-      "reveal",
-      clientMessageSchema,
-      { shares: ["self-mask", "mask-key"].map((kind) => ({ owner: 3, kind, share: bytesFrom(0, 9) })) },
-    ],
-    [
-      "inbox",
-      serverMessageSchema,
-      { shares: [0, 0].map((peer) => ({ peer, box: bytesFrom(0, 9) })), sharing: bytesFrom(1, 1) },
-    ],
-  ] as const)("%s refuses a second one", (type, schema, content) => {
-    expect(schema.safeParse({ type, round: 1, ...content }).success).toBe(false);
-    const once = Object.fromEntries(
-      Object.entries(content).map(([key, value]) => [
-        key,
-        value instanceof Uint8Array ? value : value.slice(0, 1),
-      ]),
-    );
-    expect(schema.safeParse({ type, round: 1, ...once }).success).toBe(true);
+    ["shares", "peers", "boxes"],
+    ["inbox", "peers", "boxes"],
+    ["reveal", "owners", "shares"],
+  ] as const)("%s", (type, members, records) => {
+    const kinds = (count: number) => (type === "reveal" ? { kinds: new Uint8Array(count) } : {});
+    const change = (indices: readonly number[], bytes: number) =>
+      issuesOf(type, {
+        [members]: writeIndices(indices),
+        [records]: new Uint8Array(bytes),
+        ...kinds(indices.length),
+      });
+    expect(change([], 0)).toEqual([]);
+    expect(change([0xfffff], 1)).toEqual([]);
+    expect(change([1, 0], 64)).toEqual([]);
+    expect(change([3, 3], 64)).toEqual([`${members} must name each member at most once`]);
+    expect(change([0x100000], 32)).toEqual([`${members} must name members from 0 to 1048575`]);
+    for (const bytes of [0, 63, 65, 2 * 1024 + 2])
+      expect(change([1, 2], bytes)).toEqual([
+        expect.stringMatching(`^${records} must be 1 to \\d+ bytes for each of 2 entries`),
+      ]);
+    expect(change([], 1)).toHaveLength(1);
+    for (const bytes of [bytesFrom(0, 3), "00", [1]])
+      expect(issuesOf(type, { [members]: bytes, [records]: new Uint8Array(0), ...kinds(0) })).toEqual([
+        `${members} must be 4 bytes for each of at most 100000 entries`,
+      ]);
+  });
+
+  it("reveal names a kind for every owner", () => {
+    for (const kinds of [Uint8Array.of(0), Uint8Array.of(0, 1, 0), Uint8Array.of(0, 2)])
+      expect(issuesOf("reveal", { kinds })).toEqual([
+        "kinds must be one byte for each owner, 0 for self-mask and 1 for mask-key",
+      ]);
+  });
+
+  it("roster and neighbourhood hold whole advertisements, and a proof of each", () => {
+    const whole = "must be 208 bytes for each of at most 100000 entries";
+    for (const length of [1, 207, 209]) {
+      expect(issuesOf("roster", { entries: new Uint8Array(length) })).toEqual([`entries ${whole}`]);
+      expect(issuesOf("neighbourhood", { advertisements: new Uint8Array(length) })).toEqual([
+        `advertisements ${whole}`,
+      ]);
+    }
+    for (const proofs of [[], [bytesFrom(0, 32), bytesFrom(0, 32)]])
+      expect(issuesOf("neighbourhood", { proofs })).toEqual([
+        "proofs must be one for each of 1 advertisements",
+      ]);
+  });
+
+  it("cannot be written where entries differ in length", () => {
+    const shares = [
+      { peer: 0, box: new Uint8Array(2) },
+      { peer: 1, box: new Uint8Array(3) },
+    ];
+    expect(() => encodeFrame({ type: "shares", round: 1, shares })).toThrow("record 1 must have 2 bytes");
+    const short = { ...sampleAdvertisement(0), signature: new Uint8Array(63) };
+    expect(() =>
+      encodeFrame({ type: "roster", round: 1, entries: [short], signature: bytesFrom(0, 64) }),
+    ).toThrow("an advertisement must have 208 bytes");
   });
 });
 

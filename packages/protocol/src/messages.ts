@@ -7,8 +7,18 @@
  */
 import { z } from "zod";
 import { ERROR_CODES, type Rejection } from "./errors.ts";
+import {
+  ADVERTISEMENT_BYTES,
+  INDEX_BYTES,
+  readAdvertisements,
+  readIndices,
+  readRecords,
+  writeIndices,
+  writeRecords,
+} from "./member-records.ts";
 import { MAX_VECTOR_BYTES } from "./packing.ts";
 import { taskIdSchema } from "./plan-sections.ts";
+import { advertisementBytes } from "./signing.ts";
 import { clampText, MAX_TEXT } from "./validation.ts";
 
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
@@ -25,7 +35,8 @@ const boundedBytes = (maximum: number) =>
   );
 
 const round = z.number().int().min(1).max(0xffffffff);
-const index = z.number().int().min(0).max(0xfffff);
+const MAX_INDEX = 0xfffff;
+const index = z.number().int().min(0).max(MAX_INDEX);
 const hash = byteString(32);
 const signature = byteString(64);
 const publicKey = byteString(32);
@@ -45,47 +56,83 @@ export const advertisementSchema = z.strictObject({
 });
 export type Advertisement = z.infer<typeof advertisementSchema>;
 
-const sealedShareSchema = z.strictObject({
+export interface SealedShare {
   /** Index of the other party: addressee on the way up, sender on the way down. */
-  peer: index,
-  box: boundedBytes(1024),
-});
-export type SealedShare = z.infer<typeof sealedShareSchema>;
+  readonly peer: number;
+  /** 1 to 1024 bytes, as many in every box of a message. */
+  readonly box: Uint8Array;
+}
+const MAX_BOX_BYTES = 1024;
 
-const revealedShareSchema = z.strictObject({
+/** What a revealed share is of: `self-mask` of b_owner (owner ∈ U3), `mask-key` of s_owner (owner ∈ U2∖U3). */
+export const SHARE_KINDS = ["self-mask", "mask-key"] as const;
+
+export interface RevealedShare {
   /** Index of the member whose secret this is a share of. */
-  owner: index,
-  /** `self-mask`: share of b_owner (owner ∈ U3); `mask-key`: share of s_owner (owner ∈ U2∖U3). */
-  kind: z.enum(["self-mask", "mask-key"]),
-  share: boundedBytes(256),
-});
-export type RevealedShare = z.infer<typeof revealedShareSchema>;
+  readonly owner: number;
+  readonly kind: (typeof SHARE_KINDS)[number];
+  /** 1 to 256 bytes, as many in every share of a message. */
+  readonly share: Uint8Array;
+}
+const MAX_SHARE_BYTES = 256;
 
 const MAX_MEMBERS = 100_000;
 /** A Merkle proof over MAX_MEMBERS leaves has at most 17 hashes. */
 const merkleProof = boundedBytes(17 * 32);
 const memberSet = boundedBytes(Math.ceil(MAX_MEMBERS / 8));
 
-const provedAdvertisementSchema = z.strictObject({
-  advertisement: advertisementSchema,
+export interface ProvedAdvertisement {
+  readonly advertisement: Advertisement;
   /** Inclusion under the directory's root, at the member's index. */
-  proof: merkleProof,
-});
-export type ProvedAdvertisement = z.infer<typeof provedAdvertisementSchema>;
-
-/** At most one entry per member, so that nothing of one member is counted twice. */
-function onePerMember<S extends z.ZodType>(entry: S, memberOf: (value: z.output<S>) => number) {
-  return z
-    .array(entry)
-    .max(MAX_MEMBERS)
-    .refine((entries) => new Set(entries.map(memberOf)).size === entries.length, {
-      message: "must name each member at most once",
-    });
+  readonly proof: Uint8Array;
 }
 
-const sealedShares = onePerMember(sealedShareSchema, (share) => share.peer);
-/** Of one member either secret is revealed, never both. */
-const revealedShares = onePerMember(revealedShareSchema, (share) => share.owner);
+/** A column of records of `width` bytes (`member-records.ts`). */
+const column = (width: number) =>
+  z.custom<Uint8Array>(
+    (value) =>
+      value instanceof Uint8Array && value.length % width === 0 && value.length <= width * MAX_MEMBERS,
+    { message: `must be ${width} bytes for each of at most ${MAX_MEMBERS} entries` },
+  );
+
+/** A column of the indices of different members, so that nothing of one member is counted twice. */
+const members = column(INDEX_BYTES).transform((bytes, context) => {
+  const indices = readIndices(bytes);
+  if (indices.some((member) => member > MAX_INDEX))
+    context.addIssue({ code: "custom", message: `must name members from 0 to ${MAX_INDEX}` });
+  else if (new Set(indices).size !== indices.length)
+    context.addIssue({ code: "custom", message: "must name each member at most once" });
+  return indices;
+});
+
+/** A column of records of a width that its length and the number of entries give. */
+const records = z.instanceof(Uint8Array, { message: "must be bytes" });
+
+/** The records of a column beside a column of members; an issue is put on `field`. */
+function recordsOf(
+  bytes: Uint8Array,
+  { count, field, maximum }: { count: number; field: string; maximum: number },
+  context: z.RefinementCtx,
+): Uint8Array[] {
+  const width = count === 0 ? 0 : bytes.length / count;
+  const fits = count === 0 ? bytes.length === 0 : Number.isInteger(width) && width >= 1 && width <= maximum;
+  if (fits) return readRecords(bytes, count);
+  context.addIssue({
+    code: "custom",
+    path: [field],
+    message: `must be 1 to ${maximum} bytes for each of ${count} entries, equally many for all`,
+  });
+  return [];
+}
+
+/** The boxes of `shares` and `inbox`, as lists. */
+function sealedShares(
+  { peers, boxes }: { peers: number[]; boxes: Uint8Array },
+  context: z.RefinementCtx,
+): SealedShare[] {
+  const found = recordsOf(boxes, { count: peers.length, field: "boxes", maximum: MAX_BOX_BYTES }, context);
+  return found.map((box, i) => ({ peer: peers[i]!, box }));
+}
 
 /** Proofs over a ledger of up to 2^53 entries; empty where there is nothing to prove. */
 const ledgerProof = z.custom<Uint8Array>(
@@ -130,7 +177,13 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
   /** The update is computed; says nothing about it. */
   z.strictObject({ type: z.literal("ready"), round }),
   z.strictObject({ type: z.literal("advertise"), round, advertisement: advertisementSchema }),
-  z.strictObject({ type: z.literal("shares"), round, shares: sealedShares }),
+  z
+    .strictObject({ type: z.literal("shares"), round, peers: members, boxes: records })
+    .transform(({ type, round, ...columns }, context) => ({
+      type,
+      round,
+      shares: sealedShares(columns, context),
+    })),
   /** Entries modulo 2^b, bit-packed (codec `packBits`). */
   z.strictObject({
     type: z.literal("masked-input"),
@@ -140,7 +193,30 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
     signature,
   }),
   z.strictObject({ type: z.literal("consistency"), round, signature }),
-  z.strictObject({ type: z.literal("reveal"), round, shares: revealedShares }),
+  /** Of one member either secret is revealed, never both. */
+  z
+    .strictObject({ type: z.literal("reveal"), round, owners: members, kinds: records, shares: records })
+    .transform(({ type, round, owners, kinds, shares }, context) => {
+      const count = owners.length;
+      if (kinds.length !== count || kinds.some((kind) => SHARE_KINDS[kind] === undefined))
+        context.addIssue({
+          code: "custom",
+          path: ["kinds"],
+          message: "must be one byte for each owner, 0 for self-mask and 1 for mask-key",
+        });
+      const found = recordsOf(shares, { count, field: "shares", maximum: MAX_SHARE_BYTES }, context);
+      return {
+        type,
+        round,
+        shares: found.map(
+          (share, i): RevealedShare => ({
+            owner: owners[i]!,
+            kind: SHARE_KINDS[kinds[i]!]!,
+            share,
+          }),
+        ),
+      };
+    }),
   z.strictObject({ type: z.literal("leave"), round, code: z.enum(ERROR_CODES) }),
 ]);
 export type ClientMessage = z.infer<typeof clientMessageSchema>;
@@ -182,32 +258,51 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("roster"),
     round,
     /** Sorted by device key, strictly increasing; the position is the member's index. */
-    entries: z.array(advertisementSchema).max(MAX_MEMBERS),
+    entries: column(ADVERTISEMENT_BYTES).transform((bytes): Advertisement[] => readAdvertisements(bytes)),
     /** The coordinator's Ed25519 over `rosterSigningBytes`. */
     signature,
   }),
-  z.strictObject({
-    type: z.literal("neighbourhood"),
-    round,
-    /** The 32-byte device keys of U1 one after another, strictly increasing; the position is the member's index. */
-    devices: boundedBytes(32 * MAX_MEMBERS),
-    /** Root of the Merkle tree over `advertisementBytes` of U1, in the order of `devices`. */
-    root: hash,
-    /** Inclusion of the addressee's own advertisement. */
-    proof: merkleProof,
-    /** Those of the addressee's neighbours, in increasing order of their indices. */
-    neighbours: z.array(provedAdvertisementSchema).max(MAX_MEMBERS),
-    /** The coordinator's Ed25519 over `rosterSigningBytes`. */
-    signature,
-  }),
-  z.strictObject({
-    type: z.literal("inbox"),
-    round,
-    /** U2. */
-    sharing: memberSet,
-    /** The shares that the addressee's neighbours in U2 sealed for it. */
-    shares: sealedShares,
-  }),
+  z
+    .strictObject({
+      type: z.literal("neighbourhood"),
+      round,
+      /** The 32-byte device keys of U1 one after another, strictly increasing; the position is the member's index. */
+      devices: boundedBytes(32 * MAX_MEMBERS),
+      /** Root of the Merkle tree over `advertisementBytes` of U1, in the order of `devices`. */
+      root: hash,
+      /** Inclusion of the addressee's own advertisement. */
+      proof: merkleProof,
+      /** Those of the addressee's neighbours, in increasing order of their indices. */
+      advertisements: column(ADVERTISEMENT_BYTES),
+      /** Inclusion of each of them. */
+      proofs: z.array(merkleProof).max(MAX_MEMBERS),
+      /** The coordinator's Ed25519 over `rosterSigningBytes`. */
+      signature,
+    })
+    .transform(({ advertisements, proofs, ...rest }, context) => {
+      const entries = readAdvertisements(advertisements);
+      if (entries.length !== proofs.length)
+        context.addIssue({
+          code: "custom",
+          path: ["proofs"],
+          message: `must be one for each of ${entries.length} advertisements`,
+        });
+      return {
+        ...rest,
+        neighbours: entries.map(
+          (advertisement, i): ProvedAdvertisement => ({ advertisement, proof: proofs[i]! }),
+        ),
+      };
+    }),
+  /** `sharing` is U2; the boxes are those that the addressee's neighbours in U2 sealed for it. */
+  z
+    .strictObject({ type: z.literal("inbox"), round, sharing: memberSet, peers: members, boxes: records })
+    .transform(({ type, round, sharing, ...columns }, context) => ({
+      type,
+      round,
+      sharing,
+      shares: sealedShares(columns, context),
+    })),
   z.strictObject({
     type: z.literal("survivors"),
     round,
@@ -232,3 +327,42 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("ok") }),
 ]);
 export type ServerMessage = z.infer<typeof serverMessageSchema>;
+
+/** A message as its frame holds it: lists with one entry per member become columns. @throws RangeError, see `writeRecords` */
+export function wireForm(message: ClientMessage | ServerMessage): object {
+  switch (message.type) {
+    case "shares":
+    case "inbox": {
+      const { shares, ...rest } = message;
+      const peers = writeIndices(shares.map(({ peer }) => peer));
+      return { ...rest, peers, boxes: writeRecords(shares.map(({ box }) => box)) };
+    }
+    case "reveal": {
+      const { shares, ...rest } = message;
+      return {
+        ...rest,
+        owners: writeIndices(shares.map(({ owner }) => owner)),
+        kinds: Uint8Array.from(shares, ({ kind }) => SHARE_KINDS.indexOf(kind)),
+        shares: writeRecords(shares.map(({ share }) => share)),
+      };
+    }
+    case "roster":
+      return { ...message, entries: writeAdvertisements(message.entries) };
+    case "neighbourhood": {
+      const { neighbours, ...rest } = message;
+      return {
+        ...rest,
+        advertisements: writeAdvertisements(neighbours.map(({ advertisement }) => advertisement)),
+        proofs: neighbours.map(({ proof }) => proof),
+      };
+    }
+    default:
+      return message;
+  }
+}
+
+function writeAdvertisements(advertisements: readonly Advertisement[]): Uint8Array {
+  const written = writeRecords(advertisements.map(advertisementBytes));
+  if (written.length === ADVERTISEMENT_BYTES * advertisements.length) return written;
+  throw new RangeError(`an advertisement must have ${ADVERTISEMENT_BYTES} bytes`);
+}

@@ -56,14 +56,14 @@ function lastWord(bytes: Uint8Array, position: number): number {
 }
 
 /**
- * Inverse of `packBits`. Refuses a wrong length and padding bits that are not zero, so that a vector has
- * exactly one encoding.
+ * Whether bytes are what `packBits` gives for some vector: the length is right and padding bits are zero, so that a
+ * vector has exactly one encoding. Every entry of `bits` bits is within the modulus.
  * @throws RangeError when `bits` is out of range
  */
-export function unpackBits(
+export function checkPacked(
   packed: Uint8Array,
   { bits, length }: { bits: number; length: number },
-): Result<Uint32Array> {
+): Result<Uint8Array> {
   requireBits(bits);
   const expected = packedLength(length, bits);
   if (packed.length !== expected)
@@ -77,6 +77,14 @@ export function unpackBits(
       rule: "must end in zero bits",
       fix: "encode the vector with packBits",
     });
+  return accepted(packed);
+}
+
+/** Inverse of `packBits`; refuses what `checkPacked` refuses. @throws RangeError when `bits` is out of range */
+export function unpackBits(packed: Uint8Array, shape: { bits: number; length: number }): Result<Uint32Array> {
+  const checked = checkPacked(packed, shape);
+  if (!checked.ok) return checked;
+  const { bits, length } = shape;
   const out = new Uint32Array(length);
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
   const mask = 0xffffffff >>> (32 - bits);

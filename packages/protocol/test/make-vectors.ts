@@ -90,7 +90,7 @@ function frames() {
     invalid: [
       bad("empty", "", "frame-malformed"),
       bad("header only", "4b03", "frame-malformed"),
-      bad("wrong magic", `4a01${checkIn}`, "frame-malformed"),
+      bad("wrong magic", `4a03${checkIn}`, "frame-malformed"),
       bad("older version", `4b02${checkIn}`, "protocol-version"),
       bad("newer version", `4b04${checkIn}`, "protocol-version"),
       bad("truncated body", frameAround(checkIn.slice(0, -2)), "frame-malformed"),
@@ -147,14 +147,53 @@ function frames() {
           encoded({
             type: "reveal",
             round: 1,
-            shares: [
-              { owner: 4, kind: "self-mask", share: bytesFrom(0, 36) },
-              { owner: 4, kind: "mask-key", share: bytesFrom(0, 36) },
-            ],
+            owners: Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 4),
+            kinds: Uint8Array.of(0, 1),
+            shares: bytesFrom(0, 72),
           }),
         ),
         "message-invalid",
       ),
+      bad(
+        "a kind that there is not",
+        frameAround(
+          encoded({
+            type: "reveal",
+            round: 1,
+            owners: Uint8Array.of(0, 0, 0, 4),
+            kinds: Uint8Array.of(2),
+            shares: bytesFrom(0, 36),
+          }),
+        ),
+        "message-invalid",
+      ),
+      bad(
+        "boxes that are not a whole number of bytes each",
+        frameAround(
+          encoded({
+            type: "shares",
+            round: 1,
+            peers: Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 2),
+            boxes: bytesFrom(0, 177),
+          }),
+        ),
+        "message-invalid",
+      ),
+      bad(
+        "a member beyond the largest index",
+        frameAround(
+          encoded({ type: "shares", round: 1, peers: Uint8Array.of(0, 16, 0, 0), boxes: bytesFrom(0, 88) }),
+        ),
+        "message-invalid",
+      ),
+      {
+        name: "a roster that ends within an advertisement",
+        from: "server",
+        frame: frameAround(
+          encoded({ type: "roster", round: 1, entries: bytesFrom(0, 415), signature: bytesFrom(6, 64) }),
+        ),
+        code: "message-invalid",
+      },
       {
         name: "survivors that are no set",
         from: "server",
@@ -211,7 +250,8 @@ function frames() {
             devices: bytesFrom(0, 96),
             root: bytesFrom(1, 32),
             proof: bytesFrom(2, 64),
-            neighbours: [{ advertisement: sampleAdvertisement(16) }],
+            advertisements: advertisementBytes(sampleAdvertisement(16)),
+            proofs: [],
             signature: bytesFrom(6, 64),
           }),
         ),
@@ -245,7 +285,7 @@ function chunks() {
     invalid: [
       bad("empty", new Uint8Array(0), "frame-malformed"),
       bad("header without payload", header("4303000000000000000000000001"), "frame-malformed"),
-      bad("wrong magic", header("4402000000000000000000000001aa"), "frame-malformed"),
+      bad("wrong magic", header("4403000000000000000000000001aa"), "frame-malformed"),
       bad("newer version", header("4304000000000000000000000001aa"), "protocol-version"),
       bad("starts in the middle", header("4303000000000000000100000002aa"), "frame-malformed"),
       bad("payload beyond the frame", header("4303000000000000000000000001aabb"), "frame-malformed"),

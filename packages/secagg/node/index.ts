@@ -1,3 +1,4 @@
 export { nodeMaskStream } from "./masks.ts";
+export { PackedSum } from "./packed-sum.ts";
 export { type Recovered, RecoveryPool, type RecoveryPoolOptions } from "./recovery-pool.ts";
 export { nodeSuite } from "./suite.ts";

@@ -165,10 +165,8 @@ describe.each(GRAPHS)("hostile clients, $graph graph", ({ graph, n, rates }) => 
       [box!, box!, ...rest.slice(1)],
       // The member itself, nobody, and in the regular graph members that are no neighbours.
       ...[...outside, -1, 0.5, Number.NaN, 2 ** 32].map((peer) => [{ ...box!, peer }, ...rest]),
-      [{ ...box!, box: new Uint8Array(0) }, ...rest],
-      [{ ...box!, box: box!.box.slice(1) }, ...rest],
-      [{ ...box!, box: new Uint8Array(89) }, ...rest],
-      [{ ...box!, box: new Uint8Array(100_000) }, ...rest],
+      // Boxes of one message have one length: there is no other way to write them.
+      ...[0, 87, 89, 1024].map((length) => shares.map((sent) => ({ ...sent, box: new Uint8Array(length) }))),
     ];
     const bad = wrong.map((changed): ClientMessage => ({ type: "shares", round: 1, shares: [...changed] }));
     turnsAway("shares", { bad, code: "share-invalid", field: "shares" });
@@ -226,9 +224,8 @@ describe.each(GRAPHS)("hostile clients, $graph graph", ({ graph, n, rates }) => 
       [share!, ...shares],
       [share!, share!, ...rest.slice(1)],
       ...[...outside, -1, 0.5, Number.NaN, 2 ** 32].map((owner) => [{ ...share!, owner }, ...rest]),
-      ...[new Uint8Array(0), new Uint8Array(35), new Uint8Array(37), new Uint8Array(36).fill(0xff)].map(
-        (bytes) => [{ ...share!, share: bytes }, ...rest],
-      ),
+      ...[0, 35, 37, 256].map((length) => shares.map((sent) => ({ ...sent, share: new Uint8Array(length) }))),
+      [{ ...share!, share: new Uint8Array(36).fill(0xff) }, ...rest],
     ];
     const bad = wrong.map((changed): ClientMessage => ({ type: "reveal", round: 1, shares: [...changed] }));
     turnsAway("reveal", { bad, code: "share-invalid", field: "reveal.shares" });

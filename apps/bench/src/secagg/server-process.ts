@@ -3,15 +3,14 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import {
+  checkPacked,
   decodeClientFrame,
   encodeFrame,
   rosterSigningBytes,
   type ServerMessage,
   sha256Hex,
-  unpackBits,
 } from "@kindred/protocol";
 import {
-  addInto,
   recoveryTerms,
   type ServerEvent,
   type ServerOutput,
@@ -21,7 +20,7 @@ import {
   stepServer,
   wipeRecovery,
 } from "@kindred/secagg";
-import { nodeSuite, RecoveryPool } from "@kindred/secagg/node";
+import { nodeSuite, PackedSum, RecoveryPool } from "@kindred/secagg/node";
 import { COORDINATOR_SEED, roundBinding } from "./cohort.ts";
 import { measureFloor } from "./floor.ts";
 import type { SecaggOptions } from "./options.ts";
@@ -64,7 +63,7 @@ let state = startServer({
   ...binding,
   signRoster: (sid) => suite.sign(rosterSigningBytes(sid), coordinator.secretKey),
 });
-const sum = new Uint32Array(options.length);
+const sum = new PackedSum(options);
 const wireOf = new Map<number, Wire>();
 const clientOf = new Map<string, number>();
 const deviceOf = new Map<number, string>();
@@ -122,12 +121,12 @@ function receive(client: number, frame: Uint8Array, wire: Wire): void {
       step({ type: "departed", from: deviceOf.get(client)! });
       return;
     case "masked-input": {
-      const vector = unpackBits(message.vector, options);
+      const vector = checkPacked(message.vector, options);
       if (!vector.ok) throw new Error(vector.rejection.rule);
       const digest = createHash("sha256").update(message.vector).digest();
       const from = deviceOf.get(client)!;
       step({ type: "masked-input", from, signature: message.signature, digest });
-      addInto(sum, vector.value, options.bits);
+      sum.add(vector.value);
       return;
     }
     default:
@@ -179,7 +178,7 @@ async function recover({ job }: Extract<ServerOutput, { type: "unmask" }>): Prom
   const { threshold } = serverMembers(state)!;
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  const recovered = await pool.recover(job, sum);
+  const recovered = await pool.recover(job, sum.total());
   delay.disable();
   wipeRecovery(job);
   enter("recovery");
@@ -198,7 +197,7 @@ async function recover({ job }: Extract<ServerOutput, { type: "unmask" }>): Prom
     idleRssMb,
     peakRssMb,
     loopDelayMs: delay.percentile(99) / 1e6,
-    sumDigest: sha256Hex(new Uint8Array(sum.buffer)),
+    sumDigest: sha256Hex(new Uint8Array(recovered.value.sum.buffer)),
   };
   report({ type: "finished", figures });
   server.close();
@@ -223,7 +222,10 @@ async function startThreads(): Promise<void> {
   const nobody = new Uint32Array(0);
   const { bits, length } = options;
   const job = { sid: nothing, bits, length, threshold: 1, sPublic: nothing, seedCommitments: nothing };
-  await pool.recover({ ...job, survivors: nobody, dropped: [], holders: nobody, reveals: [] }, sum);
+  await pool.recover(
+    { ...job, survivors: nobody, dropped: [], holders: nobody, reveals: [] },
+    new Uint32Array(length),
+  );
 }
 
 await startThreads();

@@ -1,7 +1,7 @@
 /** The running sum of a round's masked inputs: memory of one vector, however many clients. */
 import { createHash } from "node:crypto";
-import { concatBytes, KindredError, type Result, unpackBits, utf8ToBytes } from "@kindred/protocol";
-import { addInto } from "@kindred/secagg";
+import { checkPacked, concatBytes, KindredError, type Result, utf8ToBytes } from "@kindred/protocol";
+import { PackedSum } from "@kindred/secagg/node";
 import type { BlobStore } from "../store/blobs.ts";
 
 /** Ends the header of a spooled vector. */
@@ -18,12 +18,12 @@ interface RunningSumOptions {
 /** One round's sum; every round has a new one. */
 export class RunningSum {
   readonly #options: RunningSumOptions;
-  /** Vectors received but not yet accepted, by name, so that an accepted one need not be read back. */
-  readonly #arrived = new Map<string, Uint32Array>();
+  /** Packed vectors received but not yet accepted, by name, so that an accepted one need not be read back. */
+  readonly #arrived = new Map<string, Uint8Array>();
   /** Vectors in the sum or on their way into it, by name: none is added twice. */
   readonly #added = new Map<string, Promise<void>>();
   /** Allocated with the first vector. */
-  #sum: Uint32Array | undefined;
+  #sum: PackedSum | undefined;
 
   constructor(options: RunningSumOptions) {
     this.#options = options;
@@ -45,10 +45,10 @@ export class RunningSum {
   /** Checks a packed masked input and spools it durably. @returns its name */
   async receive(packed: Uint8Array, sender: { device: string; round: number }): Promise<Result<string>> {
     const { bits, length, spool } = this.#options;
-    const unpacked = unpackBits(packed, { bits, length });
-    if (!unpacked.ok) return unpacked;
+    const checked = checkPacked(packed, { bits, length });
+    if (!checked.ok) return checked;
     const name = await spool.put(this.#spooled(packed, sender));
-    if (!this.#added.has(name)) this.#arrived.set(name, unpacked.value);
+    if (!this.#added.has(name)) this.#arrived.set(name, packed);
     return { ok: true, value: name };
   }
 
@@ -70,18 +70,17 @@ export class RunningSum {
   }
 
   async #add(name: string): Promise<void> {
-    const vector = this.#arrived.get(name) ?? (await this.#read(name));
+    const packed = this.#arrived.get(name) ?? (await this.#read(name));
     this.#arrived.delete(name);
-    this.#sum ??= new Uint32Array(this.#options.length);
-    addInto(this.#sum, vector, this.#options.bits);
+    this.#sum ??= new PackedSum(this.#options);
+    this.#sum.add(packed);
   }
 
-  async #read(name: string): Promise<Uint32Array> {
+  async #read(name: string): Promise<Uint8Array> {
     const { bits, length, spool } = this.#options;
     const blob = await spool.get(name);
     const packed = blob?.subarray(blob.indexOf(NEWLINE) + 1);
-    const unpacked = packed === undefined ? undefined : unpackBits(packed, { bits, length });
-    if (unpacked?.ok) return unpacked.value;
+    if (packed !== undefined && checkPacked(packed, { bits, length }).ok) return packed;
     throw new KindredError({
       code: "internal",
       field: "spool",
@@ -92,7 +91,7 @@ export class RunningSum {
 
   /** A copy of the running sum, masks and all. */
   masked(): Uint32Array {
-    return this.#sum?.slice() ?? new Uint32Array(this.#options.length);
+    return this.#sum?.total() ?? new Uint32Array(this.#options.length);
   }
 
   /** Removes the round's vectors, those named and whatever else has arrived, from the spool. */

@@ -33,8 +33,8 @@ import type { Outbox, TaskRuntime } from "../runtime/task-runtime.ts";
 const HELLO_BYTES = 4 * 1024;
 /** Milliseconds within which a connection has to prove its device. */
 const HELLO_MS = 30_000;
-/** Bytes of one sealed or revealed share in CBOR, rounded up. */
-const SHARE_BYTES = 1_400;
+/** Bytes of one sealed or revealed share with its member's index, rounded up. */
+const SHARE_BYTES = 100;
 
 /** What the gateway needs of a task that is being served. */
 export interface ServedTask {

@@ -1,0 +1,80 @@
+/**
+ * Lists with one entry per member, as they cross the wire: a message to or from a member of a large cohort holds a
+ * thousand boxes or shares, and a map for each of them would take longer to encode than the cryptography. A list travels
+ * as columns, byte strings that hold one record of fixed width for every entry (PROTOCOL.md §4).
+ */
+import { concatBytes } from "./canonical.ts";
+
+/** Bytes of a member's index in a column. */
+export const INDEX_BYTES = 4;
+
+/** The widths of an advertisement's fields, in their order (`advertisementBytes`). */
+const ADVERTISEMENT_FIELDS = [
+  ["device", 32],
+  ["cPublic", 32],
+  ["sPublic", 32],
+  ["nonce", 16],
+  ["seedCommitment", 32],
+  ["signature", 64],
+] as const;
+
+/** Bytes of an advertisement: its fields one after another. */
+export const ADVERTISEMENT_BYTES = ADVERTISEMENT_FIELDS.reduce((total, [, width]) => total + width, 0);
+
+/** One record per key, as views of `bytes`. */
+type AdvertisementFields = Record<(typeof ADVERTISEMENT_FIELDS)[number][0], Uint8Array>;
+
+/** The fields of the advertisement at `offset`, views of `bytes`. */
+function advertisementAt(bytes: Uint8Array, offset: number): AdvertisementFields {
+  let at = offset;
+  return Object.fromEntries(
+    ADVERTISEMENT_FIELDS.map(([name, width]) => {
+      const field = bytes.subarray(at, at + width);
+      at += width;
+      return [name, field];
+    }),
+  ) as AdvertisementFields;
+}
+
+/** Inverse of concatenating `advertisementBytes`. @param bytes a multiple of `ADVERTISEMENT_BYTES`; the result views it */
+export function readAdvertisements(bytes: Uint8Array): AdvertisementFields[] {
+  return Array.from({ length: bytes.length / ADVERTISEMENT_BYTES }, (_, i) =>
+    advertisementAt(bytes, i * ADVERTISEMENT_BYTES),
+  );
+}
+
+/** A column of indices, big-endian u32. */
+export function writeIndices(indices: readonly number[]): Uint8Array {
+  const column = new Uint8Array(INDEX_BYTES * indices.length);
+  const view = new DataView(column.buffer);
+  indices.forEach((index, i) => {
+    view.setUint32(INDEX_BYTES * i, index);
+  });
+  return column;
+}
+
+/** Inverse of `writeIndices`. @param column a multiple of `INDEX_BYTES` */
+export function readIndices(column: Uint8Array): number[] {
+  const view = new DataView(column.buffer, column.byteOffset, column.length);
+  return Array.from({ length: column.length / INDEX_BYTES }, (_, i) => view.getUint32(INDEX_BYTES * i));
+}
+
+/**
+ * A column of records.
+ * @throws RangeError if they are not all of one length
+ */
+export function writeRecords(records: readonly Uint8Array[]): Uint8Array {
+  const width = records[0]?.length ?? 0;
+  const odd = records.findIndex(({ length }) => length !== width);
+  if (odd >= 0)
+    throw new RangeError(
+      `record ${odd} must have ${width} bytes like the first, found ${records[odd]!.length}`,
+    );
+  return concatBytes(...records);
+}
+
+/** Inverse of `writeRecords`: `count` views of equal length. @param column a multiple of `count` bytes */
+export function readRecords(column: Uint8Array, count: number): Uint8Array[] {
+  const width = count === 0 ? 0 : column.length / count;
+  return Array.from({ length: count }, (_, i) => column.subarray(i * width, (i + 1) * width));
+}
