@@ -87,7 +87,7 @@ describe("documents of an operator", () => {
     ],
     [
       "more clusters than items",
-      { plan: planDocument({ task: "other", clustering: { clusters: 41, floor: 0 } }) },
+      { plan: planDocument({ task: "other", clustering: { clusters: 41 } }) },
       "plan-invalid",
       "plan.clustering.clusters",
     ],

@@ -70,7 +70,7 @@ export function planDocument(
     },
     deadlines: { selecting: 60_000, training: 30_000, enrolling: 30_000, sharing: 30_000, masking: 30_000 },
     server: { optimiser: "fedavg", learningRate: 1, shrinkage: "none" },
-    clustering: { clusters: 3, floor: 0 },
+    clustering: { clusters: 3 },
     participation: { maximum: (rest["rounds"] as number | undefined) ?? 2 },
     cohort: {
       minimum: 5,

@@ -27,7 +27,7 @@ it("trains the real encoder on devices: the loss falls from round to round, and 
       server: { optimiser: "fedadam", learningRate: 0.03, shrinkage: "none" },
       privacy: { blocks: { model: { clip: 10 } } },
       cohort: { minimum: people, target: people, maximum: people, minSurvivors: people - 2 },
-      clustering: { clusters: 2, floor: 0 },
+      clustering: { clusters: 2 },
     }),
     catalogue: {
       schema: "kindred.catalogue/1",

@@ -6,8 +6,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Coordinator } from "../../apps/coordinator/src/index.ts";
+import { itemDescriber } from "../../apps/coordinator/src/runtime/item-describer.ts";
 import { openDatabase } from "../../apps/coordinator/src/store/database.ts";
 import { hasPostgresql } from "../../apps/coordinator/src/store/test-databases.ts";
+import { itemFeatures } from "../../packages/encoder/src/features.ts";
 import { encoderLayout, trainableLayout } from "../../packages/encoder/src/layout.ts";
 import { computeRelease, initialOptimiserState, type TaskOutput } from "../../packages/engine/src/index.ts";
 import { type LedgerEntry, verifyLedgerChain } from "../../packages/privacy/src/index.ts";
@@ -88,6 +90,11 @@ async function checkRelease(
   if (!parent.ok) throw new Error(parent.rejection.rule);
   const { modulusBits, paddedLength, itemCount } = { ...plan.resolved.mechanism, ...plan.resolved };
   const segments = trainableLayout(encoderLayout(plan.encoder, itemCount, plan.training), plan.training);
+  const describeItems = itemDescriber({
+    plan,
+    catalogue,
+    features: itemFeatures(catalogue.items, plan.encoder),
+  });
   const releaseOf = (sid: string, some: readonly Encoding[]): string => {
     const sum = new Uint32Array(paddedLength);
     for (const { vector } of some) addInto(sum, vector, modulusBits);
@@ -101,6 +108,7 @@ async function checkRelease(
       parentHash,
       optimiser: initialOptimiserState(segments.length),
       segments: segments.tensors,
+      describe: describeItems,
     });
     return modelHash(encodeModel(model));
   };

@@ -52,7 +52,7 @@ const plan = (task: string) => ({
   },
   cohort: { minimum: 4, target: 4, maximum: 5, minSurvivors: 4, corruption: 0, dropout: 0 },
   privacy: { mechanism: "none" },
-  clustering: { clusters: 2, floor: 0 },
+  clustering: { clusters: 2 },
 });
 
 describe("closing", () => {

@@ -1,6 +1,6 @@
 /** A ledger with its models from a task that really ran, in memory: every member, mask, share and noise of it. */
 import { appendEntry, type LedgerBody, type LedgerEntry } from "@kindred/privacy";
-import { encodeModel, modelHash } from "@kindred/protocol";
+import { encodeModel, modelHash, unnamedClustering } from "@kindred/protocol";
 import { coordinatorSigner, Fleet, testPlan, zeroContribution } from "../../engine/test/fleet.ts";
 import { type ModelFile, readModelFile } from "../src/verify/index.ts";
 
@@ -19,7 +19,14 @@ export function simulateLedger({ noise = true, adaptive = false, seed = "audit" 
   const files = new Map<string, Uint8Array>();
   const hashes: string[] = [];
   const store = (model: { round: number; parent: string; weights: Float32Array; clip?: number }): string => {
-    const file = encodeModel({ task: "test", centroids: CENTROIDS, clusters: 4, ...model });
+    const file = encodeModel({
+      task: "test",
+      centroids: CENTROIDS,
+      clusters: 4,
+      cells: new Float32Array(),
+      clustering: unnamedClustering(4),
+      ...model,
+    });
     const hash = modelHash(file);
     hashes.push(hash);
     files.set(`${String(model.round).padStart(4, "0")}-${hash.slice(0, 12)}.kindred`, file);

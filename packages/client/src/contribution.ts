@@ -5,6 +5,7 @@ import { type Contribution, clipOf, encodeContribution, evaluationBlock } from "
 import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
 import { KindredError, type Plan } from "@kindred/protocol";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
+import { personalVectors } from "./personal-vectors.ts";
 import type { LoadedModel } from "./task-source.ts";
 
 /** A contribution whose numbers can be overwritten. */
@@ -22,19 +23,28 @@ export function centroidMatrix({ model }: Pick<LoadedModel, "model">): Matrix {
   return { rows: model.clusters, columns: model.centroids.length / model.clusters, data: model.centroids };
 }
 
+/** The directions that the next round counts people by, m × dimension: micro-clusters, or the centroids. */
+function countingCells({ model }: LoadedModel): Matrix {
+  const centroids = centroidMatrix({ model });
+  const { columns } = centroids;
+  return model.cells.length === 0
+    ? centroids
+    : { rows: model.cells.length / columns, columns, data: model.cells };
+}
+
 /** @throws KindredError `model-invalid` if the model does not have the plan's clusters and dimension */
 export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
   const { model } = loaded;
-  if (
-    model.clusters !== plan.clustering.clusters ||
-    model.centroids.length !== model.clusters * plan.encoder.dimension
-  )
-    throw new KindredError({
-      code: "model-invalid",
-      field: "model.centroids",
-      rule: `must be ${plan.clustering.clusters} × ${plan.encoder.dimension} as the plan says`,
-      fix: "publish a model of this task",
-    });
+  const { dimension } = plan.encoder;
+  const most = plan.clustering.clusters;
+  const refuse = (field: string, rule: string): never => {
+    throw new KindredError({ code: "model-invalid", field, rule, fix: "publish a model of this task" });
+  };
+  if (model.clusters > most || model.centroids.length !== model.clusters * dimension)
+    refuse("model.centroids", `must be at most ${most} × ${dimension} as the plan says`);
+  const cells = plan.resolved.blocks[1]!.length;
+  if (model.cells.length > cells * dimension)
+    refuse("model.cells", `must be at most ${cells} × ${dimension} as the plan says`);
 }
 
 /**
@@ -89,21 +99,40 @@ async function personalContribution({
   const weights = { hash: loaded.hash, weights: loaded.model.weights };
   const modelLength = plan.resolved.blocks[0]!.length;
   const vector = await encoder.userVectors(weights, [sequence]);
+  const own = await personalVectors({
+    userVectors: (sequences) => encoder.userVectors(weights, sequences),
+    items: async () => itemMatrix(await encoder.itemVectors(weights), plan),
+    maximum: plan.clustering.interests,
+    sequence,
+  });
   const trained =
     sequence.items.length < 2
       ? { delta: new Float32Array(modelLength), loss: 0 }
       : await encoder.train(weights, { sequence, random: trainingRandom(random) });
-  const { counts, sums } = sufficientStatistics({ rows: 1, columns: vector.length, data: vector }, centroids);
+  const statistics = sufficientStatistics(own.vectors, countingCells(loaded), own.weights);
   const silhouette = simplifiedSilhouette(vector, centroids);
   vector.fill(0);
+  own.vectors.data.fill(0);
   return {
     model: trained.delta,
-    counts,
-    sums,
+    counts: padded(statistics.counts, plan.resolved.blocks[1]!.length),
+    sums: padded(statistics.sums, plan.resolved.blocks[2]!.length),
     evaluation: Float64Array.from(
       evaluationBlock({ loss: trained.loss, silhouette }, plan.resolved.itemCount) as number[],
     ),
   };
+}
+
+function itemMatrix(data: Float32Array, { encoder, resolved }: Plan): Matrix {
+  return { rows: resolved.itemCount, columns: encoder.dimension, data };
+}
+
+/** The values at the beginning of a block of the joint vector; the originals are overwritten. */
+function padded(values: Float64Array, length: number): Float64Array {
+  const block = new Float64Array(length);
+  block.set(values);
+  values.fill(0);
+  return block;
 }
 
 /** Dropout, shuffling and negatives need no secrecy: one secure draw seeds a small generator. */

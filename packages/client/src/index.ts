@@ -19,6 +19,7 @@ export {
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export type { ClusterMembership, Interests, Recommendation } from "./interests.ts";
 export type { EncoderFactory } from "./local-task.ts";
+export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";
 export {
   httpTaskSource,

@@ -1,4 +1,5 @@
 /** A coordinator in memory: the engine's round machine behind the SDK's transport and fetch, on a virtual clock. */
+import { matrixFromRows } from "@kindred/clustering";
 import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
 import {
   computeRelease,
@@ -43,6 +44,7 @@ import {
   rejectionMessage,
   type ServerMessage,
   sha256Hex,
+  unnamedClustering,
   unpackBits,
   utf8ToBytes,
   versionRejection,
@@ -64,6 +66,13 @@ export const catalogue: Catalogue = {
     tags: [`axis ${i % DIMENSION}`, "all"],
   })),
 };
+
+/** Item i points along axis i. */
+const AXES = matrixFromRows(
+  Array.from({ length: ITEMS }, (_, i) =>
+    Array.from({ length: DIMENSION }, (_, j) => +(i % DIMENSION === j)),
+  ),
+);
 
 /** Five devices, of which one may be lost at any time; noise off, so that a sum can be checked. */
 const PLAN_INPUT = {
@@ -90,7 +99,7 @@ const PLAN_INPUT = {
   deadlines: { selecting: 20_000, training: 60_000 },
   server: { optimiser: "fedavg", learningRate: 1, shrinkage: "none" },
   privacy: { mechanism: "none", modulusBits: 24 },
-  clustering: { clusters: 2, floor: 0 },
+  clustering: { clusters: 2, microClusters: 0 },
 } as const;
 
 const COORDINATOR_SEED = new Uint8Array(32).fill(7);
@@ -196,6 +205,8 @@ export class TestCoordinator {
       centroids,
       clusters,
       ...(this.plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(this.plan) }),
+      cells: new Float32Array(),
+      clustering: unnamedClustering(clusters),
     };
     this.blobs.set(catalogueHash(catalogue), utf8ToBytes(canonicalJson(catalogue)));
     this.#optimiser = initialOptimiserState(segments.length);
@@ -455,6 +466,7 @@ export class TestCoordinator {
       parentHash,
       optimiser: this.#optimiser,
       segments: trainableLayout(encoderLayout(plan.encoder, ITEMS, plan.training), plan.training).tensors,
+      describe: () => ({ items: catalogue.items, units: AXES }),
     });
     this.#optimiser = release.optimiser;
     this.releases.push(release);
@@ -464,8 +476,8 @@ export class TestCoordinator {
       loss: release.loss,
       lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
-      suppressedClusters: release.suppressed.length,
       clipping: release.clipping,
+      clusters: release.clusters,
     };
   }
 }

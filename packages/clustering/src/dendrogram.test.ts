@@ -8,6 +8,7 @@ import {
   cutByHeight,
   type Linkage,
   largestGap,
+  layerCentroids,
 } from "./dendrogram.ts";
 import { type Matrix, matrixFromRows } from "./matrix.ts";
 import { publicRandom } from "./random.ts";
@@ -132,6 +133,8 @@ describe("layers", () => {
       expect(gathered).toEqual(coarser.weights);
     });
     expect(layers[2]!.weights).toEqual(Float64Array.from(weights));
+    for (const { labels, centroids, weights: own } of layers)
+      expect(layerCentroids(points, { labels, weights })).toEqual({ centroids, weights: own });
     for (let c = 0; c < 4; c++) {
       const [x, y] = layers[1]!.centroids.data.subarray(2 * c, 2 * c + 2);
       expect(Math.hypot(x!, y!)).toBeCloseTo(1, 6);
@@ -140,6 +143,10 @@ describe("layers", () => {
         1,
       );
     }
+  });
+
+  it("refuses labels of other points", () => {
+    expect(() => layerCentroids(fans(2, 2), { labels: [0, 0, 1] })).toThrow("3 labels do not fit 4 points");
   });
 
   it("refuses a layer coarser than the one before", () => {

@@ -292,6 +292,28 @@ export function clusterLayers(
   return { tree, layers };
 }
 
+/**
+ * The centroids and weights of a layer from its labels: the directions of the weighted sums of the points' unit vectors.
+ *
+ * @param points n × d; rows are normalised here
+ * @param options.labels n whole numbers from 0, each of 0 … the largest at least once
+ * @param options.weights length n, each > 0; all 1 when absent
+ * @throws {RangeError} on a point without direction or a mismatch of shapes
+ */
+export function layerCentroids(
+  points: Matrix,
+  { labels, weights }: { readonly labels: ArrayLike<number>; readonly weights?: ArrayLike<number> },
+): Pick<Layer, "centroids" | "weights"> {
+  if (labels.length !== points.rows)
+    throw new RangeError(`${labels.length} labels do not fit ${points.rows} points.`);
+  const whole = Int32Array.from(labels);
+  return weightedCentroids(directedRows(points), {
+    labels: whole,
+    weights: positiveWeights(weights, points.rows),
+    count: whole.reduce((a, b) => Math.max(a, b), -1) + 1,
+  });
+}
+
 function gapCount(tree: Dendrogram, range: { readonly minimum: number; readonly maximum: number }): number {
   if (tree.leaves <= range.minimum) return tree.leaves;
   return largestGap(tree, { minimum: range.minimum, maximum: Math.min(range.maximum, tree.leaves) }).count;

@@ -26,6 +26,7 @@ export {
   type Layer,
   type Linkage,
   largestGap,
+  layerCentroids,
   type Merge,
 } from "./dendrogram.ts";
 export {
@@ -36,6 +37,7 @@ export {
   kneeRadius,
   OUTLIER,
 } from "./density.ts";
+export { describesDiversely } from "./diversity.ts";
 export { type FederatedClustering, gaussianMixture, sphericalKMeans } from "./federated.ts";
 export type { Metric } from "./geometry.ts";
 export {

@@ -15,8 +15,9 @@ const items = matrixFromRows([
 
 describe("several interests of a person", () => {
   it("are the groups of what they did, the heaviest first", () => {
-    const { vectors, weights } = interestVectors(items, { maximum: 5 });
+    const { vectors, weights, members } = interestVectors(items, { maximum: 5 });
     expect(vectors.rows).toBe(3);
+    expect(members).toEqual([[0, 2, 5], [1, 4], [6]]);
     expect(Array.from(weights)).toEqual([3 / 6, 2 / 6, 1 / 6]);
     expect(vectors.data[0]).toBeGreaterThan(0.99);
     expect(vectors.data[4]).toBeGreaterThan(0.98);

@@ -9,6 +9,8 @@ export interface InterestVectors {
   readonly vectors: Matrix;
   /** Length m, of sum 1. */
   readonly weights: Float64Array;
+  /** Length m: per interest the ascending rows of the points that make it up. */
+  readonly members: readonly (readonly number[])[];
 }
 
 /** Mean cosine distance up to which items are one interest. */
@@ -39,24 +41,25 @@ export function interestVectors(
   if (!(distance > 0)) throw new RangeError(`The distance must be above 0, not ${distance}.`);
   if (weights && weights.length !== points.rows)
     throw new RangeError(`${weights.length} weights do not fit ${points.rows} points.`);
-  const used: { readonly unit: Float64Array; readonly weight: number }[] = [];
+  const used: { readonly row: number; readonly unit: Float64Array; readonly weight: number }[] = [];
   for (let r = 0; r < points.rows; r++) {
     const unit = normalised(rowOf(points, r));
     const weight = weights?.[r] ?? 1;
     if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY))
       throw new RangeError(`Weight ${r} must be a finite number of at least 0, not ${weight}.`);
-    if (weight > 0 && unit.some((value) => value !== 0)) used.push({ unit, weight });
+    if (weight > 0 && unit.some((value) => value !== 0)) used.push({ row: r, unit, weight });
   }
   const none = { rows: 0, columns: points.columns, data: new Float32Array() };
-  if (used.length === 0) return { vectors: none, weights: new Float64Array() };
+  if (used.length === 0) return { vectors: none, weights: new Float64Array(), members: [] };
   const tree = agglomerate(matrixFromRows(used.map(({ unit }) => unit)), {
     linkage: "average",
     weights: used.map(({ weight }) => weight),
   });
-  const groups = new Map<number, { sum: Float64Array; weight: number }>();
+  const groups = new Map<number, { sum: Float64Array; weight: number; rows: number[] }>();
   cutByHeight(tree, distance).forEach((label, r) => {
-    const { unit, weight } = used[r]!;
-    const group = groups.get(label) ?? { sum: new Float64Array(points.columns), weight: 0 };
+    const { row, unit, weight } = used[r]!;
+    const group = groups.get(label) ?? { sum: new Float64Array(points.columns), weight: 0, rows: [] };
+    group.rows.push(row);
     for (let i = 0; i < unit.length; i++) group.sum[i]! += weight * unit[i]!;
     group.weight += weight;
     groups.set(label, group);
@@ -67,5 +70,6 @@ export function interestVectors(
   return {
     vectors: matrixFromRows(kept.map(({ sum }) => normalised(sum))),
     weights: Float64Array.from(kept, ({ weight }) => weight / total),
+    members: kept.map(({ rows }) => rows),
   };
 }

@@ -175,6 +175,47 @@ describe("clusters of a micro-release", () => {
     expect(at(10)).toHaveLength(1);
   });
 
+  it("merges what describes its people too well, and publishes nothing that still does", () => {
+    const cells = release(
+      [
+        [0, 300],
+        [0.4, 300],
+        [2, 300],
+      ],
+      0,
+    );
+    const options = { clusters: 3, seed: 1, minimumSize: 10 };
+    const beyond = (angle: number) => (centroid: Float32Array) =>
+      Math.atan2(centroid[1]!, centroid[0]!) > angle;
+    const merged = clusterMicroRelease(cells, { ...options, isDiverse: beyond(0.1) });
+    expect(merged.clusters.map(({ cells: own }) => own)).toEqual([[0, 1], [2]]);
+    expect(merged.changes).toEqual([
+      expect.objectContaining({ kind: "merged", reason: "not-diverse", cells: [0], into: 0 }),
+    ]);
+    const none = clusterMicroRelease(cells, { ...options, isDiverse: () => false });
+    expect(none.clusters).toEqual([]);
+    expect(none.changes.map(({ kind, reason }) => [kind, reason])).toEqual([
+      ["merged", "not-diverse"],
+      ["merged", "not-diverse"],
+      ["suppressed", "not-diverse"],
+    ]);
+  });
+
+  it("drops cells of which neither sum nor direction can be believed", () => {
+    const base = release(
+      [
+        [0, 200],
+        [2, 300],
+      ],
+      10,
+    );
+    // Sums against their directions and no longer than the noise: nothing is left of them.
+    const sums = base.sums.map((value) => -value / 100);
+    const found = clusterMicroRelease({ ...base, sums }, { clusters: 2, seed: 1, minimumSize: 10 });
+    expect(found.clusters).toEqual([]);
+    expect(found.changes.map(({ reason }) => reason)).toEqual(["no-direction", "no-direction"]);
+  });
+
   it("publishes nothing rather than a crowd that is too small", () => {
     const few = release(
       [

@@ -29,13 +29,13 @@ export interface ClusterChange {
   readonly kind: "merged" | "suppressed";
   /**
    * `below-noise`: the count does not stand out of its noise. `no-direction`: the sum is zero or not finite.
-   * `below-minimum-size`: too few people for sure.
+   * `below-minimum-size`: too few people for sure. `not-diverse`: its description would tell something sensitive.
    */
-  readonly reason: "below-noise" | "no-direction" | "below-minimum-size";
+  readonly reason: "below-noise" | "no-direction" | "below-minimum-size" | "not-diverse";
   readonly cells: readonly number[];
   readonly count: number;
   readonly deviation: number;
-  /** What `count` would have had to reach. */
+  /** What `count` would have had to reach; infinite where no count would do. */
   readonly threshold: number;
   /** Index of the cluster that took it in, or `null`. */
   readonly into: number | null;
@@ -58,6 +58,11 @@ export interface PublicationRules {
    * default 100.
    */
   readonly minimumSize?: number;
+  /**
+   * Whether a centroid, of norm 1, may be published as it is, such as {@link describesDiversely} says; every one by
+   * default.
+   */
+  readonly isDiverse?: (centroid: Float32Array) => boolean;
 }
 
 /**
@@ -105,10 +110,9 @@ export function clusterMicroRelease(
   },
 ): ReleasedClusters & { readonly choice: ClusterChoice | null } {
   const rules = checkedRules(options);
-  const { cells, changes } = standingCells(release, rules);
+  const { cells, sums, changes } = standingCells(release, rules);
   const d = release.directions.columns;
   if (cells.length === 0) return { ...nothing(d, changes), choice: null };
-  const sums = shrunkSums(release, cells);
   const data = { points: matrixFromRows(sums), weights: Float64Array.from(sums, normOf) };
   const { clusters, seed } = options;
   let choice: ClusterChoice | null = null;
@@ -138,8 +142,7 @@ export function clusterMicroRelease(
  */
 export function refineClusters(release: NoisyRelease, options: PublicationRules): ReleasedClusters {
   const rules = checkedRules(options);
-  const { cells, changes } = standingCells(release, rules);
-  const sums = shrunkSums(release, cells);
+  const { cells, sums, changes } = standingCells(release, rules);
   const groups = cells.map((cell, r) => ({ cells: [cell], count: release.counts[cell]!, sum: sums[r]! }));
   return published(groups, { release, rules, changes });
 }
@@ -159,36 +162,46 @@ function joined(a: Group, b: Group): Group {
   };
 }
 
-/** The cells that stand out of their noise, and why the others do not. */
+/** The cells that stand out of their noise with the estimates of their sums, and why the others do not. */
 function standingCells(
   release: NoisyRelease,
   { significance }: Required<PublicationRules>,
-): { cells: number[]; changes: ClusterChange[] } {
+): { cells: number[]; sums: Float64Array[]; changes: ClusterChange[] } {
   checkRelease(release);
   const { directions, counts, sums, countDeviation: deviation } = release;
   const threshold = significance * deviation;
   const cells: number[] = [];
   const changes: ClusterChange[] = [];
+  const suppress = (cell: number, reason: ClusterChange["reason"]): void => {
+    const count = counts[cell]!;
+    changes.push({ kind: "suppressed", cells: [cell], count, deviation, threshold, into: null, reason });
+  };
+  const isDirected = (sum: Float64Array): boolean =>
+    sum.every(Number.isFinite) && sum.some((value) => value !== 0);
   counts.forEach((count, cell) => {
     const sum = sums.subarray(cell * directions.columns, (cell + 1) * directions.columns);
-    const directed = sum.every(Number.isFinite) && sum.some((value) => value !== 0);
-    const suppressed = {
-      kind: "suppressed",
-      cells: [cell],
-      count,
-      deviation,
-      threshold,
-      into: null,
-    } as const;
-    if (!(count > 0 && count >= threshold && Number.isFinite(count)))
-      changes.push({ ...suppressed, reason: "below-noise" });
-    else if (!directed) changes.push({ ...suppressed, reason: "no-direction" });
+    if (!(count > 0 && count >= threshold && Number.isFinite(count))) suppress(cell, "below-noise");
+    else if (!isDirected(sum)) suppress(cell, "no-direction");
     else cells.push(cell);
   });
-  return { cells, changes };
+  // Where neither the sums nor the directions can be believed, the estimates are zero.
+  const estimates = shrunkSums(release, cells);
+  const believed = cells
+    .map((cell, r) => ({ cell, sum: estimates[r]! }))
+    .filter(({ cell, sum }) => {
+      const directed = isDirected(sum);
+      if (!directed) suppress(cell, "no-direction");
+      return directed;
+    });
+  return { cells: believed.map(({ cell }) => cell), sums: believed.map(({ sum }) => sum), changes };
 }
 
-/** Merges what is too small upward and orders the rest by its lowest cell. */
+/** A group that may not be published by itself. */
+interface Failing extends Pick<ClusterChange, "reason" | "threshold"> {
+  readonly group: Group;
+}
+
+/** Merges what is too small, or tells too much, upward and orders the rest by its lowest cell. */
 function published(
   start: readonly Group[],
   {
@@ -197,36 +210,47 @@ function published(
     changes,
   }: { release: NoisyRelease; rules: Required<PublicationRules>; changes: readonly ClusterChange[] },
 ): ReleasedClusters {
+  const { significance, minimumSize, isDiverse } = rules;
   const deviationOf = ({ cells }: Group) => release.countDeviation * Math.sqrt(cells.length);
-  const surely = (group: Group) => group.count - rules.significance * deviationOf(group);
-  const record = (group: Group) => ({
-    reason: "below-minimum-size" as const,
+  const surely = (group: Group) => group.count - significance * deviationOf(group);
+  /** The group that cannot stand by itself and goes first, or `undefined`. */
+  const failing = (groups: readonly Group[]): Failing | undefined => {
+    const smallest = groups.reduce((a, b) => (surely(b) < surely(a) ? b : a));
+    if (surely(smallest) < minimumSize) {
+      const threshold = minimumSize + significance * deviationOf(smallest);
+      return { group: smallest, reason: "below-minimum-size", threshold };
+    }
+    const telling = groups.find(({ sum }) => !isDiverse(Float32Array.from(normalised(sum))));
+    return telling && { group: telling, reason: "not-diverse", threshold: Number.POSITIVE_INFINITY };
+  };
+  const record = ({ group, reason, threshold }: Failing) => ({
+    reason,
     cells: group.cells,
     count: group.count,
     deviation: deviationOf(group),
-    threshold: rules.minimumSize + rules.significance * deviationOf(group),
+    threshold,
   });
-  const moves: { readonly group: Group; readonly cell: number }[] = [];
-  const groups = [...start];
-  while (groups.length > 1) {
-    const smallest = groups.reduce((a, b) => (surely(b) < surely(a) ? b : a));
-    if (surely(smallest) >= rules.minimumSize) break;
-    groups.splice(groups.indexOf(smallest), 1);
-    const nearest = groups.reduce((a, b) =>
-      cosineOf(b.sum, smallest.sum) > cosineOf(a.sum, smallest.sum) ? b : a,
-    );
-    moves.push({ group: smallest, cell: smallest.cells[0]! });
-    groups[groups.indexOf(nearest)] = joined(nearest, smallest);
-  }
   const d = release.directions.columns;
-  const last = groups[0];
-  if (last === undefined) return nothing(d, changes);
-  if (groups.length === 1 && surely(last) < rules.minimumSize)
-    return nothing(d, [
-      ...changes,
-      ...moves.map(({ group }) => ({ kind: "merged" as const, into: null, ...record(group) })),
-      { kind: "suppressed", into: null, ...record(last) },
-    ]);
+  const groups = [...start];
+  const moves: { readonly failed: Failing; readonly cell: number }[] = [];
+  while (groups.length > 0) {
+    const failed = failing(groups);
+    if (failed === undefined) break;
+    const { group } = failed;
+    groups.splice(groups.indexOf(group), 1);
+    if (groups.length === 0)
+      return nothing(d, [
+        ...changes,
+        ...moves.map((move) => ({ kind: "merged" as const, into: null, ...record(move.failed) })),
+        { kind: "suppressed", into: null, ...record(failed) },
+      ]);
+    const nearest = groups.reduce((a, b) =>
+      cosineOf(b.sum, group.sum) > cosineOf(a.sum, group.sum) ? b : a,
+    );
+    moves.push({ failed, cell: group.cells[0]! });
+    groups[groups.indexOf(nearest)] = joined(nearest, group);
+  }
+  if (groups.length === 0) return nothing(d, changes);
   groups.sort((a, b) => a.cells[0]! - b.cells[0]!);
   return {
     centroids: matrixFromRows(groups.map(({ sum }) => normalised(sum))),
@@ -237,10 +261,10 @@ function published(
     })),
     changes: [
       ...changes,
-      ...moves.map(({ group, cell }) => ({
+      ...moves.map(({ failed, cell }) => ({
         kind: "merged" as const,
         into: groups.findIndex(({ cells }) => cells.includes(cell)),
-        ...record(group),
+        ...record(failed),
       })),
     ],
   };
@@ -251,11 +275,11 @@ function nothing(columns: number, changes: readonly ClusterChange[]): ReleasedCl
 }
 
 function checkedRules(rules: PublicationRules): Required<PublicationRules> {
-  const { significance = 3, minimumSize = 100 } = rules;
+  const { significance = 3, minimumSize = 100, isDiverse = () => true } = rules;
   for (const [name, value] of Object.entries({ significance, minimumSize }))
     if (!(value >= 0 && value < Number.POSITIVE_INFINITY))
       throw new RangeError(`${name} must be finite and at least 0, not ${value}.`);
-  return { significance, minimumSize };
+  return { significance, minimumSize, isDiverse };
 }
 
 function normOf(vector: Float64Array): number {

@@ -32,6 +32,10 @@ describe("cluster names", () => {
       ["chess", "video", "endgame"],
     ]);
     expect(clusterTags(units, axes, { items, count: 1 })).toEqual([["jazz"], ["chess"]]);
+    expect(clusterTags(units, axes, { items, count: 1, without: ["jazz", "chess"] })).toEqual([
+      ["video"],
+      ["video"],
+    ]);
   });
 
   it("weigh by class-based TF-IDF", () => {

@@ -12,6 +12,11 @@ interface TaggedCatalogue {
 const NAMING_ITEMS = 30;
 const TAGS_PER_CLUSTER = 3;
 
+/** How many of the nearest items describe a cluster. */
+export function namingItems(items: number, clusters: number): number {
+  return Math.min(NAMING_ITEMS, Math.ceil(items / clusters));
+}
+
 /**
  * The tags that set the items of each cluster apart: class-based TF-IDF (Grootendorst, "BERTopic", 2022, equation 2).
  * Tag t of cluster c weighs tf(t, c) · log(1 + A / f(t)), with f the tag's count over the whole catalogue and A the mean
@@ -23,13 +28,18 @@ const TAGS_PER_CLUSTER = 3;
  * @param centroids k × d, rows of norm 1
  * @param catalogue the items in the order of `units`
  * @param count tags per cluster at the most, default 3
+ * @param without tags that name no cluster, such as those of sensitive categories
  * @returns per cluster its tags, the most telling first; empty where the nearest items have none
  * @throws {RangeError} when the items do not fit, or on a mismatch of shapes
  */
 export function clusterTags(
   units: Matrix,
   centroids: Matrix,
-  { items, count = TAGS_PER_CLUSTER }: TaggedCatalogue & { readonly count?: number },
+  {
+    items,
+    count = TAGS_PER_CLUSTER,
+    without = [],
+  }: TaggedCatalogue & { readonly count?: number; readonly without?: readonly string[] },
 ): string[][] {
   if (items.length !== units.rows)
     throw new RangeError(`${items.length} items do not fit ${units.rows} item vectors.`);
@@ -41,11 +51,12 @@ export function clusterTags(
       total++;
     }
   const mean = total / centroids.rows;
-  const naming = Math.min(NAMING_ITEMS, Math.ceil(units.rows / centroids.rows));
-  return nearestItems(units, centroids, naming).map((nearest) => {
+  const unspoken = new Set(without);
+  return nearestItems(units, centroids, namingItems(units.rows, centroids.rows)).map((nearest) => {
     const counts = new Map<string, number>();
     for (const item of nearest)
-      for (const tag of new Set(items[item]!.tags)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+      for (const tag of new Set(items[item]!.tags))
+        if (!unspoken.has(tag)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
     const weight = (tag: string) => counts.get(tag)! * Math.log(1 + mean / frequency.get(tag)!);
     return [...counts.keys()].sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1)).slice(0, count);
   });

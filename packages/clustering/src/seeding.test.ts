@@ -46,6 +46,7 @@ describe("seeding", () => {
     expect(() => seedCentroids({ items, clusters: 3, seed: 1, iterations: 0 })).toThrow(
       "3 clusters need as many distinct item directions; the catalogue has 2",
     );
+    expect(seedCentroids({ items, clusters: 3, seed: 1, iterations: 0, shortage: "accept" })).toEqual(two);
   });
 
   it("samples a large catalogue and still seeds every cluster", () => {

@@ -22,18 +22,21 @@ const DUPLICATE = 1e-6;
  *
  * @param options.items n × d public item vectors of any length
  * @param options.clusters k, from 1 to the number of distinct item directions
+ * @param options.shortage what to do about fewer distinct directions: `refuse` (default), or `accept` as many as there are
  * @param options.seed integer in [0, 2⁵³); public
  * @param options.iterations Lloyd iterations after seeding, ≥ 0
  * @returns k × d, rows of norm 1
- * @throws {RangeError} when there are fewer distinct item directions than clusters, or on malformed arguments
+ * @throws {RangeError} when there are fewer distinct item directions than clusters (with `accept`: none), or on
+ *   malformed arguments
  */
 export function seedCentroids(options: {
   readonly items: Matrix;
   readonly clusters: number;
   readonly seed: number;
   readonly iterations: number;
+  readonly shortage?: "refuse" | "accept";
 }): Matrix {
-  const { items, clusters, seed, iterations } = options;
+  const { items, clusters, seed, iterations, shortage = "refuse" } = options;
   if (!Number.isInteger(clusters) || clusters < 1)
     throw new RangeError(`The number of clusters must be a whole number of at least 1, not ${clusters}.`);
   const random = publicRandom(seed);
@@ -42,7 +45,7 @@ export function seedCentroids(options: {
     .filter((unit) => unit.some((value) => value !== 0));
 
   const chosen = spreadSeeds(units, { clusters, random });
-  if (chosen.length < clusters)
+  if (chosen.length < (shortage === "accept" ? 1 : clusters))
     throw new RangeError(
       `${clusters} clusters need as many distinct item directions; the catalogue has ${chosen.length}.`,
     );

@@ -2,6 +2,7 @@
 import { type EncoderShape, KindredError, type TrainingOptions } from "@kindred/protocol";
 import type { Backend } from "./backend.ts";
 import { ItemHead } from "./item-head.ts";
+import { deltaBasis } from "./item-vectors.ts";
 import {
   ADAPTED_MATRICES,
   initialWeights,
@@ -14,7 +15,7 @@ import { seededRandom } from "./random.ts";
 import { checkSequence, lastWindow, packWindows, type Sequence, type Window } from "./sequence.ts";
 import { type CentralisedOptions, type CentralisedResult, trainCentrally } from "./train-centralised.ts";
 import { type LocalTrainingOptions, type TrainingResult, trainLocally } from "./train-local.ts";
-import { bodyBackward, bodyForward, deltaBasis, type EncoderConstants } from "./transformer.ts";
+import { bodyBackward, bodyForward, type EncoderConstants } from "./transformer.ts";
 import { EncoderWeights } from "./weights.ts";
 
 /** Largest number of tokens in one forward pass of {@link InterestEncoder.userVectors}. */

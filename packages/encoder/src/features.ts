@@ -7,6 +7,8 @@
 import type { CatalogueItem, EncoderShape } from "@kindred/protocol";
 import { mix32 } from "./random.ts";
 
+export { itemVectors } from "./item-vectors.ts";
+
 /** Shares of the three groups of features in an item's squared norm before projection. */
 const GROUP_WEIGHTS = { words: 1, characters: 0.35, tags: 1.2 } as const;
 const GROUPS = ["words", "characters", "tags"] as const;

@@ -10,15 +10,8 @@ import {
   normaliseBackward,
 } from "./layers.ts";
 import { addColumnSums, addTo, type MatrixProducts } from "./products.ts";
-import { seededRandom } from "./random.ts";
 import type { TokenBatch } from "./sequence.ts";
 import type { EncoderWeights } from "./weights.ts";
-
-/**
- * What one unit of a weight of `item.delta` moves the item vector by. Optimisers such as Adam move every weight at the same
- * pace; an item is seen far more rarely than a layer, so its delta is given the longer stride.
- */
-const DELTA_SCALE = 3;
 
 interface LayerCache {
   readonly attentionNorm: Normalised;
@@ -47,20 +40,8 @@ export interface EncoderConstants {
   readonly itemCount: number;
   /** items × d, rows of norm 1 */
   readonly features: Float32Array;
-  /** rank × d, frozen and public, rows of norm DELTA_SCALE */
+  /** rank × d, frozen and public, see `deltaBasis` */
   readonly basis: Float32Array;
-}
-
-/** The frozen public basis B of the item deltas: uniform entries, rows scaled to `DELTA_SCALE`. */
-export function deltaBasis({ seed, itemDeltaRank, dimension }: EncoderShape): Float32Array {
-  const random = seededRandom(seed ^ 0x62617369);
-  const basis = Float32Array.from({ length: itemDeltaRank * dimension }, () => 2 * random() - 1);
-  for (let start = 0; start < basis.length; start += dimension) {
-    const row = basis.subarray(start, start + dimension);
-    const norm = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-    for (let j = 0; j < dimension; j++) row[j] = (row[j]! * DELTA_SCALE) / norm;
-  }
-  return basis;
 }
 
 const attentionInputs = (at: string): [string, string, string] => [

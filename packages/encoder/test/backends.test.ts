@@ -1,6 +1,7 @@
 /** The encoder's contract, held by every tensor backend that loads here. */
 import { KindredError, type TrainingOptions } from "@kindred/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { itemVectors } from "../src/features.ts";
 import {
   applyDelta,
   type Backend,
@@ -254,6 +255,19 @@ describe.each(backends)("backend $name", (backend) => {
       expect(bias).toBeCloseTo(biases[1]![item]!, 4);
     });
     encoder.dispose();
+  });
+
+  it("has the item vectors that are computed without a tensor library", () => {
+    for (const rank of [0, 3]) {
+      const encoder = build(backend, { shape: { ...shape, itemDeltaRank: rank } });
+      const weights = noisyWeights(encoder);
+      encoder.setWeights(weights);
+      const options = { features: itemFeatures(catalogue, shape), shape: encoder.shape, training };
+      itemVectors(weights, options).forEach((value, i) => {
+        expect(value).toBeCloseTo(encoder.itemVectors()[i]!, 4);
+      });
+      encoder.dispose();
+    }
   });
 
   it("takes one step as −learningRate × gradient, restores its weights and repeats itself", async () => {

@@ -1,5 +1,5 @@
 import { AesCtrRandom } from "@kindred/privacy";
-import { type Model, sha256Bytes } from "@kindred/protocol";
+import { type Model, sha256Bytes, unnamedClustering } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import { describe, expect, it } from "vitest";
 import { Fleet, freshHistory, testPlan, zeroContribution } from "../test/fleet.ts";
@@ -117,8 +117,11 @@ it.each([0.5, 0.8])("converges to the quantile %d of skewed norms, under noise",
     weights: new Float32Array(20),
     centroids: Float32Array.of(1, 0, 0, 1, -1, 0, 0, -1),
     clusters: 4,
+    cells: new Float32Array(),
+    clustering: unnamedClustering(4),
     clip: 1,
   };
+  const items = { items: [{ tags: [] }], units: { rows: 1, columns: 2, data: Float32Array.of(1, 0) } };
   let optimiser = initialOptimiserState(20);
   const logs: number[] = [];
   for (let round = 1; round <= 100; round++) {
@@ -142,6 +145,7 @@ it.each([0.5, 0.8])("converges to the quantile %d of skewed norms, under noise",
       parentHash: "c".repeat(64),
       optimiser,
       segments: [{ offset: 0, deltaOffset: 0, length: 20 }],
+      describe: () => items,
     });
     expect(release.clipping).toMatchObject({ norm: clip.value, next: release.model.clip });
     ({ model, optimiser } = release);

@@ -1,5 +1,5 @@
 import { AesCtrRandom } from "@kindred/privacy";
-import { type Model, type Plan, sha256Bytes } from "@kindred/protocol";
+import { type Model, type Plan, sha256Bytes, unnamedClustering } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import { describe, expect, it } from "vitest";
 import { testPlan, zeroContribution } from "../test/fleet.ts";
@@ -17,6 +17,13 @@ const parent: Model = {
   weights: Float32Array.from({ length: 25 }, (_, i) => i),
   centroids: Float32Array.of(1, 0, 0, 1, -1, 0, 0, -1),
   clusters: 4,
+  cells: new Float32Array(),
+  clustering: unnamedClustering(4),
+};
+/** Items along the axes and between them. */
+const items = {
+  items: ["east", "north", "west", "south"].map((tag) => ({ tags: [tag] })),
+  units: { rows: 4, columns: 2, data: parent.centroids },
 };
 /** Weights 0–9 and 12–21 are trained; 10, 11 and 22–24 are not. */
 const segments = [
@@ -33,7 +40,18 @@ function release(contributions: readonly Contribution[], of: Plan = plan) {
   const survivors = contributions.length;
   const optimiser = initialOptimiserState(20);
   const parentHash = "c".repeat(64);
-  return computeRelease({ plan: of, sid, round: 5, survivors, sum, parent, parentHash, optimiser, segments });
+  return computeRelease({
+    plan: of,
+    sid,
+    round: 5,
+    survivors,
+    sum,
+    parent,
+    parentHash,
+    optimiser,
+    segments,
+    describe: () => items,
+  });
 }
 
 const model = Float64Array.from({ length: 20 }, (_, i) => (i - 10) / 100);
@@ -53,26 +71,36 @@ describe("computeRelease", () => {
     expect(parent.weights[1]).toBe(1);
   });
 
-  it("moves a centroid to the direction of its sum, and leaves those under the floor where they were", () => {
-    const { model: next, suppressed } = release([
+  it("makes the clusters from counts and sums, and the items under the new weights describe them", () => {
+    const { model: next, clusters } = release([
       { ...zeroContribution(plan), counts: [1, 0, 0, 0], sums: [0.6, 0.8, 0, 0, 0, 0, 0, 0] },
       { ...zeroContribution(plan), counts: [1, 0, 0, 0], sums: [0.8, 0.6, 0, 0, 0, 0, 0, 0] },
     ]);
+    expect(next.clusters).toBe(1);
     expect(next.centroids[0]).toBeCloseTo(Math.SQRT1_2, 4);
     expect(next.centroids[1]).toBeCloseTo(Math.SQRT1_2, 4);
-    expect([...next.centroids.subarray(2)]).toEqual([0, 1, -1, 0, 0, -1]);
-    expect(suppressed).toEqual([1, 2, 3]);
+    expect(next.clustering).toMatchObject({ source: "released", refinements: 1 });
+    expect(next.clustering.sizes[0]).toBeCloseTo(1, 4);
+    expect(next.clustering.layers[0]!.names[0]!.slice(0, 2).sort()).toEqual(["east", "north"]);
+    expect(clusters).toMatchObject({
+      stage: "clusters",
+      clusters: 1,
+      moved: true,
+    });
+    // What the rounding of the encoding leaves of the other three is nobody.
+    expect(clusters.changes.reduce((sum, { count }) => sum + count, 0)).toBe(3);
   });
 
-  it("asks three deviations of noise of a count before it moves a centroid", () => {
+  it("leaves the clusters where they were when nothing stands out of the noise", () => {
     const noisy = testPlan({
       server,
       privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 1, modulusBits: 24 },
     });
     const counted = { ...zeroContribution(noisy), counts: [1, 0, 0, 0], sums: [1, 0, 0, 0, 0, 0, 0, 0] };
-    const { suppressed, model: next } = release(new Array(4).fill(counted), noisy);
-    expect(suppressed).toEqual([0, 1, 2, 3]);
+    const { clusters, model: next } = release(new Array(4).fill(counted), noisy);
+    expect(clusters).toMatchObject({ moved: false, clusters: 4 });
     expect(next.centroids).toEqual(parent.centroids);
+    expect(next.clustering).toMatchObject({ source: "public", layers: parent.clustering.layers });
   });
 
   it("reports the cohort's loss in nats and its silhouette", () => {

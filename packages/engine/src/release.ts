@@ -1,7 +1,8 @@
 /** From the plain sum of a cohort to the next model version. All of it is post-processing of the noisy sum. */
-import { centroidsFromAggregate, type Matrix } from "@kindred/clustering";
 import { KindredError, type Model, type Plan } from "@kindred/protocol";
 import { type ClippingRecord, nextClip } from "./adaptive-clip.ts";
+import type { DescribedItems } from "./cluster-description.ts";
+import { type ClusterOutcome, releaseClusters } from "./cluster-release.ts";
 import { type Contribution, decodeAggregate } from "./pipeline.ts";
 import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
 
@@ -24,6 +25,8 @@ export interface ReleaseInput {
   readonly parentHash: string;
   readonly optimiser: OptimiserState;
   readonly segments: readonly TrainedSegment[];
+  /** The public items under given weights, by which clusters are seeded, described and named. */
+  readonly describe: (weights: Float32Array) => DescribedItems;
 }
 
 export interface ReleaseOutput {
@@ -35,8 +38,8 @@ export interface ReleaseOutput {
   readonly lossDeviation: number;
   /** Mean simplified silhouette of the cohort against the centroids it was sent. */
   readonly silhouette: number;
-  /** Clusters whose centroid stayed as it was because their noisy count was under the floor. */
-  readonly suppressed: readonly number[];
+  /** What came of the clusters, and why. */
+  readonly clusters: ClusterOutcome;
   /** The clip norm and where it goes from here, where the plan adapts it. */
   readonly clipping?: ClippingRecord;
 }
@@ -56,7 +59,7 @@ export function evaluationBlock(
 }
 
 /**
- * Decodes the sum, takes the server optimiser's step, and moves the centroids.
+ * Decodes the sum, takes the server optimiser's step, and makes the clusters ({@link releaseClusters}).
  * @throws KindredError `model-invalid` if the step leaves a weight that is not finite in 32 bits
  */
 export function computeRelease(input: ReleaseInput): ReleaseOutput {
@@ -81,18 +84,14 @@ export function computeRelease(input: ReleaseInput): ReleaseOutput {
       rule: "must be finite after the server's step",
       fix: "lower server.learningRate; the model stays as it was",
     });
-  const previous: Matrix = {
-    rows: parent.clusters,
-    columns: parent.centroids.length / parent.clusters,
-    data: parent.centroids,
-  };
-  // A noisy count must clear three deviations of its noise (QUALITY: micro-clusters under 3σ are dropped).
-  const floor = Math.max(plan.clustering.floor, 3 * mean.deviation.counts);
-  const { centroids, suppressed } = centroidsFromAggregate({
-    counts: mean.counts,
-    sums: mean.sums,
-    previous,
-    floor,
+  const { released, outcome } = releaseClusters({
+    options: plan.clustering,
+    seed: plan.encoder.seed,
+    cells: plan.resolved.blocks[1]!.length,
+    parent,
+    mean,
+    people: survivors,
+    items: input.describe(weights),
   });
   return {
     model: {
@@ -100,15 +99,14 @@ export function computeRelease(input: ReleaseInput): ReleaseOutput {
       round: input.round,
       parent: input.parentHash,
       weights,
-      centroids: centroids.data,
-      clusters: centroids.rows,
+      ...released,
       ...(clipping === undefined ? {} : { clip: clipping.next }),
     },
     optimiser: state,
     loss: mean.evaluation[0]! * lossBound(plan.resolved.itemCount),
     lossDeviation: mean.deviation.evaluation * lossBound(plan.resolved.itemCount),
     silhouette: mean.evaluation[1]!,
-    suppressed,
+    clusters: outcome,
     ...(clipping === undefined ? {} : { clipping }),
   };
 }

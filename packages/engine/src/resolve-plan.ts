@@ -1,4 +1,5 @@
 /** From what an operator wrote to the plan that clients are shown, and the checks a client makes of it. */
+import { microClusterCount } from "@kindred/clustering";
 import {
   calibrateMechanism,
   coordinatorEpsilon,
@@ -27,6 +28,7 @@ import {
   utf8ToBytes,
   type VectorBlock,
 } from "@kindred/protocol";
+import { blockDeviation } from "./pipeline.ts";
 
 /** The entry that says whether an update was within the clip norm is +1/2 or −1/2. */
 const CLIPPING_BOUND = 0.5;
@@ -44,14 +46,19 @@ export interface PlanContext {
   readonly modelLength: number;
 }
 
-/** The blocks of the joint vector with weights normalised to Σ a² = 1. */
-function vectorBlocks(input: PlanInput, modelLength: number): VectorBlock[] {
+/**
+ * The blocks of the joint vector with weights normalised to Σ a² = 1.
+ * @param cells directions at the most by which a round counts people
+ */
+function vectorBlocks(
+  input: PlanInput,
+  { modelLength, cells }: { modelLength: number; cells: number },
+): VectorBlock[] {
   const { blocks } = input.privacy;
-  const clusters = input.clustering.clusters;
   const raw: VectorBlock[] = [
     { name: "model", length: modelLength, clip: blocks.model.clip, weight: blocks.model.weight },
-    { name: "counts", length: clusters, clip: 1, weight: blocks.counts.weight },
-    { name: "sums", length: clusters * input.encoder.dimension, clip: 1, weight: blocks.sums.weight },
+    { name: "counts", length: cells, clip: 1, weight: blocks.counts.weight },
+    { name: "sums", length: cells * input.encoder.dimension, clip: 1, weight: blocks.sums.weight },
     {
       name: "evaluation",
       length: EVALUATION_LENGTH,
@@ -67,11 +74,24 @@ function vectorBlocks(input: PlanInput, modelLength: number): VectorBlock[] {
 }
 
 /**
- * Lays out the joint vector and calibrates the mechanism.
+ * Lays out the joint vector and calibrates the mechanism. Micro-clusters are as many as a cohort carries: so few that
+ * their counts stand out of the noise, and no fewer than clusters.
  * @throws KindredError `plan-invalid` if no mechanism within the modulus meets the promised (ε, δ)
  */
 export function resolvePlan(input: PlanInput, context: PlanContext): Plan {
-  const blocks = vectorBlocks(input, context.modelLength);
+  const { clusters, microClusters, significance } = input.clustering;
+  const most = Math.max(clusters, Math.min(microClusters, context.itemCount));
+  const widest = layOut(input, { ...context, cells: most });
+  if (most === clusters) return widest;
+  const { blocks, mechanism } = widest.resolved;
+  const survivors = input.cohort.target;
+  const countDeviation = survivors * blockDeviation(mechanism, { block: blocks[1]!, survivors });
+  const carried = microClusterCount({ users: survivors, countDeviation, significance });
+  return layOut(input, { ...context, cells: Math.max(clusters, Math.min(most, carried)) });
+}
+
+function layOut(input: PlanInput, context: PlanContext & { readonly cells: number }): Plan {
+  const blocks = vectorBlocks(input, context);
   const length = blocks.reduce((total, block) => total + block.length, 0);
   const { privacy, cohort, participation } = input;
   let mechanism: Mechanism;
@@ -174,7 +194,9 @@ export function verifyPlan(
       rule: "must be the coordinator's over the plan's digest",
       fix: "download the plan again",
     });
-  const layout = vectorBlocks(plan, resolved.blocks[0]?.length ?? 0);
+  const { clusters, microClusters } = plan.clustering;
+  const cells = resolved.blocks[1]?.length ?? 0;
+  const layout = vectorBlocks(plan, { modelLength: resolved.blocks[0]?.length ?? 0, cells });
   const length = layout.reduce((total, block) => total + block.length, 0);
   const sameLength =
     resolved.blocks.length === layout.length && mechanism.paddedLength === paddedLength(length);
@@ -187,7 +209,8 @@ export function verifyPlan(
       Math.abs(other.weight - block.weight) < 1e-12
     );
   });
-  if (!sameLength || !sameBlocks)
+  const withinPlan = cells >= clusters && cells <= Math.max(clusters, microClusters);
+  if (!sameLength || !sameBlocks || !withinPlan)
     return rejected("plan-invalid", "plan.resolved.blocks", {
       rule: "must follow from the plan",
       fix: "resolve the plan again",

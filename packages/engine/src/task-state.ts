@@ -8,6 +8,7 @@ import type { LedgerBody } from "@kindred/privacy";
 import type { ClientMessage, Plan, Rejection, ServerMessage } from "@kindred/protocol";
 import type { CryptoSuite, RecoveryJob, ServerState } from "@kindred/secagg";
 import type { ClippingRecord } from "./adaptive-clip.ts";
+import type { ClusterOutcome } from "./cluster-release.ts";
 
 export type SecurePhase = "enrolling" | "sharing" | "masking" | "consistency" | "unmasking";
 export type PhaseName =
@@ -123,9 +124,9 @@ export interface Release {
   readonly lossDeviation: number;
   /** Mean simplified silhouette, from the noisy sum. */
   readonly silhouette: number;
-  readonly suppressedClusters: number;
   /** Where the plan adapts the clip norm; from the noisy sum. */
   readonly clipping?: ClippingRecord | undefined;
+  readonly clusters: ClusterOutcome;
 }
 
 type MemberMessage = Extract<ClientMessage, { type: "advertise" | "shares" | "consistency" | "reveal" }>;
@@ -171,6 +172,8 @@ export interface RoundRecord {
   /** Standard deviation of the noise on `loss`. */
   readonly lossDeviation: number | null;
   readonly silhouette: number | null;
+  /** What the release did to the clusters; `null` without a release. */
+  readonly clusters: ClusterOutcome | null;
   readonly reason: string | null;
   /** Devices whose revealed shares were found wrong, or were dealt wrong: evidence, no proof. */
   readonly corrupt: readonly string[];

@@ -62,7 +62,7 @@ export function testPlan(overrides: Record<string, unknown> = {}, modelLength = 
     task: "test",
     rounds: 3,
     encoder: { dimension: 2, heads: 1, itemDeltaRank: 1 },
-    clustering: { clusters: 4 },
+    clustering: { clusters: 4, microClusters: 0, minimumSize: 1 },
     cohort: {
       minimum: 4,
       target: 6,
@@ -347,7 +347,7 @@ export class Fleet {
         loss: 1,
         lossDeviation: 0,
         silhouette: 0,
-        suppressedClusters: 0,
+        clusters: { stage: "clusters", clusters: 4, moved: true, changes: [] },
       },
     });
   }

@@ -5,6 +5,7 @@ export * from "./errors.ts";
 export * from "./member-set.ts";
 export * from "./merkle.ts";
 export * from "./messages.ts";
+export { type ModelClustering, type ModelLayer, unnamedClustering } from "./model-clustering.ts";
 export * from "./model-file.ts";
 export * from "./packing.ts";
 export * from "./plan.ts";

@@ -42,7 +42,7 @@ describe("model file", () => {
 
   it("is refused with every kind of number that is not finite", () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
-      for (const field of ["weights", "centroids"] as const) {
+      for (const field of ["weights", "centroids", "cells"] as const) {
         const spoiled = sampleModel[field].slice();
         spoiled[1] = value;
         const bytes = encodeModel({ ...sampleModel, [field]: spoiled });

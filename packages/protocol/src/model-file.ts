@@ -1,15 +1,19 @@
-/** The model file that devices download: encoder weights and cluster centroids, content-addressed. */
+/** The model file that devices download: encoder weights, clusters and their layers, content-addressed. */
 import { z } from "zod";
 import { sha256Hex } from "./canonical.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { accepted, type Result, rejected } from "./errors.ts";
+import { clusteringContradiction, type ModelClustering, modelClusteringSchema } from "./model-clustering.ts";
 import { taskIdSchema } from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, { message: "must be bytes" });
 
+/** Version of the file format. Version 1 had no layers, identities and names, and no cells. */
+const MODEL_SCHEMA = "kindred.model/2";
+
 const modelFileSchema = z.strictObject({
-  schema: z.literal("kindred.model/1"),
+  schema: z.literal(MODEL_SCHEMA),
   task: taskIdSchema,
   /** Round that made it; 0 is the initial model. */
   round: z.number().int().min(0),
@@ -20,6 +24,8 @@ const modelFileSchema = z.strictObject({
   centroids: bytes,
   clusters: z.number().int().min(1),
   clip: z.number().positive().finite().optional(),
+  cells: bytes,
+  clustering: modelClusteringSchema,
 });
 
 /** A model version. */
@@ -34,6 +40,13 @@ export interface Model {
   readonly clusters: number;
   /** C, clip norm of the updates made from this model, where the plan's follows a quantile. */
   readonly clip?: number;
+  /**
+   * Directions by which the next round counts people, row-major, rows of L2 norm 1: micro-clusters; empty when it
+   * counts them by the centroids.
+   */
+  readonly cells: Float32Array;
+  /** Layers, identities, names and sizes of the clusters. */
+  readonly clustering: ModelClustering;
 }
 
 function floatBytes(values: Float32Array): Uint8Array {
@@ -53,7 +66,7 @@ function bytesFloat(bytes: Uint8Array): Float32Array {
 /** Why bytes are not finite float32 values, or `undefined`. */
 function floatsRefused(
   bytes: Uint8Array,
-  name: "weights" | "centroids",
+  name: "weights" | "centroids" | "cells",
 ): ReturnType<typeof rejected> | undefined {
   if (bytes.length % 4 !== 0)
     return rejected("model-invalid", `model.${name}`, {
@@ -76,7 +89,7 @@ function floatsRefused(
  */
 export function encodeModel(model: Model): Uint8Array {
   return encodeCbor({
-    schema: "kindred.model/1",
+    schema: MODEL_SCHEMA,
     task: model.task,
     round: model.round,
     parent: model.parent,
@@ -84,6 +97,8 @@ export function encodeModel(model: Model): Uint8Array {
     centroids: floatBytes(model.centroids),
     clusters: model.clusters,
     ...(model.clip === undefined ? {} : { clip: model.clip }),
+    cells: floatBytes(model.cells),
+    clustering: model.clustering,
   });
 }
 
@@ -112,9 +127,11 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
   const parsed = modelFileSchema.safeParse(body, { reportInput: true });
   if (!parsed.success)
     return { ok: false, rejection: rejectionFromZod(parsed.error, { code: "model-invalid", root: "model" }) };
-  const { task, round, parent, clusters, clip } = parsed.data;
+  const { task, round, parent, clusters, clip, clustering } = parsed.data;
   const refused =
-    floatsRefused(parsed.data.weights, "weights") ?? floatsRefused(parsed.data.centroids, "centroids");
+    floatsRefused(parsed.data.weights, "weights") ??
+    floatsRefused(parsed.data.centroids, "centroids") ??
+    floatsRefused(parsed.data.cells, "cells");
   if (refused !== undefined) return refused;
   const weights = bytesFloat(parsed.data.weights);
   const centroids = bytesFloat(parsed.data.centroids);
@@ -123,6 +140,18 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
       rule: `must hold ${clusters} rows of one length, found ${centroids.length} values`,
       fix: "use a file written by encodeModel",
     });
-  const model = { task, round, parent, weights, centroids, clusters };
+  const cells = bytesFloat(parsed.data.cells);
+  if (cells.length % (centroids.length / clusters) !== 0)
+    return rejected("model-invalid", "model.cells", {
+      rule: `must hold rows as long as a centroid (${centroids.length / clusters}), found ${cells.length} values`,
+      fix: "use a file written by encodeModel",
+    });
+  const contradiction = clusteringContradiction(clustering, clusters);
+  if (contradiction !== undefined)
+    return rejected("model-invalid", `model.clustering.${contradiction.field}`, {
+      rule: contradiction.rule,
+      fix: "use a file written by encodeModel",
+    });
+  const model = { task, round, parent, weights, centroids, clusters, cells, clustering };
   return accepted(clip === undefined ? model : { ...model, clip });
 }

@@ -185,7 +185,7 @@ function clipRules({ privacy }: PlanSections): Contradiction[] {
   ];
 }
 
-function scheduleRules({ rounds, participation, server, clustering }: PlanSections): Contradiction[] {
+function scheduleRules({ rounds, participation, server }: PlanSections): Contradiction[] {
   const found: Contradiction[] = [];
   const attainable = attainableParticipations(rounds, participation.minimumSeparation);
   if (participation.maximum > attainable)
@@ -200,11 +200,42 @@ function scheduleRules({ rounds, participation, server, clustering }: PlanSectio
       rule: `must be below rounds (${rounds}): the learning rate would never be reached`,
       fix: "shorten the warm-up or raise rounds",
     });
-  if (clustering.floor * clustering.clusters > 1)
+  return found;
+}
+
+function clusteringRules({ clustering, cohort }: PlanSections): Contradiction[] {
+  const { clusters, choice, minimumClusters, microClusters, layers, minimumSize } = clustering;
+  const found: Contradiction[] = [];
+  if (choice !== "fixed" && minimumClusters > clusters)
     found.push({
-      path: ["clustering", "floor"],
-      rule: `must not exceed 1 / clustering.clusters (${1 / clustering.clusters}), the mean share: no set of clusters could pass it`,
-      fix: "lower the floor or the number of clusters",
+      path: ["clustering", "minimumClusters"],
+      rule: `must not exceed clustering.clusters (${clusters}), the largest k`,
+      fix: "lower it, or raise clusters",
+    });
+  if (microClusters !== 0 && microClusters < clusters)
+    found.push({
+      path: ["clustering", "microClusters"],
+      rule: `must be 0 or at least clustering.clusters (${clusters}): clusters are made of micro-clusters`,
+      fix: "leave it out, or lower the number of clusters",
+    });
+  let coarser = 0;
+  for (const [i, { minimum, maximum }] of layers.entries()) {
+    if (minimum > maximum || minimum < coarser)
+      found.push({
+        path: ["clustering", "layers", i],
+        rule:
+          minimum > maximum
+            ? `must have a minimum of at most its maximum (${maximum})`
+            : `must have a minimum of at least ${coarser}, the maximum of the layer before`,
+        fix: "list the layers from basic to fine, each with a range of its own",
+      });
+    coarser = maximum;
+  }
+  if (2 * minimumSize > cohort.minSurvivors)
+    found.push({
+      path: ["clustering", "minimumSize"],
+      rule: `must not exceed half of cohort.minSurvivors (${cohort.minSurvivors}): no two clusters could be published`,
+      fix: "leave it out, or raise the cohort",
     });
   return found;
 }
@@ -218,6 +249,7 @@ export function planContradictions(plan: PlanSections): Contradiction[] {
     ...privacyRules(plan),
     ...clipRules(plan),
     ...scheduleRules(plan),
+    ...clusteringRules(plan),
   ];
 }
 

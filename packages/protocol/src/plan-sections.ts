@@ -4,7 +4,6 @@
 import { z } from "zod";
 
 const positive = z.number().positive().finite();
-const fraction = z.number().min(0).max(1);
 const count = z.number().int().min(1);
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
 const milliseconds = z.number().int().min(100).max(86_400_000);
@@ -75,6 +74,9 @@ export const serverOptimiserSchema = z.strictObject({
   shrinkage: z.enum(["none", "james-stein"]).default("james-stein"),
 });
 
+/** U3 where the operator does not say. */
+export const DEFAULT_SURVIVORS = 40;
+
 export const cohortSchema = z.strictObject({
   /** Fewer ready clients than this: the round fails. */
   minimum: count.max(100_000).default(48),
@@ -89,7 +91,7 @@ export const cohortSchema = z.strictObject({
   /** Milliseconds that selecting lasts at least, so that a cohort is drawn from many and not from the quickest. */
   selectionWindow: milliseconds.default(1_000),
   /** U3 smaller than this is never unmasked. */
-  minSurvivors: count.max(100_000).default(40),
+  minSurvivors: count.max(100_000).default(DEFAULT_SURVIVORS),
   /** γ, assumed share of the cohort that colludes with the coordinator and adds no noise. */
   corruption: z.number().min(0).max(0.49).default(0.05),
   /** δ, assumed share of the cohort that drops out during the cryptographic phases. */
@@ -149,6 +151,43 @@ export const privacySchema = z.strictObject({
     .prefault({}),
 });
 
+/** Minimum size of a cluster where the operator does not say, unless the cohort is small. */
+export const LARGEST_DEFAULT_SIZE = 100;
+
+/** Interest clusters: micro-clusters first, then fine clusters and the layers above them. */
+export const clusteringSchema = z.strictObject({
+  /** k, fine clusters; with a `choice` the largest k. What stands out of the noise may be fewer. */
+  clusters: z.number().int().min(2).max(1024).default(16),
+  /** `fixed`: k as given. Otherwise the coordinator chooses k from what was released, which costs no privacy. */
+  choice: z.enum(["fixed", "silhouette", "gap"]).default("fixed"),
+  /** Smallest k of a `choice`. */
+  minimumClusters: z.number().int().min(2).max(1024).default(2),
+  /** Micro-clusters at the most; resolving takes as many as a cohort carries above the noise. 0 = none. */
+  microClusters: z.number().int().min(0).max(1024).default(256),
+  /** Releases that refine the fine clusters after each one over micro-clusters. */
+  refinements: z.number().int().min(0).max(100_000).default(4),
+  /** Layers above the fine clusters, basic first: the largest gap of the tree within the range sets the cut. */
+  layers: z
+    .array(
+      z.strictObject({
+        minimum: z.number().int().min(2).max(1024),
+        maximum: z.number().int().min(2).max(1024),
+      }),
+    )
+    .max(3)
+    .default([{ minimum: 3, maximum: 8 }]),
+  /** Deviations of its noise by which a count must stand out. */
+  significance: z.number().min(0).max(10).default(3),
+  /** Fewest people of a cohort in a published cluster: the noisy count less `significance` deviations. */
+  minimumSize: z.number().int().min(1).max(100_000).default(LARGEST_DEFAULT_SIZE),
+  /** Interests of one person that are counted; their weights sum to one. */
+  interests: z.number().int().min(1).max(8).default(1),
+  /** Tags of sensitive categories. No cluster is named by one, and none may describe a cluster alone. */
+  sensitive: z.array(z.string().min(1).max(128)).max(1000).default([]),
+  /** l: a sensitive tag is borne by at most one l-th of the items that describe a cluster. */
+  diversity: z.number().int().min(2).max(30).default(2),
+});
+
 /** P where the operator does not say, unless the plan's rounds allow fewer. */
 export const DEFAULT_PARTICIPATIONS = 5;
 
@@ -178,14 +217,7 @@ export const planSections = z.strictObject({
     })
     .prefault({}),
   privacy: privacySchema.prefault({}),
-  clustering: z
-    .strictObject({
-      /** k, number of interest clusters. */
-      clusters: z.number().int().min(2).max(1024).default(16),
-      /** A centroid whose noisy count per survivor falls below this share keeps its previous value. */
-      floor: fraction.default(0.005),
-    })
-    .prefault({}),
+  clustering: clusteringSchema.prefault({}),
 });
 
 /** One block of the joint vector, in order. */
@@ -223,6 +255,7 @@ export const resolvedPlanSchema = z.strictObject({
 
 export type EncoderShape = z.infer<typeof encoderShapeSchema>;
 export type TrainingOptions = z.infer<typeof trainingSchema>;
+export type ClusteringOptions = z.infer<typeof clusteringSchema>;
 export type ServerOptimiserOptions = z.infer<typeof serverOptimiserSchema>;
 export type PlanSections = z.infer<typeof planSections>;
 export type ResolvedPlan = z.infer<typeof resolvedPlanSchema>;

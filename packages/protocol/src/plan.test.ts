@@ -46,7 +46,7 @@ describe("defaults", () => {
       cohort: { minimum: 48, target: 64, maximum: 96, minSurvivors: 40, sampling: "first-come" },
       participation: { maximum: 5, minimumSeparation: 1 },
       privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8, delta: 1e-6, modulusBits: 20 },
-      clustering: { clusters: 16, floor: 0.005 },
+      clustering: { clusters: 16, choice: "fixed", microClusters: 256, refinements: 4, minimumSize: 2 },
     });
   });
 
@@ -67,6 +67,17 @@ describe("defaults", () => {
     [{ rounds: 100, participation: { maximum: 7 } }, 7],
   ])("let a device take part no more often than the rounds allow: %j", (change, expected) => {
     expect(accepts(change).participation.maximum).toBe(expected);
+  });
+});
+
+describe("the minimum size of a cluster", () => {
+  it.each([
+    [{}, 2],
+    [{ cohort: { minimum: 900, target: 1000, maximum: 1000, minSurvivors: 900 } }, 45],
+    [{ cohort: { minimum: 9000, target: 10_000, maximum: 10_000, minSurvivors: 9000 } }, 100],
+    [{ clustering: { minimumSize: 7 } }, 7],
+  ])("is 100 people, or a twentieth of a small cohort: %j", (change, expected) => {
+    expect(accepts(change).clustering.minimumSize).toBe(expected);
   });
 });
 
@@ -320,11 +331,53 @@ describe("contradictions", () => {
       { server: { warmupRounds: 4 } },
     ],
     [
-      "cluster floor",
-      { clustering: { clusters: 4, floor: 0.26 } },
-      "clustering.floor",
-      "must not exceed 1 / clustering.clusters (0.25)",
-      { clustering: { clusters: 4, floor: 0.25 } },
+      "least number of clusters",
+      { clustering: { clusters: 8, choice: "gap", minimumClusters: 9 } },
+      "clustering.minimumClusters",
+      "must not exceed clustering.clusters (8)",
+      { clustering: { clusters: 8, choice: "gap", minimumClusters: 8 } },
+    ],
+    [
+      "fewer micro-clusters than clusters",
+      { clustering: { clusters: 8, microClusters: 7 } },
+      "clustering.microClusters",
+      "must be 0 or at least clustering.clusters (8)",
+      { clustering: { clusters: 8, microClusters: 0 } },
+    ],
+    [
+      "a layer whose range is empty",
+      { clustering: { layers: [{ minimum: 4, maximum: 3 }] } },
+      "clustering.layers.0",
+      "must have a minimum of at most its maximum (3)",
+      { clustering: { layers: [{ minimum: 3, maximum: 3 }] } },
+    ],
+    [
+      "layers that overlap",
+      {
+        clustering: {
+          layers: [
+            { minimum: 2, maximum: 6 },
+            { minimum: 5, maximum: 9 },
+          ],
+        },
+      },
+      "clustering.layers.1",
+      "must have a minimum of at least 6",
+      {
+        clustering: {
+          layers: [
+            { minimum: 2, maximum: 6 },
+            { minimum: 6, maximum: 9 },
+          ],
+        },
+      },
+    ],
+    [
+      "minimum size",
+      { clustering: { minimumSize: 21 } },
+      "clustering.minimumSize",
+      "must not exceed half of cohort.minSurvivors (40)",
+      { clustering: { minimumSize: 20 } },
     ],
   ];
 

@@ -10,18 +10,25 @@ import { z } from "zod";
 import { canonicalJson, sha256Hex } from "./canonical.ts";
 import { KindredError } from "./errors.ts";
 import { attainableParticipations, planContradictions, resolvedContradictions } from "./plan-rules.ts";
-import { DEFAULT_PARTICIPATIONS, planSections, resolvedPlanSchema } from "./plan-sections.ts";
+import {
+  DEFAULT_PARTICIPATIONS,
+  DEFAULT_SURVIVORS,
+  LARGEST_DEFAULT_SIZE,
+  planSections,
+  resolvedPlanSchema,
+} from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/**
- * Fills in `participation.maximum`, the one default that depends on other fields: a device cannot take part
- * more often than the rounds allow, and a larger P would buy nothing for its noise.
- */
+/** The defaults that depend on other fields. */
 function withDerivedDefaults(document: unknown): unknown {
-  if (!isRecord(document)) return document;
+  return isRecord(document) ? withMinimumSize(withParticipations(document)) : document;
+}
+
+/** A device cannot take part more often than the rounds allow, and a larger P would buy nothing for its noise. */
+function withParticipations(document: Record<string, unknown>): Record<string, unknown> {
   const { rounds = 5, participation = {} } = document;
   if (!isRecord(participation) || participation["maximum"] !== undefined) return document;
   const { minimumSeparation = 1 } = participation;
@@ -31,6 +38,19 @@ function withDerivedDefaults(document: unknown): unknown {
   return {
     ...document,
     participation: { ...participation, maximum: Math.min(DEFAULT_PARTICIPATIONS, attainable) },
+  };
+}
+
+/** A small cohort has no cluster of 100 people: there the minimum size is a twentieth of the survivors. */
+function withMinimumSize(document: Record<string, unknown>): Record<string, unknown> {
+  const { cohort = {}, clustering = {} } = document;
+  if (!isRecord(cohort) || !isRecord(clustering) || clustering["minimumSize"] !== undefined) return document;
+  const { minSurvivors = DEFAULT_SURVIVORS } = cohort;
+  if (!Number.isInteger(minSurvivors) || !((minSurvivors as number) >= 1)) return document;
+  const share = Math.ceil((minSurvivors as number) / 20);
+  return {
+    ...document,
+    clustering: { ...clustering, minimumSize: Math.min(LARGEST_DEFAULT_SIZE, share) },
   };
 }
 

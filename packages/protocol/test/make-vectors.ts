@@ -23,6 +23,8 @@ import {
   hexToBytes,
   ledgerHeadSigningBytes,
   MerkleTree,
+  type ModelClustering,
+  type ModelLayer,
   modelHash,
   packBits,
   planDigest,
@@ -32,6 +34,7 @@ import {
   sha256Hex,
   sharingSigningBytes,
   splitFrame,
+  unnamedClustering,
 } from "../src/index.ts";
 import {
   bytesFrom,
@@ -450,17 +453,23 @@ function documents() {
   const reseal = (change: Record<string, unknown>): string => {
     const weights = new Uint8Array(concatBytes(hexToBytes("0000803f"), hexToBytes("00000040")));
     const body = {
-      schema: "kindred.model/1",
+      schema: "kindred.model/2",
       task: "films",
       round: 0,
       parent: "",
       weights,
       centroids: weights,
       clusters: 2,
+      cells: new Uint8Array(0),
+      clustering: unnamedClustering(2),
       ...change,
     };
     return bytesToHex(encodeCbor(body));
   };
+  const clustered = (change: Partial<ModelClustering>) =>
+    reseal({ clustering: { ...unnamedClustering(2), ...change } });
+  const layered = (change: Partial<ModelLayer>) =>
+    clustered({ layers: [{ ...unnamedClustering(2).layers[0]!, ...change }] });
   return {
     plan: { document: plan, canonical: canonicalJson(plan), digest: planDigest(plan) },
     catalogue: {
@@ -474,13 +483,14 @@ function documents() {
           ...sampleModel,
           weights: [...sampleModel.weights].map((value) => (Object.is(value, -0) ? "-0" : value)),
           centroids: [...sampleModel.centroids],
+          cells: [...sampleModel.cells],
           file: bytesToHex(file),
           hash: modelHash(file),
         },
       ],
       invalid: [
         { name: "no CBOR", file: "ff", field: "model" },
-        { name: "other schema", file: reseal({ schema: "kindred.model/2" }), field: "model.schema" },
+        { name: "other schema", file: reseal({ schema: "kindred.model/1" }), field: "model.schema" },
         { name: "unknown field", file: reseal({ note: "" }), field: "model.note" },
         { name: "no clusters", file: reseal({ clusters: 0 }), field: "model.clusters" },
         { name: "parent that is no hash", file: reseal({ parent: "ab" }), field: "model.parent" },
@@ -492,6 +502,58 @@ function documents() {
           name: "infinite centroid",
           file: reseal({ centroids: hexToBytes("0000807f00000000") }),
           field: "model.centroids",
+        },
+        { name: "infinite cell", file: reseal({ cells: hexToBytes("0000807f") }), field: "model.cells" },
+        { name: "no layers", file: reseal({ clustering: null }), field: "model.clustering" },
+        {
+          name: "a layer of another number of clusters",
+          file: reseal({ clustering: unnamedClustering(3) }),
+          field: "model.clustering.layers",
+        },
+        {
+          name: "sizes of other clusters",
+          file: clustered({ sizes: [1] }),
+          field: "model.clustering.sizes",
+        },
+        {
+          name: "a share above one",
+          file: clustered({ sizes: [0.5, 1.5] }),
+          field: "model.clustering.sizes.1",
+        },
+        {
+          name: "regions of other clusters",
+          file: clustered({ regions: [0, 0, 0] }),
+          field: "model.clustering.regions",
+        },
+        {
+          name: "one identity twice",
+          file: layered({ ids: [1, 1] }),
+          field: "model.clustering.layers.0.ids",
+        },
+        {
+          name: "an identity yet to be given",
+          file: layered({ ids: [0, 2] }),
+          field: "model.clustering.layers.0.ids",
+        },
+        {
+          name: "names of other clusters",
+          file: layered({ names: [] }),
+          field: "model.clustering.layers.0.names",
+        },
+        {
+          name: "parents of the first layer",
+          file: layered({ parents: [0, 0] }),
+          field: "model.clustering.layers.0.parents",
+        },
+        {
+          name: "a parent outside the layer before",
+          file: clustered({
+            layers: [
+              { ids: [0], nextId: 1, names: [[]], parents: [] },
+              { ids: [0, 1], nextId: 2, names: [[], []], parents: [0, 1] },
+            ],
+          }),
+          field: "model.clustering.layers.1.parents",
         },
       ],
     },

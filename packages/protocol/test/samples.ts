@@ -146,6 +146,24 @@ export const sampleModel: Model = {
   weights: Float32Array.from([0, -0, 1, -1.5, 3.4028234663852886e38, 1.401298464324817e-45]),
   centroids: Float32Array.from([1, 0, 0, 1]),
   clusters: 2,
+  cells: Float32Array.from([0, 1, 0, -1, 1, 0]),
+  clustering: {
+    source: "released",
+    refinements: null,
+    sizes: [0.625, 0.25],
+    layers: [
+      { ids: [1], nextId: 2, names: [["drama"]], parents: [] },
+      { ids: [4, 0], nextId: 5, names: [["science fiction", "drama"], []], parents: [0, 0] },
+    ],
+    regions: [0, -1],
+    events: [
+      { kind: "merge", from: [2, 4], into: 4 },
+      { kind: "split", from: 0, into: [0, 3] },
+      { kind: "death", id: 3 },
+      { kind: "birth", id: 4 },
+    ],
+    changes: [{ kind: "suppressed", reason: "below-noise", count: 12 }],
+  },
 };
 
 /** The default plan, resolved with a small layout; the mechanism's numbers fit together but are not calibrated. */

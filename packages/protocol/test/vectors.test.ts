@@ -148,6 +148,7 @@ describe("documents", () => {
         ...model,
         weights: Float32Array.from(model.weights.map(float)),
         centroids: Float32Array.from(model.centroids),
+        cells: Float32Array.from(model.cells),
       },
     });
   });

@@ -1,4 +1,3 @@
-import { seedCentroids } from "@kindred/clustering";
 import { InterestEncoder, itemFeatures, loadBackend } from "@kindred/encoder";
 import { planMechanism, resolvePlan } from "@kindred/engine";
 import { coordinatorEpsilon, delta } from "@kindred/privacy";
@@ -31,13 +30,6 @@ const features = itemFeatures(
   population.items.map((item) => ({ ...item, tags: [...item.tags] })),
   plan.encoder,
 );
-const centroids = seedCentroids({
-  items: { rows: 60, columns: 8, data: features },
-  clusters: 3,
-  seed: 1,
-  iterations: 5,
-});
-
 async function run(noiseCohort: number) {
   const backend = await loadBackend();
   const encoder = InterestEncoder.create({
@@ -53,7 +45,7 @@ async function run(noiseCohort: number) {
     plan,
     encoder,
     sequences: userSequences(population),
-    centroids,
+    items: population.items,
     cohort: 30,
     noiseCohort,
     seed: 3,

@@ -5,18 +5,19 @@
  * devices, the noise on it that of N ("simulate few and scale the noise", as pfl-research does). It is a
  * simulation, not a private release.
  */
-import {
-  centroidsFromAggregate,
-  type Matrix,
-  normaliseRows,
-  publicRandom,
-  sufficientStatistics,
-} from "@kindred/clustering";
+
+import { personalVectors } from "@kindred/client";
+import { type Matrix, normaliseRows, publicRandom, sufficientStatistics } from "@kindred/clustering";
 import type { InterestEncoder, Sequence } from "@kindred/encoder";
 import {
   blockDeviation,
+  type ClusterModel,
+  type ClusterOutcome,
+  type DescribedItems,
   initialOptimiserState,
   type OptimiserState,
+  publicClusters,
+  releaseClusters,
   resolvePlan,
   serverStep,
 } from "@kindred/engine";
@@ -30,8 +31,8 @@ export interface FederatedSimulationOptions {
   readonly encoder: InterestEncoder;
   /** One sequence per person. */
   readonly sequences: readonly Sequence[];
-  /** Initial centroids, k × d. */
-  readonly centroids: Matrix;
+  /** The public items, in the order of item indices. */
+  readonly items: DescribedItems["items"];
   /** People simulated per round. */
   readonly cohort: number;
   /** People whose noise is on the mean; 0 = no noise. */
@@ -49,7 +50,10 @@ export interface FederatedRoundReport {
 }
 
 export interface FederatedSimulationResult {
-  readonly centroids: Matrix;
+  /** As in a model file. */
+  readonly clusters: ClusterModel;
+  /** What each round did to the clusters. */
+  readonly outcomes: readonly ClusterOutcome[];
   /** Deviation of the noise on each entry of a block's mean. */
   readonly deviation: Readonly<Record<Exclude<VectorBlock["name"], "clipping">, number>>;
   /** ε against the coordinator that the noise cohort's mechanism gives over `participation.maximum` rounds; `null` without noise. */
@@ -84,26 +88,34 @@ export async function simulateFederated(
   const noise = noiseDeviations(options);
   const clip = clipNorm(plan.privacy.blocks.model.clip);
   let optimiser = initialOptimiserState(encoder.trainable.length);
-  let centroids = options.centroids;
+  const clustering = { options: plan.clustering, seed: plan.encoder.seed, cells: noise.cells };
+  let clusters = publicClusters({ ...clustering, items: describedItems(options) });
+  const outcomes: ClusterOutcome[] = [];
   const eligible = sequences.map((_, index) => index).filter((index) => sequences[index]!.items.length >= 2);
   for (let round = 1; round <= plan.rounds; round++) {
     const members = draw(eligible, Math.min(cohort, eligible.length), random);
     const mean = new Float64Array(encoder.trainable.length);
-    const counts = new Float64Array(centroids.rows);
-    const sums = new Float64Array(centroids.data.length);
+    const counts = new Float64Array(noise.cells);
+    const sums = new Float64Array(noise.cells * plan.encoder.dimension);
+    const items = describedItems(options);
     let loss = 0;
     let updateNorm = 0;
-    const vectors = encoder.userVectors(members.map((index) => sequences[index]!));
-    for (const [position, index] of members.entries()) {
-      const result = await encoder.train({ sequences: [sequences[index]!], options: plan.training, random });
+    for (const index of members) {
+      const sequence = sequences[index]!;
+      const own = await personalVectors({
+        userVectors: async (own) => encoder.userVectors(own),
+        items: async () => items.units,
+        maximum: plan.clustering.interests,
+        sequence,
+      });
+      const result = await encoder.train({ sequences: [sequence], options: plan.training, random });
       const clipped = clipToNorm(result.delta, clip);
       updateNorm += l2Norm(result.delta) / members.length;
       loss += result.loss / members.length;
       for (let i = 0; i < mean.length; i++) mean[i]! += clipped.vector[i]! / members.length;
-      const own = vectors.subarray(position * centroids.columns, (position + 1) * centroids.columns);
-      const statistics = sufficientStatistics({ rows: 1, columns: centroids.columns, data: own }, centroids);
-      for (let i = 0; i < counts.length; i++) counts[i]! += statistics.counts[i]! / members.length;
-      for (let i = 0; i < sums.length; i++) sums[i]! += statistics.sums[i]! / members.length;
+      const statistics = sufficientStatistics(own.vectors, countingCells(clusters), own.weights);
+      for (const [i, value] of statistics.counts.entries()) counts[i]! += value / members.length;
+      for (const [i, value] of statistics.sums.entries()) sums[i]! += value / members.length;
     }
     for (const [values, name] of [
       [mean, "model"],
@@ -111,34 +123,62 @@ export async function simulateFederated(
       [sums, "sums"],
     ] as const)
       addGaussian(values, noise.deviation[name], random);
-    const next = step({ optimiser, mean, deviation: noise.deviation.model, plan, encoder });
-    optimiser = next;
-    const floor = Math.max(plan.clustering.floor, 3 * noise.deviation.counts);
-    centroids = centroidsFromAggregate({ counts, sums, previous: centroids, floor }).centroids;
+    optimiser = step({ optimiser, mean, deviation: noise.deviation.model, plan, encoder });
+    const { released, outcome } = releaseClusters({
+      ...clustering,
+      parent: clusters,
+      mean: { counts, sums, deviation: noise.deviation },
+      people: options.noiseCohort || members.length,
+      items: describedItems(options),
+    });
+    clusters = released;
+    outcomes.push(outcome);
     await options.onRound?.({ round, loss, updateNorm });
   }
-  return { centroids: normaliseRows(centroids), deviation: noise.deviation, epsilon: noise.epsilon };
+  return { clusters, outcomes, deviation: noise.deviation, epsilon: noise.epsilon };
+}
+
+function describedItems({
+  encoder,
+  items,
+}: Pick<FederatedSimulationOptions, "encoder" | "items">): DescribedItems {
+  const units = normaliseRows({
+    rows: encoder.itemCount,
+    columns: encoder.shape.dimension,
+    data: encoder.itemVectors(),
+  });
+  return { items, units };
+}
+
+/** What the cohort is counted by: micro-clusters, or the clusters. */
+function countingCells({ cells, centroids, clusters }: ClusterModel): Matrix {
+  const columns = centroids.length / clusters;
+  const data = cells.length > 0 ? cells : centroids;
+  return { rows: data.length / columns, columns, data };
 }
 
 function noiseDeviations({
   plan,
   encoder,
   noiseCohort,
-}: FederatedSimulationOptions): Pick<FederatedSimulationResult, "deviation" | "epsilon"> {
-  if (noiseCohort === 0) return { deviation: { model: 0, counts: 0, sums: 0, evaluation: 0 }, epsilon: null };
-  const resolved = resolvePlan(noisePlan(plan, noiseCohort), {
+}: FederatedSimulationOptions): Pick<FederatedSimulationResult, "deviation" | "epsilon"> & { cells: number } {
+  const noisy = noiseCohort > 0;
+  const input = noisy
+    ? noisePlan(plan, noiseCohort)
+    : parsePlanInput({ ...plan, privacy: { ...plan.privacy, mechanism: "none", modulusBits: 32 } });
+  const { resolved } = resolvePlan(input, {
     coordinatorKey: "0".repeat(64),
     catalogueHash: "0".repeat(64),
     itemCount: encoder.itemCount,
     modelLength: encoder.trainable.length,
-  }).resolved;
+  });
   const deviation = Object.fromEntries(
     resolved.blocks.map((block) => [
       block.name,
-      blockDeviation(resolved.mechanism, { block, survivors: noiseCohort }),
+      noisy ? blockDeviation(resolved.mechanism, { block, survivors: noiseCohort }) : 0,
     ]),
   ) as FederatedSimulationResult["deviation"];
-  return { deviation, epsilon: plan.privacy.epsilon };
+  return { deviation, epsilon: noisy ? plan.privacy.epsilon : null, cells: resolved.blocks[1]!.length };
 }
 
 /** Takes the server's step on the encoder's weights. */

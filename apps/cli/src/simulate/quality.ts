@@ -7,7 +7,6 @@ import {
   type Matrix,
   meanSimplifiedSilhouette,
   normaliseRows,
-  seedCentroids,
 } from "@kindred/clustering";
 import {
   type Backend,
@@ -151,7 +150,7 @@ export class QualityMeter {
         plan,
         encoder,
         sequences: this.#sequences,
-        centroids: this.#initialCentroids(),
+        items: this.#scenario.catalogue.items,
         cohort: this.#scenario.cohort,
         noiseCohort: cohort,
         seed: plan.encoder.seed,
@@ -164,17 +163,6 @@ export class QualityMeter {
     } finally {
       encoder.dispose();
     }
-  }
-
-  #initialCentroids(): Matrix {
-    const { plan, catalogue } = this.#scenario;
-    const items = { rows: catalogue.items.length, columns: plan.encoder.dimension, data: this.#features };
-    return seedCentroids({
-      items,
-      clusters: plan.clustering.clusters,
-      seed: plan.encoder.seed,
-      iterations: 10,
-    });
   }
 
   /** Clusters of a model: silhouette over all people, agreement with the known groups, names, sizes and a map. */

@@ -129,6 +129,7 @@ async function writeRound(
       poisson: rest.poisson,
       ...(rest.corrupt.length === 0 ? {} : { corrupt: [...rest.corrupt] }),
       ...(rest.lossDeviation === null ? {} : { lossDeviation: rest.lossDeviation }),
+      ...(rest.clusters === null ? {} : { clusters: { ...rest.clusters } }),
       ...traffic(round),
     },
     startedAt: started,

@@ -1,8 +1,7 @@
 /** From an operator's documents to a task that can be stored: resolved plan, public catalogue, initial model. */
-import { seedCentroids } from "@kindred/clustering";
 import { itemFeatures } from "@kindred/encoder/features";
 import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
-import { initialClip, resolvePlan } from "@kindred/engine";
+import { initialClip, publicClusters, resolvePlan } from "@kindred/engine";
 import {
   canonicalJson,
   catalogueHash,
@@ -13,9 +12,7 @@ import {
   parsePlanInput,
   utf8ToBytes,
 } from "@kindred/protocol";
-
-/** Lloyd iterations over the public items when clusters are seeded. */
-const SEED_ITERATIONS = 10;
+import { itemDescriber } from "./item-describer.ts";
 
 export interface NewTask {
   readonly plan: Plan;
@@ -52,16 +49,19 @@ export function prepareTask(
     itemCount,
     modelLength: trainableLayout(layout, input.training).length,
   });
-  const { dimension, seed } = plan.encoder;
-  const items = { rows: itemCount, columns: dimension, data: itemFeatures(catalogue.items, plan.encoder) };
-  const centroids = seedCentroids({ items, clusters, seed, iterations: SEED_ITERATIONS });
+  const weights = initialWeights(plan.encoder, itemCount, plan.training);
+  const describe = itemDescriber({ plan, catalogue, features: itemFeatures(catalogue.items, plan.encoder) });
   const model = encodeModel({
     task: plan.task,
     round: 0,
     parent: "",
-    weights: initialWeights(plan.encoder, itemCount, plan.training),
-    centroids: centroids.data,
-    clusters,
+    weights,
+    ...publicClusters({
+      options: plan.clustering,
+      seed: plan.encoder.seed,
+      cells: plan.resolved.blocks[1]!.length,
+      items: describe(weights),
+    }),
     ...(plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(plan) }),
   });
   return { plan, catalogue: utf8ToBytes(canonicalJson(catalogue)), model };

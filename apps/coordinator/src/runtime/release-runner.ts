@@ -1,4 +1,5 @@
 /** Computes a release from the running sum and stores its blobs: what the machine's `aggregate` output asks for. */
+import { itemFeatures } from "@kindred/encoder/features";
 import { encoderLayout, trainableLayout } from "@kindred/encoder/layout";
 import {
   computeRelease,
@@ -7,10 +8,11 @@ import {
   type Release,
   type TaskOutput,
 } from "@kindred/engine";
-import { decodeModel, encodeModel, type Model, type Plan } from "@kindred/protocol";
+import { decodeModel, encodeModel, type Model, type Plan, parseCatalogue } from "@kindred/protocol";
 import { decode, encode } from "cborg";
 import type { BlobStores } from "../store/blobs.ts";
 import type { Database } from "../store/database.ts";
+import { itemDescriber } from "./item-describer.ts";
 
 type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
 
@@ -18,6 +20,7 @@ export class ReleaseRunner {
   readonly #database: Database;
   readonly #blobs: BlobStores;
   readonly #plan: Plan;
+  #describe: Promise<ReturnType<typeof itemDescriber>> | undefined;
   /** Optimiser state before the release under way. */
   #superseded: string | undefined;
 
@@ -48,6 +51,7 @@ export class ReleaseRunner {
       parentHash,
       optimiser,
       segments: trained.tensors,
+      describe: await this.#describer(),
     });
     const modelHash = await this.#blobs.released.put(encodeModel(release.model));
     const stored = await this.#blobs.spool.put(
@@ -59,8 +63,8 @@ export class ReleaseRunner {
       loss: release.loss,
       lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
-      suppressedClusters: release.suppressed.length,
       clipping: release.clipping,
+      clusters: release.clusters,
     };
   }
 
@@ -69,6 +73,23 @@ export class ReleaseRunner {
     const superseded = this.#superseded;
     this.#superseded = undefined;
     if (superseded !== undefined && superseded !== optimiserHash) await this.#blobs.spool.delete(superseded);
+  }
+
+  /** Text features take about a second per 10,000 items: once per run of the coordinator. */
+  #describer(): Promise<ReturnType<typeof itemDescriber>> {
+    this.#describe ??= this.#loadDescriber().catch((error: unknown) => {
+      this.#describe = undefined;
+      throw error;
+    });
+    return this.#describe;
+  }
+
+  async #loadDescriber(): Promise<ReturnType<typeof itemDescriber>> {
+    const plan = this.#plan;
+    const file = await this.#blobs.released.get(plan.resolved.catalogueHash);
+    if (file === undefined) throw new Error(`the catalogue of ${plan.task} is missing from the blob store`);
+    const catalogue = parseCatalogue(JSON.parse(new TextDecoder().decode(file)));
+    return itemDescriber({ plan, catalogue, features: itemFeatures(catalogue.items, plan.encoder) });
   }
 
   async #latest(): Promise<{ parent: Model; parentHash: string; optimiserHash: string | undefined }> {

@@ -1,0 +1,115 @@
+/** Layers, dense regions, names and identities of clusters: what follows from centroids, sizes and public items. */
+import {
+  clusterLayers,
+  clusterTags,
+  dbscan,
+  firstIdentities,
+  layerCentroids,
+  type Matrix,
+  matchClusters,
+} from "@kindred/clustering";
+import type { ClusteringOptions, Model, ModelClustering, ModelLayer } from "@kindred/protocol";
+
+/** The public items of a catalogue under the weights of one model. */
+export interface DescribedItems {
+  readonly items: readonly { readonly tags: readonly string[] }[];
+  /** Item vectors of norm 1, items × d; row i is `items[i]`. */
+  readonly units: Matrix;
+}
+
+/** The parts of a model that clustering makes. */
+export type ClusterModel = Pick<Model, "centroids" | "clusters" | "cells" | "clustering">;
+
+/** Least weight of a cluster in a tree, as a share of all; a public cluster may hold no item. */
+const LEAST_SHARE = 1e-6;
+
+/** A point is dense when the weights within its radius reach this many times the mean. */
+const CORE_SHARE = 2;
+
+/**
+ * Describes new clusters; those of `parent` lend them their identities.
+ * @param options.sizes share of each cluster, ≥ 0
+ */
+export function describeClusters(description: {
+  readonly centroids: Matrix;
+  readonly sizes: readonly number[];
+  readonly options: ClusteringOptions;
+  readonly items: DescribedItems;
+  readonly parent?: ClusterModel;
+}): Pick<ModelClustering, "sizes" | "layers" | "regions" | "events"> {
+  const { centroids, sizes, options, items, parent } = description;
+  const weights = sizes.map((size) => Math.max(LEAST_SHARE, size));
+  const fine = centroids.rows;
+  const ranges = options.layers.filter(({ minimum }) => minimum < fine);
+  const { layers: coarser } = clusterLayers(centroids, { linkage: "ward", weights, counts: ranges });
+  const all = [
+    ...coarser.filter((layer) => layer.centroids.rows < fine),
+    { centroids, labels: Int32Array.from(sizes, (_, cluster) => cluster) },
+  ];
+  const before = parent === undefined ? [] : pastLayers(parent);
+  let events: ModelClustering["events"] = [];
+  const layers = all.map((layer, i): ModelLayer => {
+    // Layers are matched from the fine end, where both versions have the same.
+    const past = before[before.length - all.length + i];
+    const { nextId, ids, ...matched } =
+      past === undefined
+        ? { ...firstIdentities(layer.centroids.rows), events: [] }
+        : matchClusters(past, layer.centroids);
+    if (i === all.length - 1) events = mutableEvents(matched.events);
+    const names = clusterTags(items.units, layer.centroids, {
+      items: items.items,
+      without: options.sensitive,
+    });
+    return { ids: [...ids], nextId, names, parents: parentsOf(layer.labels, all[i - 1]?.labels) };
+  });
+  return { sizes: [...sizes], layers, regions: denseRegions(centroids, weights), events };
+}
+
+/** Identities and centroids of a version's layers, from basic to fine. */
+function pastLayers({ centroids, clusters, clustering }: ClusterModel) {
+  const fine: Matrix = { rows: clusters, columns: centroids.length / clusters, data: centroids };
+  const weights = clustering.sizes.map((size) => Math.max(LEAST_SHARE, size));
+  let labels = Array.from({ length: clusters }, (_, cluster) => cluster);
+  const { layers } = clustering;
+  return layers
+    .map(({ ids, nextId }, i) => ({ ids, nextId, finer: layers[i + 1] }))
+    .reverse()
+    .map(({ ids, nextId, finer }) => {
+      if (finer === undefined) return { ids, nextId, centroids: fine };
+      labels = labels.map((cluster) => finer.parents[cluster]!);
+      return { ids, nextId, centroids: layerCentroids(fine, { labels, weights }).centroids };
+    })
+    .reverse();
+}
+
+/** Per cluster of a layer its cluster in the coarser one, from the fine clusters' labels in both. */
+function parentsOf(labels: Int32Array, coarser: Int32Array | undefined): number[] {
+  const parents: number[] = [];
+  if (coarser !== undefined)
+    for (const [cluster, label] of labels.entries()) parents[label] = coarser[cluster]!;
+  return parents;
+}
+
+/** Regions by density (DBSCAN over centroids weighted by size, its radius by the knee); −1 for an outlier. */
+function denseRegions(centroids: Matrix, weights: readonly number[]): number[] {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const minWeight = (CORE_SHARE * total) / centroids.rows;
+  // Of two clusters neither can be the odd one out.
+  if (centroids.rows < 3) return weights.map(() => 0);
+  return [...dbscan(centroids, { metric: "cosine", weights, minWeight }).labels];
+}
+
+type Events = ModelClustering["events"];
+
+function mutableEvents(events: ReturnType<typeof matchClusters>["events"]): Events {
+  return events.map((event): Events[number] => {
+    switch (event.kind) {
+      case "merge":
+        return { ...event, from: [...event.from] };
+      case "split":
+        return { ...event, into: [...event.into] };
+      default:
+        return event;
+    }
+  });
+}
