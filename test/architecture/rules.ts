@@ -36,7 +36,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "encoder/layout",
     "encoder/features",
   ],
-  bench: ["protocol", "privacy", "secagg", "engine"],
+  bench: ["protocol", "privacy", "clustering", "secagg", "encoder", "engine", "client"],
   cli: [
     "protocol",
     "privacy",

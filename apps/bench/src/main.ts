@@ -1,6 +1,7 @@
 /** `pnpm bench`: what the parts of Kindred cost on this machine. */
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
+import { benchClient, type ClientFlags } from "./client/bench-client.ts";
 import { benchPrivacy, type PrivacyFlags } from "./privacy/bench-privacy.ts";
 import { benchSecagg } from "./secagg/bench-secagg.ts";
 import { parseSecaggOptions, type SecaggFlags } from "./secagg/options.ts";
@@ -31,6 +32,20 @@ program
   .option("--json <file>", "write the result as JSON")
   .action(async (flags: PrivacyFlags) => {
     await benchPrivacy(flags, process.stdout);
+  });
+
+program
+  .command("client")
+  .description(
+    "interests and recommendations on one device, in elapsed time; pin it to a core to see what one gives",
+  )
+  .option("--items <n>", "items of the catalogue", "10000")
+  .option("--events <n>", "interactions on record", "200")
+  .option("--repeats <n>", "interactions added, one by one", "40")
+  .option("--backend <name>", "tensorflow, wasm or cpu (default: the best that loads)")
+  .option("--json <file>", "write the result as JSON")
+  .action(async (flags: ClientFlags) => {
+    await benchClient(flags, process.stdout);
   });
 
 program.parseAsync().catch((error: unknown) => {

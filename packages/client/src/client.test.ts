@@ -904,19 +904,71 @@ describe("interests and recommendations", () => {
     await expect(person!.client.recommend({ count: 0 })).rejects.toMatchObject({ code: "option-invalid" });
   });
 
-  it("give soft memberships that sum to one, named by the tags near the centroid", async () => {
+  it("are layers of public clusters with soft memberships, and what is not shown yet", async () => {
+    const world = await createWorld({ people: 0 });
+    const { client, encoder } = await world.add();
+    await client.start();
+    const none = new Float32Array(4);
+    expect(await client.interests()).toEqual({
+      shortTerm: none,
+      longTerm: none,
+      clusters: [],
+      layers: [],
+      latent: [],
+    });
+    await client.record({ item: "item-0", action: "view", time: 1 });
+    await client.record({ item: "item-4", action: "view", time: 2 });
+    const { shortTerm, longTerm, clusters, layers, latent } = await client.interests();
+    expect(Array.from(shortTerm)).toEqual([1, 0, 0, 0]);
+    expect(longTerm).toEqual(shortTerm);
+    expect(layers).toHaveLength(2);
+    expect(layers[0]).toMatchObject([{ id: 7, tags: ["all"], parent: null }]);
+    expect(layers[0]![0]!.membership).toBeCloseTo(1, 12);
+    expect(clusters).toBe(layers[1]);
+    expect(clusters).toMatchObject([
+      { id: 3, tags: ["axis 0"], similarity: 1, parent: 7, outlier: false },
+      { id: 5, tags: ["axis 1"], similarity: 0, parent: 7, outlier: false },
+    ]);
+    expect(clusters.reduce((sum, { membership }) => sum + membership, 0)).toBeCloseTo(1, 12);
+    expect(latent).toEqual([]);
+    encoder.scores = async () => Float32Array.from({ length: 8 }, (_, item) => (item % 4 === 1 ? 9 : 0));
+    expect((await client.interests()).latent).toMatchObject([{ id: 5, tags: ["axis 1"], usual: 0.5 }]);
+  });
+
+  it("change from the short term to the long by the half-life", async () => {
     const world = await createWorld({ people: 0 });
     const { client } = await world.add();
     await client.start();
-    expect(await client.interests()).toEqual({ vector: new Float32Array(4), clusters: [] });
-    await client.record({ item: "item-0", action: "view", time: 1 });
-    await client.record({ item: "item-4", action: "view", time: 2 });
-    const { vector, clusters } = await client.interests();
-    expect(Array.from(vector)).toEqual([1, 0, 0, 0]);
-    expect(clusters.map(({ cluster }) => cluster)).toEqual([0, 1]);
-    expect(clusters[0]).toMatchObject({ similarity: 1 });
-    expect(clusters[0]!.tags[0]).toBe("axis 0");
-    expect(clusters.reduce((sum, { membership }) => sum + membership, 0)).toBeCloseTo(1, 12);
+    const day = 86_400_000;
+    for (let i = 0; i < 10; i++)
+      await client.record({
+        item: i < 5 ? "item-0" : "item-1",
+        action: "view",
+        time: i < 5 ? i : 100 * day + i,
+      });
+    const share = async (halfLife: number) =>
+      (await client.interests({ halfLife })).clusters.find(({ id }) => id === 3)!.longTerm;
+    expect(await share(day)).toBeLessThan(0.51);
+    expect(await share(1000 * day)).toBeGreaterThan(0.7);
+    for (const halfLife of [0, -1, Number.NaN])
+      await expect(client.interests({ halfLife })).rejects.toMatchObject({
+        code: "option-invalid",
+        rejection: { field: "halfLife" },
+      });
+  });
+
+  it("are named by the catalogue's own tags, or the model is refused", async () => {
+    const world = await createWorld({ people: 0 });
+    const { coordinator } = world;
+    const { initial } = coordinator;
+    const [basic, fine] = initial.clustering.layers;
+    const named = { ...fine!, names: [["axis 0"], ["ask your doctor"]] };
+    coordinator.publish({ ...initial, clustering: { ...initial.clustering, layers: [basic!, named] } });
+    const { client } = await world.add();
+    await expect(client.start()).rejects.toMatchObject({
+      code: "model-invalid",
+      rejection: { field: "model.clustering.layers" },
+    });
   });
 
   it("for a person without a record: the centres of the clusters in turn, and says so", async () => {

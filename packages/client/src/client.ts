@@ -8,10 +8,11 @@ import { type Clock, systemClock } from "./clock.ts";
 import { computeContribution } from "./contribution.ts";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import { checkInteraction, type Interaction, type InteractionInput, InteractionLog } from "./interactions.ts";
-import type { Interests, Recommendation } from "./interests.ts";
+import type { Interests } from "./interests.ts";
 import { type EncoderFactory, LocalTask } from "./local-task.ts";
 import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
+import type { Recommendation } from "./recommendations.ts";
 import type { ClientStore, Consent } from "./store.ts";
 import { httpTaskSource, type TaskSource } from "./task-source.ts";
 import { socketIoTransport, type TransportFactory } from "./transport.ts";
@@ -65,6 +66,9 @@ export interface PrivacySpent {
 
 /** A tree head as a document: PROTOCOL.md, section 10. */
 export type LedgerHeadDocument = { readonly schema: "kindred.ledger-head/1" } & SignedLedgerHead;
+
+/** 60 days. */
+const HALF_LIFE = 60 * 86_400_000;
 
 /** See {@link createClient}. */
 export class KindredClient {
@@ -180,11 +184,20 @@ export class KindredClient {
   }
 
   /**
-   * The person's interests as the present model sees them. Computed on this device.
-   * @throws KindredError `option-invalid` before `start`
+   * The person's interests as the present model sees them: present and lasting ones, in layers of public clusters, and
+   * those they have not shown yet. Computed on this device; after one more interaction only the encoder's answer to it.
+   * @param options.halfLife milliseconds after which an interaction counts half as much for the long term; 60 days
+   * @throws KindredError `option-invalid` before `start`, or on a half-life that is not above 0
    */
-  interests(): Promise<Interests> {
-    return this.#task.interests(this.#log);
+  async interests({ halfLife = HALF_LIFE }: { readonly halfLife?: number } = {}): Promise<Interests> {
+    if (!(halfLife > 0))
+      throw new KindredError({
+        code: "option-invalid",
+        field: "halfLife",
+        rule: "must be above 0 milliseconds",
+        fix: "pass 60 * 86_400_000 for sixty days, or leave it out",
+      });
+    return this.#task.interests(this.#log, { halfLife });
   }
 
   /**

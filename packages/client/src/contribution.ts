@@ -5,6 +5,7 @@ import { type Contribution, clipOf, encodeContribution, evaluationBlock } from "
 import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
 import { KindredError, type Plan } from "@kindred/protocol";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
+import { centroidMatrix } from "./interests.ts";
 import { personalVectors } from "./personal-vectors.ts";
 import type { LoadedModel } from "./task-source.ts";
 
@@ -18,14 +19,9 @@ export interface WipeableContribution extends Contribution {
   readonly clip: number;
 }
 
-/** The model's centroids as a matrix, clusters × dimension. */
-export function centroidMatrix({ model }: Pick<LoadedModel, "model">): Matrix {
-  return { rows: model.clusters, columns: model.centroids.length / model.clusters, data: model.centroids };
-}
-
 /** The directions that the next round counts people by, m × dimension: micro-clusters, or the centroids. */
 function countingCells({ model }: LoadedModel): Matrix {
-  const centroids = centroidMatrix({ model });
+  const centroids = centroidMatrix(model);
   const { columns } = centroids;
   return model.cells.length === 0
     ? centroids
@@ -95,7 +91,7 @@ async function personalContribution({
   encoder,
   random,
 }: Parameters<typeof computeContribution>[0]): Promise<Omit<WipeableContribution, "clip">> {
-  const centroids = centroidMatrix(loaded);
+  const centroids = centroidMatrix(loaded.model);
   const weights = { hash: loaded.hash, weights: loaded.model.weights };
   const modelLength = plan.resolved.blocks[0]!.length;
   const vector = await encoder.userVectors(weights, [sequence]);

@@ -22,8 +22,8 @@ export interface EncoderRuntime {
   ): Promise<{ readonly delta: Float32Array; readonly loss: number }>;
   /** One interest vector per sequence, row-major n × d; every sequence has at least one interaction. */
   userVectors(model: ModelWeights, sequences: readonly Sequence[]): Promise<Float32Array>;
-  /** Score of every item as the next one after the sequence. */
-  scores(model: ModelWeights, sequence: Sequence): Promise<Float32Array>;
+  /** Score of every item as the next one, in nats up to a constant, by an interest vector as `userVectors` gives it. */
+  scores(model: ModelWeights, vector: Float32Array): Promise<Float32Array>;
   /** Row-major items × d. */
   itemVectors(model: ModelWeights): Promise<Float32Array>;
 }
@@ -96,7 +96,7 @@ function serialised(encoder: InterestEncoder, backend: string): TensorEncoderRun
     train: (model, { sequence, random }) =>
       withModel(model, () => encoder.train({ sequences: [sequence], options: encoder.training, random })),
     userVectors: (model, sequences) => withModel(model, () => encoder.userVectors(sequences)),
-    scores: (model, sequence) => withModel(model, () => encoder.scores(encoder.userVectors([sequence]))),
+    scores: (model, vector) => withModel(model, () => encoder.scores(vector)),
     itemVectors: (model) => withModel(model, () => encoder.itemVectors()),
     dispose: () => exclusively(() => encoder.dispose()),
   };

@@ -17,9 +17,10 @@ export {
   type TensorEncoderRuntime,
 } from "./encoder-runtime.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
-export type { ClusterMembership, Interests, Recommendation } from "./interests.ts";
+export type { InterestCluster, Interests, LatentInterest } from "./interests.ts";
 export type { EncoderFactory } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
+export type { Recommendation } from "./recommendations.ts";
 export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";
 export {
   httpTaskSource,

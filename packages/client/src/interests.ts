@@ -1,137 +1,209 @@
-/** What a person's interest vector says: soft membership in the clusters, and what to recommend. */
-import {
-  type Matrix,
-  matrixFromRows,
-  nearestItems,
-  normaliseRows,
-  softMembership,
-  topIndices,
-} from "@kindred/clustering";
-import type { Catalogue, CatalogueItem } from "@kindred/protocol";
+/** What a person's vectors say: soft membership in the layers of clusters, and interests they have not shown yet. */
+import { layerCentroids, type Matrix, rowOf, softMembership } from "@kindred/clustering";
+import type { Model, ModelLayer } from "@kindred/protocol";
+import type { PersonalVectors } from "./personal-vectors.ts";
 
-/** A person's relation to one cluster. */
-export interface ClusterMembership {
-  /** Index of the cluster in the model. */
-  readonly cluster: number;
-  /** Cosine between the interest vector and the centroid, −1 to 1. */
-  readonly similarity: number;
-  /** Softmax of the similarities at temperature 0.1; over all clusters they sum to 1. */
-  readonly membership: number;
-  /** Up to three public tags that set the cluster's nearest items apart, the most telling first. */
+/** A person's relation to one cluster of one layer. */
+export interface InterestCluster {
+  /** The cluster's identity within its layer, which it keeps from model to model. */
+  readonly id: number;
+  /** Up to three tags of the public catalogue that set it apart, the most telling first. */
   readonly tags: readonly string[];
+  /** Share of the present interests, by softmax of the cosines at temperature 0.1; over a layer they sum to 1. */
+  readonly membership: number;
+  /** The same for the whole record, older interactions counting less; over a layer they sum to 1. */
+  readonly longTerm: number;
+  /** Cosine between the present interests and the centroid, −1 to 1; of several interests the nearest one's. */
+  readonly similarity: number;
+  /** Identity of the cluster that it is part of, in the layer before; `null` in the first layer. */
+  readonly parent: number | null;
+  /** Whether it lies by itself, far from the dense regions of interests: a niche. */
+  readonly outlier: boolean;
 }
 
-/** A person's present interests. */
+/** A fine cluster of which a person has recorded nothing, and that the encoder expects of them. */
+export interface LatentInterest {
+  /** Identity of the fine cluster. */
+  readonly id: number;
+  readonly tags: readonly string[];
+  /** Probability that the next interaction is with one of its items. */
+  readonly expected: number;
+  /** Share of all people in the cluster, noisy; before anything was released, its share of the items. */
+  readonly usual: number;
+}
+
+/** A person's interests under the present model. Computed on the device; no part of it leaves. */
 export interface Interests {
-  /** Output of the encoder after the last interaction, length d; all zeros when nothing is recorded. */
-  readonly vector: Float32Array;
-  /** Every cluster, the nearest first; empty when nothing is recorded. */
-  readonly clusters: readonly ClusterMembership[];
+  /** The encoder's answer to the latest interactions, length d; all zeros when nothing is recorded. */
+  readonly shortTerm: Float32Array;
+  /** Mean direction over the record, older interactions counting less, length d, norm 1; zeros as above. */
+  readonly longTerm: Float32Array;
+  /** The fine clusters, the last of `layers`: largest membership first. Empty when nothing is recorded. */
+  readonly clusters: readonly InterestCluster[];
+  /** From basic to fine. */
+  readonly layers: readonly (readonly InterestCluster[])[];
+  /** What the encoder expects more of this person than is usual, though they have not shown it; most unusual first. */
+  readonly latent: readonly LatentInterest[];
 }
 
-/** A recommended item and where the recommendation comes from. */
-export interface Recommendation {
-  readonly item: CatalogueItem;
-  /** Comparable within one answer only: a logit with basis `interests`, a cosine with basis `clusters`. */
-  readonly score: number;
-  /**
-   * `interests`: ranked by the encoder from what this person did. `clusters`: nothing is recorded yet, so these are
-   * the items nearest to the clusters' centres, one cluster after the other; popularity plays no part.
-   */
-  readonly basis: "interests" | "clusters";
-  /** Recorded items that the recommended one is nearest to, the nearest first. */
-  readonly because: readonly { readonly item: CatalogueItem; readonly similarity: number }[];
+/** What a person did, as the encoder sees it. */
+export interface PersonalHistory {
+  /** The present interests. */
+  readonly present: PersonalVectors;
+  /** The encoder's answer to the latest interactions. */
+  readonly shortTerm: Float32Array;
+  /** Its answers along the record with the weights of recency, which sum to 1. */
+  readonly past: readonly { readonly vector: Float32Array; readonly weight: number }[];
+  /** Item indices that were recorded. */
+  readonly recorded: ReadonlySet<number>;
 }
+
+type ClusterParts = Pick<Model, "centroids" | "clusters" | "clustering">;
 
 const TEMPERATURE = 0.1;
-const REASONS = 2;
-/** A recorded item is a reason from this cosine on. */
-const REASON_SIMILARITY = 0.2;
 
-function dot(
-  a: Float32Array,
-  b: Float32Array,
-  { columns, atA, atB }: { columns: number; atA: number; atB: number },
-): number {
-  let sum = 0;
-  for (let i = 0; i < columns; i++) sum += a[atA + i]! * b[atB + i]!;
-  return sum;
-}
-
-/** Soft membership of a vector in every cluster, the nearest first. */
-export function memberships(
-  vector: Float32Array,
-  { centroids, tags }: { centroids: Matrix; tags: readonly (readonly string[])[] },
-): ClusterMembership[] {
-  const unit = normaliseRows(matrixFromRows([vector])).data;
-  const { rows, columns, data } = centroids;
-  const similarities = Array.from({ length: rows }, (_, cluster) =>
-    Math.max(-1, Math.min(1, dot(unit, data, { columns, atA: 0, atB: cluster * columns }))),
-  );
-  const shares = softMembership(unit, centroids, TEMPERATURE);
-  return similarities
-    .map((similarity, cluster) => ({
-      cluster,
-      similarity,
-      membership: shares[cluster]!,
-      tags: tags[cluster] ?? [],
-    }))
-    .sort((a, b) => b.similarity - a.similarity || a.cluster - b.cluster);
-}
-
-/** Ranks items by the encoder's scores, without the excluded ones, and gives reasons from what was recorded. */
-export function rankByScores(
-  scores: Float32Array,
+/** The clusters of a model, as what a person did relates to them. */
+export function describeInterests(
+  { present, shortTerm, past, recorded }: PersonalHistory,
   options: {
-    readonly catalogue: Catalogue;
-    readonly units: Matrix;
-    readonly count: number;
-    readonly excluded: ReadonlySet<number>;
-    readonly recorded: ReadonlySet<number>;
+    readonly model: ClusterParts;
+    /** Score of every item as the next one, nats up to a constant. */
+    readonly scores: Float32Array;
+    /** Fine cluster of each item. */
+    readonly clusterOf: Int32Array;
   },
-): Recommendation[] {
-  const { catalogue, units, count, excluded, recorded } = options;
-  const ranked = topIndices(scores, count + excluded.size).filter((item) => !excluded.has(item));
-  return ranked.slice(0, count).map((item) => ({
-    item: catalogue.items[item]!,
-    score: scores[item]!,
-    basis: "interests",
-    because: reasons(item, { catalogue, units, recorded }),
-  }));
+): Interests {
+  const { model } = options;
+  const centroids = centroidMatrix(model);
+  const memberships = new Float64Array(model.clusters);
+  for (let row = 0; row < present.vectors.rows; row++)
+    addScaled(
+      memberships,
+      softMembership(rowOf(present.vectors, row), centroids, TEMPERATURE),
+      present.weights[row]!,
+    );
+  const longTerm = new Float64Array(model.clusters);
+  const direction = new Float64Array(shortTerm.length);
+  for (const { vector, weight } of past) {
+    addScaled(longTerm, softMembership(vector, centroids, TEMPERATURE), weight);
+    addScaled(direction, vector, weight / (norm(vector) || 1));
+  }
+  const length = norm(direction) || 1;
+  const layers = layersOf(model, { present, memberships, longTerm });
+  return {
+    shortTerm,
+    longTerm: Float32Array.from(direction, (value) => value / length),
+    clusters: layers.at(-1)!,
+    layers,
+    latent: latentInterests({ ...options, recorded }),
+  };
 }
 
-function reasons(
-  item: number,
-  { catalogue, units, recorded }: { catalogue: Catalogue; units: Matrix; recorded: ReadonlySet<number> },
-): Recommendation["because"] {
-  const { columns, data } = units;
-  return [...recorded]
-    .filter((other) => other !== item)
-    .map((other) => ({
-      item: catalogue.items[other]!,
-      similarity: dot(data, data, { columns, atA: item * columns, atB: other * columns }),
+/** For a person without a record. */
+export function noInterests(dimension: number): Interests {
+  return {
+    shortTerm: new Float32Array(dimension),
+    longTerm: new Float32Array(dimension),
+    clusters: [],
+    layers: [],
+    latent: [],
+  };
+}
+
+/** The model's centroids as a matrix, clusters × dimension. */
+export function centroidMatrix({ centroids, clusters }: ClusterParts): Matrix {
+  return { rows: clusters, columns: centroids.length / clusters, data: centroids };
+}
+
+function layersOf(
+  model: ClusterParts,
+  {
+    present,
+    memberships,
+    longTerm,
+  }: { present: PersonalVectors; memberships: Float64Array; longTerm: Float64Array },
+): InterestCluster[][] {
+  const { layers, regions, sizes } = model.clustering;
+  const fine = centroidMatrix(model);
+  // From fine to basic: a cluster of a layer gathers those of the next finer one.
+  let labels = Array.from({ length: fine.rows }, (_, cluster) => cluster);
+  const described: InterestCluster[][] = [];
+  for (const [depth, layer] of [...layers.entries()].reverse()) {
+    const finer: ModelLayer | undefined = layers[depth + 1];
+    if (finer !== undefined) labels = labels.map((cluster) => finer.parents[cluster]!);
+    const weights = sizes.map((size) => Math.max(size, Number.EPSILON));
+    const { centroids } =
+      finer === undefined ? { centroids: fine } : layerCentroids(fine, { labels, weights });
+    const gathered = (values: Float64Array): number[] => {
+      const sums = new Array<number>(layer.ids.length).fill(0);
+      for (const [cluster, label] of labels.entries()) sums[label]! += values[cluster]!;
+      return sums;
+    };
+    const [now, always] = [gathered(memberships), gathered(longTerm)];
+    described.unshift(
+      layer.ids
+        .map((id, cluster) => ({
+          id,
+          tags: layer.names[cluster]!,
+          membership: now[cluster]!,
+          longTerm: always[cluster]!,
+          similarity: nearestCosine(present.vectors, rowOf(centroids, cluster)),
+          parent: depth === 0 ? null : layers[depth - 1]!.ids[layer.parents[cluster]!]!,
+          outlier: labels.every((label, own) => label !== cluster || regions[own] === -1),
+        }))
+        .sort((a, b) => b.membership - a.membership || a.id - b.id),
+    );
+  }
+  return described;
+}
+
+function latentInterests({
+  model,
+  scores,
+  clusterOf,
+  recorded,
+}: Parameters<typeof describeInterests>[1] & Pick<PersonalHistory, "recorded">): LatentInterest[] {
+  const { layers, sizes } = model.clustering;
+  const { ids, names } = layers.at(-1)!;
+  const expected = new Float64Array(model.clusters);
+  const largest = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let total = 0;
+  for (let item = 0; item < scores.length; item++) {
+    const share = Math.exp(scores[item]! - largest);
+    expected[clusterOf[item]!]! += share;
+    total += share;
+  }
+  const shown = new Set(Array.from(recorded, (item) => clusterOf[item]!));
+  return ids
+    .map((id, cluster) => ({
+      id,
+      tags: names[cluster]!,
+      expected: expected[cluster]! / total,
+      usual: sizes[cluster]!,
+      shown: shown.has(cluster),
     }))
-    .filter(({ similarity }) => similarity >= REASON_SIMILARITY)
-    .sort((a, b) => b.similarity - a.similarity)
-    .slice(0, REASONS);
+    .filter((latent) => !latent.shown && latent.expected > latent.usual)
+    .sort((a, b) => b.expected * a.usual - a.expected * b.usual || a.id - b.id)
+    .map(({ shown: _, ...latent }) => latent);
 }
 
-/** For a person without a record: the items nearest to each centroid, taken from the clusters in turn. */
-export function rankByClusters(
-  centroids: Matrix,
-  { catalogue, units, count }: { catalogue: Catalogue; units: Matrix; count: number },
-): Recommendation[] {
-  const { columns } = centroids;
-  const queues = nearestItems(units, centroids, count);
-  const taken = new Set<number>();
-  const picked: Recommendation[] = [];
-  for (let rank = 0; rank < count; rank++)
-    for (const [cluster, queue] of queues.entries()) {
-      const item = queue[rank];
-      if (item === undefined || taken.has(item) || picked.length >= count) continue;
-      taken.add(item);
-      const score = dot(units.data, centroids.data, { columns, atA: item * columns, atB: cluster * columns });
-      picked.push({ item: catalogue.items[item]!, score, basis: "clusters", because: [] });
-    }
-  return picked;
+function nearestCosine(vectors: Matrix, centroid: Float32Array): number {
+  let nearest = -1;
+  for (let row = 0; row < vectors.rows; row++) {
+    const vector = rowOf(vectors, row);
+    let product = 0;
+    for (let i = 0; i < vector.length; i++) product += vector[i]! * centroid[i]!;
+    nearest = Math.max(nearest, product / (norm(vector) || 1));
+  }
+  return Math.min(1, nearest);
+}
+
+function addScaled(to: Float64Array, values: ArrayLike<number>, factor: number): void {
+  for (let i = 0; i < to.length; i++) to[i]! += factor * values[i]!;
+}
+
+function norm(values: ArrayLike<number>): number {
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += values[i]! ** 2;
+  return Math.sqrt(squares);
 }

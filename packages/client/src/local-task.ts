@@ -1,5 +1,4 @@
 /** A task as one device holds it: verified plan, catalogue, encoder, the newest model, and what they say about a person. */
-import { clusterTags, type Matrix, normaliseRows } from "@kindred/clustering";
 import type { Sequence } from "@kindred/encoder";
 import { DEFAULT_PRIVACY_FLOORS, type PrivacyFloors, verifyPlan } from "@kindred/engine";
 import {
@@ -12,16 +11,14 @@ import {
 } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import { Backoff, type Clock } from "./clock.ts";
-import { centroidMatrix, checkModelShape } from "./contribution.ts";
+import { checkModelShape } from "./contribution.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
 import type { InteractionLog } from "./interactions.ts";
-import {
-  type Interests,
-  memberships,
-  type Recommendation,
-  rankByClusters,
-  rankByScores,
-} from "./interests.ts";
+import { InterestHistory } from "./interest-history.ts";
+import { centroidMatrix, describeInterests, type Interests, noInterests } from "./interests.ts";
+import { checkNames, type ItemSpace, itemSpace } from "./item-space.ts";
+import { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
+import { type Recommendation, rankByClusters, rankByScores } from "./recommendations.ts";
 import type { ClientStore } from "./store.ts";
 import {
   type LoadedModel,
@@ -61,14 +58,6 @@ export interface LocalTaskOptions {
 /** Attempts to obtain a file before its absence is reported. */
 const ATTEMPTS = 4;
 
-/** Vectors of the items under one model, with the names of its clusters. */
-interface ItemSpace {
-  readonly hash: string;
-  /** Rows of norm 1, items × d. */
-  readonly units: Matrix;
-  readonly tags: readonly (readonly string[])[];
-}
-
 export class LocalTask {
   readonly #options: LocalTaskOptions;
   #ready: ReadyTask | undefined;
@@ -76,6 +65,7 @@ export class LocalTask {
   #wanted: string | undefined;
   #loading: { readonly hash: string; readonly loaded: Promise<LoadedModel> } | undefined;
   #space: Promise<ItemSpace> | undefined;
+  readonly #history = new InterestHistory();
   #closed = false;
 
   constructor(options: LocalTaskOptions) {
@@ -116,7 +106,7 @@ export class LocalTask {
     const encoder =
       typeof given === "function" ? await given({ plan, catalogue: material.catalogue }) : given;
     if (this.#ready?.digest !== digest)
-      this.#model = keptModel(await store.readCached("model"), { task, plan });
+      this.#model = keptModel(await store.readCached("model"), { task, plan, catalogue: material.catalogue });
     this.#ready = { ...material, plan, digest, encoder };
     try {
       await this.refresh();
@@ -148,15 +138,34 @@ export class LocalTask {
     return loaded;
   }
 
-  /** @throws KindredError `option-invalid` before the task is loaded */
-  async interests(log: InteractionLog): Promise<Interests> {
+  /**
+   * @param options.halfLife milliseconds after which an interaction counts half as much for the long term
+   * @throws KindredError `option-invalid` before the task is loaded
+   */
+  async interests(log: InteractionLog, { halfLife }: { halfLife: number }): Promise<Interests> {
     const { ready, model, weights } = this.#inUse();
+    const { encoder, plan } = ready;
     const sequence = log.sequence(ready.index);
-    if (sequence.items.length === 0)
-      return { vector: new Float32Array(ready.plan.encoder.dimension), clusters: [] };
-    const vector = await ready.encoder.userVectors(weights, [sequence]);
-    const { tags } = await this.#itemSpace(ready, model);
-    return { vector, clusters: memberships(vector, { centroids: centroidMatrix(model), tags }) };
+    if (sequence.items.length === 0) return noInterests(plan.encoder.dimension);
+    const space = await this.#itemSpace(ready, model);
+    const userVectors = (sequences: readonly Sequence[]) => encoder.userVectors(weights, sequences);
+    const milestones = await this.#history.milestones(sequence, { hash: model.hash, userVectors });
+    const latest = milestones.at(-1)!;
+    const maximum = plan.clustering.interests;
+    const present =
+      maximum === 1
+        ? oneInterest(latest.vector)
+        : await personalVectors({ userVectors, sequence, maximum, items: async () => space.units });
+    const recency = milestones.map(({ time }) => 2 ** ((time - latest.time) / halfLife));
+    const total = recency.reduce((sum, weight) => sum + weight, 0);
+    const history = {
+      present,
+      shortTerm: latest.vector.slice(),
+      past: milestones.map(({ vector }, i) => ({ vector, weight: recency[i]! / total })),
+      recorded: new Set(Array.from(sequence.items)),
+    };
+    const scores = await encoder.scores(weights, latest.vector);
+    return describeInterests(history, { model: model.model, scores, clusterOf: space.clusterOf });
   }
 
   /** @throws KindredError `option-invalid` before the task is loaded */
@@ -169,9 +178,10 @@ export class LocalTask {
     const sequence: Sequence = log.sequence(index);
     const { units } = await this.#itemSpace(ready, model);
     if (sequence.items.length === 0)
-      return rankByClusters(centroidMatrix(model), { catalogue, units, count });
+      return rankByClusters(centroidMatrix(model.model), { catalogue, units, count });
     const recorded = new Set(Array.from(sequence.items));
-    const scores = await encoder.scores(weights, sequence);
+    const vector = await encoder.userVectors(weights, [sequence]);
+    const scores = await encoder.scores(weights, vector);
     const excluded = exclude === "seen" ? recorded : new Set<number>();
     return rankByScores(scores, { catalogue, units, count, excluded, recorded });
   }
@@ -208,7 +218,10 @@ export class LocalTask {
     const { source, store, received } = this.#options;
     const loaded = await this.#retry(() => source.model(hash));
     received(loaded.file.length);
-    if (this.#ready !== undefined) checkModelShape(loaded, this.#ready.plan);
+    if (this.#ready !== undefined) {
+      checkModelShape(loaded, this.#ready.plan);
+      checkNames(loaded.model, this.#ready.catalogue);
+    }
     if (this.#wanted === hash && !this.#closed) {
       this.#model = loaded;
       await store.writeCached("model", loaded.file);
@@ -237,26 +250,30 @@ export class LocalTask {
     const compute = async (): Promise<ItemSpace> => {
       const past = await known?.catch(() => undefined);
       if (past?.hash === model.hash) return past;
-      const { catalogue, encoder } = ready;
-      const data = await encoder.itemVectors({ hash: model.hash, weights: model.model.weights });
-      const rows = catalogue.items.length;
-      const units = normaliseRows({ rows, columns: data.length / rows, data });
-      return { hash: model.hash, units, tags: clusterTags(units, centroidMatrix(model), catalogue) };
+      return itemSpace(ready.encoder, model);
     };
     this.#space = compute();
     return this.#space;
   }
 }
 
+function oneInterest(vector: Float32Array): PersonalVectors {
+  return {
+    vectors: { rows: 1, columns: vector.length, data: vector },
+    weights: Float64Array.of(1),
+  };
+}
+
 /** The model kept from the last run, if it still fits the plan. */
 function keptModel(
   file: Uint8Array | undefined,
-  { task, plan }: { task: string; plan: Plan },
+  { task, plan, catalogue }: { task: string; plan: Plan; catalogue: Catalogue },
 ): LoadedModel | undefined {
   if (file === undefined) return undefined;
   try {
     const loaded = readModel(file, { hash: modelHash(file), task });
     checkModelShape(loaded, plan);
+    checkNames(loaded.model, catalogue);
     return loaded;
   } catch (error) {
     if (error instanceof KindredError) return undefined;

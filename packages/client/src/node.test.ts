@@ -141,7 +141,8 @@ describe("the encoder runtime", () => {
     ).rejects.toMatchObject({
       code: "option-invalid",
     });
-    expect(await runtime.scores(model, sequence)).toHaveLength(8);
+    const vector = await runtime.userVectors(model, [sequence]);
+    expect(await runtime.scores(model, vector)).toHaveLength(8);
     expect(await runtime.itemVectors(model)).toHaveLength(8 * plan.encoder.dimension);
   });
 

@@ -41,8 +41,7 @@ export function stubEncoder(options: {
       });
       return vectors;
     },
-    async scores(_model, sequence) {
-      const vector = vectorOf(sequence);
+    async scores(_model, vector) {
       return Float32Array.from({ length: items }, (_, item) => vector[item % dimension]! - item / 1000);
     },
     async itemVectors() {

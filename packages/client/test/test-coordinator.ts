@@ -206,7 +206,13 @@ export class TestCoordinator {
       clusters,
       ...(this.plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(this.plan) }),
       cells: new Float32Array(),
-      clustering: unnamedClustering(clusters),
+      clustering: {
+        ...unnamedClustering(clusters),
+        layers: [
+          { ids: [7], nextId: 8, names: [["all"]], parents: [] },
+          { ids: [3, 5], nextId: 6, names: [["axis 0"], ["axis 1"]], parents: [0, 0] },
+        ],
+      },
     };
     this.blobs.set(catalogueHash(catalogue), utf8ToBytes(canonicalJson(catalogue)));
     this.#optimiser = initialOptimiserState(segments.length);
@@ -237,6 +243,11 @@ export class TestCoordinator {
   /** An empty history that this coordinator could sign as well. */
   otherTree(): LedgerTree {
     return new LedgerTree(this.#signer);
+  }
+
+  /** Makes a model the newest one, whatever it holds. */
+  publish(model: Model): void {
+    this.state = { ...this.state, modelHash: this.#keep(model) };
   }
 
   /** Cuts a device's connection, or all. */

@@ -1,0 +1,130 @@
+/** `pnpm bench client`: how long a person waits for interests and recommendations, on this device alone. */
+import { writeFile } from "node:fs/promises";
+import { type BackendName, loadBackend } from "@kindred/encoder";
+import { KindredError } from "@kindred/protocol";
+import { localClient } from "./local-task.ts";
+
+/** What commander hands over. */
+export interface ClientFlags {
+  readonly items: string;
+  readonly events: string;
+  readonly repeats: string;
+  readonly backend?: string;
+  readonly json?: string;
+}
+
+/** Elapsed times in milliseconds over the repetitions. */
+export interface Latency {
+  readonly median: number;
+  readonly p95: number;
+}
+
+export interface ClientResult {
+  readonly node: string;
+  readonly backend: string;
+  readonly items: number;
+  readonly clusters: number;
+  /** Interactions on record when the repetitions begin. */
+  readonly events: number;
+  readonly repeats: number;
+  /** The first `interests()` of a model, with the whole record to encode. */
+  readonly firstMs: number;
+  /** `interests()` after one more interaction. */
+  readonly interests: Latency;
+  /** `recommend({ count: 10 })` after one more interaction. */
+  readonly recommend: Latency;
+}
+
+const CLUSTERS = 32;
+const BACKENDS: readonly BackendName[] = ["tensorflow", "wasm", "cpu"];
+/** Between interactions of the record. */
+const HOUR = 3_600_000;
+
+/**
+ * Measures and prints.
+ * @throws KindredError `option-invalid` for a flag out of range
+ */
+export async function benchClient(flags: ClientFlags, out: NodeJS.WritableStream): Promise<ClientResult> {
+  const items = count("--items", flags.items, 100, 1_000_000);
+  const events = count("--events", flags.events, 1, 10_000);
+  const repeats = count("--repeats", flags.repeats, 1, 10_000);
+  const preferred = BACKENDS.find((name) => name === flags.backend);
+  if (flags.backend !== undefined && preferred === undefined)
+    refuse("--backend", `must be one of ${BACKENDS.join(", ")}`, "pass --backend wasm");
+  const backend = await loadBackend(preferred);
+  const { client, dispose } = await localClient({ backend, items, clusters: CLUSTERS });
+  try {
+    let recorded = 0;
+    const record = (): Promise<void> => {
+      const time = recorded * HOUR;
+      return client.record({ item: `item-${(recorded++ * 131) % items}`, action: "view", time });
+    };
+    for (let i = 0; i < events; i++) await record();
+    const firstMs = await elapsed(() => client.interests());
+    const interests = await latency(repeats, record, () => client.interests());
+    const recommend = await latency(repeats, record, () => client.recommend({ count: 10 }));
+    const result: ClientResult = {
+      node: process.version,
+      backend: backend.name,
+      items,
+      clusters: CLUSTERS,
+      events,
+      repeats,
+      firstMs,
+      interests,
+      recommend,
+    };
+    out.write(table(result));
+    if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(result, null, 2)}\n`);
+    return result;
+  } finally {
+    await dispose();
+  }
+}
+
+async function latency(
+  repeats: number,
+  prepare: () => Promise<void>,
+  action: () => Promise<unknown>,
+): Promise<Latency> {
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    await prepare();
+    times.push(await elapsed(action));
+  }
+  times.sort((a, b) => a - b);
+  return { median: times[Math.floor(repeats / 2)]!, p95: times[Math.floor(repeats * 0.95)]! };
+}
+
+async function elapsed(action: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await action();
+  return performance.now() - started;
+}
+
+function table({ node, backend, items, clusters, events, repeats, ...times }: ClientResult): string {
+  const line = (name: string, { median, p95 }: Latency) =>
+    `${name.padEnd(44)}${median.toFixed(1).padStart(10)}${p95.toFixed(1).padStart(10)}\n`;
+  return [
+    `Node ${node}, backend ${backend}: ${items} items, ${clusters} clusters, ${events} interactions and more\n\n`,
+    `${`ms, of ${repeats}`.padEnd(44)}${"median".padStart(10)}${"p95".padStart(10)}\n`,
+    line("interests after one more interaction", times.interests),
+    line("10 recommendations after one more", times.recommend),
+    `${"interests of the whole record at first".padEnd(44)}${times.firstMs.toFixed(1).padStart(10)}\n`,
+  ].join("");
+}
+
+function count(flag: string, text: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= minimum && value <= maximum))
+    refuse(
+      flag,
+      `must be a whole number from ${minimum} to ${maximum}, found "${text}"`,
+      `pass ${flag} ${minimum}`,
+    );
+  return value;
+}
+
+function refuse(field: string, rule: string, fix: string): never {
+  throw new KindredError({ code: "option-invalid", field, rule, fix });
+}

@@ -1,0 +1,102 @@
+/** A task on one device without a coordinator: public files made here, so that only local work is measured. */
+
+import { randomBytes } from "node:crypto";
+import { createClient, createEncoderRuntime, type KindredClient, memoryStore } from "@kindred/client";
+import { normaliseRows } from "@kindred/clustering";
+import { type Backend, encoderLayout, initialWeights, itemFeatures, trainableLayout } from "@kindred/encoder";
+import { itemVectors } from "@kindred/encoder/features";
+import { publicClusters, resolvePlan } from "@kindred/engine";
+import {
+  bytesToHex,
+  type Catalogue,
+  canonicalJson,
+  catalogueHash,
+  encodeModel,
+  modelHash,
+  parsePlanInput,
+  planSigningText,
+  utf8ToBytes,
+} from "@kindred/protocol";
+import { nodeSuite } from "@kindred/secagg/node";
+
+/** Tags of the made-up catalogue; an item bears two of them. */
+const TAGS = 40;
+
+/** Items of which every tag has about as many. */
+export function madeUpCatalogue(items: number): Catalogue {
+  return {
+    schema: "kindred.catalogue/1",
+    items: Array.from({ length: items }, (_, i) => ({
+      id: `item-${i}`,
+      title: `Title ${i} of series ${i % 500}`,
+      tags: [`topic ${i % TAGS}`, `style ${(i * 7) % 11}`],
+    })),
+  };
+}
+
+/** A client with the default plan and its initial model, started and offline. */
+export async function localClient(options: {
+  readonly backend: Backend;
+  readonly items: number;
+  readonly clusters: number;
+}): Promise<{ readonly client: KindredClient; readonly dispose: () => Promise<void> }> {
+  const suite = nodeSuite();
+  const key = suite.signingKeyPair(randomBytes(32));
+  const catalogue = madeUpCatalogue(options.items);
+  const input = parsePlanInput({ task: "bench", clustering: { clusters: options.clusters } });
+  const plan = resolvePlan(input, {
+    coordinatorKey: bytesToHex(key.publicKey),
+    catalogueHash: catalogueHash(catalogue),
+    itemCount: options.items,
+    modelLength: trainableLayout(encoderLayout(input.encoder, options.items, input.training), input.training)
+      .length,
+  });
+  const { encoder: shape, training } = plan;
+  const weights = initialWeights(shape, options.items, training);
+  const features = itemFeatures(catalogue.items, shape);
+  const units = normaliseRows({
+    rows: options.items,
+    columns: shape.dimension,
+    data: itemVectors(weights, { features, shape, training }),
+  });
+  const model = {
+    task: plan.task,
+    round: 0,
+    parent: "",
+    weights,
+    ...publicClusters({
+      options: plan.clustering,
+      seed: shape.seed,
+      cells: plan.resolved.blocks[1]!.length,
+      items: { items: catalogue.items, units },
+    }),
+  };
+  const file = encodeModel(model);
+  const hash = modelHash(file);
+  const signature = bytesToHex(suite.sign(utf8ToBytes(planSigningText(plan)), key.secretKey));
+  const signed = { plan, signature };
+  const encoder = await createEncoderRuntime({ plan, catalogue, backend: options.backend });
+  const client = await createClient({
+    url: "https://bench.invalid",
+    task: plan.task,
+    store: memoryStore(),
+    encoder,
+    suite,
+    random: (length) => randomBytes(length),
+    source: {
+      material: async () => ({
+        signed,
+        catalogue,
+        index: new Map(catalogue.items.map(({ id }, i) => [id, i])),
+        files: {
+          plan: utf8ToBytes(JSON.stringify(signed)),
+          catalogue: utf8ToBytes(canonicalJson(catalogue)),
+        },
+      }),
+      progress: async () => ({ status: "running", modelHash: hash, round: 0 }),
+      model: async () => ({ hash, model, file }),
+    },
+  });
+  await client.start();
+  return { client, dispose: () => encoder.dispose() };
+}
