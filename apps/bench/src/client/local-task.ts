@@ -23,7 +23,7 @@ import { nodeSuite } from "@kindred/secagg/node";
 const TAGS = 40;
 
 /** Items of which every tag has about as many. */
-export function madeUpCatalogue(items: number): Catalogue {
+function madeUpCatalogue(items: number): Catalogue {
   return {
     schema: "kindred.catalogue/1",
     items: Array.from({ length: items }, (_, i) => ({
