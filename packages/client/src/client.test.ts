@@ -1,9 +1,15 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import "fake-indexeddb/auto";
 import { ledgerHead } from "@kindred/privacy";
 import { encodeModel, KindredError, modelHash } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { stubDelta } from "../test/stub-encoder.ts";
 import { catalogue } from "../test/test-coordinator.ts";
 import { createWorld, itemsOf, type Person, type World } from "../test/world.ts";
+import { browserStore } from "./browser-store.ts";
+import { fileStore } from "./file-store.ts";
 import { memoryStore } from "./store.ts";
 
 const PEOPLE = [0, 1, 2, 3, 4];
@@ -814,6 +820,27 @@ describe("the person's own data", () => {
     expect(exported.participations).toHaveLength(1);
     expect(exported.ledgerHeads).toHaveLength(1);
     expect(JSON.parse(JSON.stringify(exported))).toEqual(exported);
+  });
+
+  it("is gone from the disk when it is forgotten: no file, no database and no key is left", async () => {
+    const world = await createWorld({ people: 0 });
+    const parent = await mkdtemp(join(tmpdir(), "kindred-forget-"));
+    const directory = join(parent, "person");
+    try {
+      for (const store of [fileStore(directory), browserStore("forgotten")]) {
+        const { client } = await world.add({ store });
+        await client.record({ item: "item-3", action: "like" });
+        await client.consent.grant();
+        await client.start();
+        if ((await indexedDB.databases()).length === 0)
+          expect((await readdir(directory)).length).toBeGreaterThan(5);
+        await client.forget();
+      }
+      expect(await readdir(directory)).toEqual([]);
+      expect((await indexedDB.databases()).map(({ name }) => name)).not.toContain("forgotten");
+    } finally {
+      await rm(parent, { recursive: true, force: true });
+    }
   });
 
   it("forgets all of it, also in the middle of a round, and is as new afterwards", async () => {

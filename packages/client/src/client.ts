@@ -277,6 +277,15 @@ export class KindredClient {
   }
 
   /**
+   * Replaces the key that the store is encrypted with, and encrypts everything anew.
+   * @throws KindredError `option-invalid` where the app gave the key: open the store with the new one, and the old one
+   * as the previous
+   */
+  rotateStoreKey(): Promise<void> {
+    return this.#options.store.rotateKey();
+  }
+
+  /**
    * Stops, and removes everything local: interactions, consent, identity, ledger, cached files. What was summed into
    * released models cannot be taken out of them; that is what the noise is for. Afterwards the client is as new, with
    * another identity and an empty ledger.

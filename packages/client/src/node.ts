@@ -4,9 +4,9 @@ import { type BackendName, loadBackend } from "@kindred/encoder";
 import { nodeMaskStream, nodeSuite } from "@kindred/secagg/node";
 import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
-import { fileStore } from "./file-store.ts";
+import { fileStore, type StoreKey } from "./file-store.ts";
 
-export { fileStore };
+export { fileStore, type StoreKey };
 
 /** What Node brings: native suite, secure randomness, AES for the privacy noise. */
 export function nodeDefaults(): Required<Pick<ClientOptions, "suite" | "random" | "keystream">> {
@@ -21,6 +21,8 @@ export function nodeDefaults(): Required<Pick<ClientOptions, "suite" | "random" 
 export interface NodeClientOptions extends Omit<ClientOptions, "store" | "encoder" | "suite" | "random"> {
   /** One per person; made if need be. */
   readonly directory: string;
+  /** What the directory is encrypted with; a key file in it by default. */
+  readonly storeKey?: StoreKey;
   /** Tensor backend to try first. */
   readonly backend?: BackendName;
 }
@@ -33,11 +35,11 @@ export interface NodeClientOptions extends Omit<ClientOptions, "store" | "encode
  * ```
  */
 export function createNodeClient(options: NodeClientOptions): Promise<KindredClient> {
-  const { directory, backend, ...rest } = options;
+  const { directory, storeKey, backend, ...rest } = options;
   return createClient({
     ...nodeDefaults(),
     ...rest,
-    store: fileStore(directory),
+    store: fileStore(directory, { storeKey }),
     encoder: async (task) => createEncoderRuntime({ ...task, backend: await loadBackend(backend) }),
   });
 }

@@ -1,11 +1,12 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "fake-indexeddb/auto";
 import type { ParticipationEntry } from "@kindred/engine";
 import type { SignedLedgerHead } from "@kindred/privacy";
-import { afterEach, describe, expect, it } from "vitest";
-import { browserStore } from "./browser.ts";
+import { openDB } from "idb";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { browserStore } from "./browser-store.ts";
 import { fileStore } from "./file-store.ts";
 import type { Interaction } from "./interactions.ts";
 import { type ClientStore, memoryStore } from "./store.ts";
@@ -143,6 +144,51 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
   });
 });
 
+/** What a person would not want to be found: texts, items, the seed, the task. */
+const MARKS = ["item-1", "rate", "films", "abab", "granted", "bbbb"];
+
+async function contentsOf(directory: string): Promise<[string, Buffer][]> {
+  const names = await readdir(directory).catch(() => []);
+  return Promise.all(
+    names.map(async (name) => [name, await readFile(join(directory, name))] as [string, Buffer]),
+  );
+}
+
+/** Every value of every object store, as its bytes and texts. */
+async function databaseContents(name: string): Promise<string> {
+  const db = await openDB(name);
+  const parts: string[] = [];
+  for (const store of db.objectStoreNames)
+    for (const value of await db.getAll(store)) {
+      parts.push(JSON.stringify(value));
+      for (const field of Object.values((value ?? {}) as object))
+        if (field instanceof Uint8Array) parts.push(Buffer.from(field).toString("latin1"));
+      if (value instanceof Uint8Array) parts.push(Buffer.from(value).toString("latin1"));
+    }
+  db.close();
+  return parts.join("\n");
+}
+
+const seed = Uint8Array.from({ length: 32 }, (_, i) => 100 + i);
+
+async function fill(store: ClientStore): Promise<void> {
+  await store.saveIdentity(seed);
+  await store.saveConsent("granted");
+  await store.appendInteraction(interaction(1));
+  await store.appendInteraction(interaction(2));
+  await store.appendParticipation(entry(1));
+  await store.saveLedgerHead(head(4));
+  await store.writeCached("plan", new TextEncoder().encode('{"task":"films"}'));
+}
+
+const FILLED = {
+  identity: seed,
+  consent: "granted",
+  interactions: [interaction(1), interaction(2)],
+  participations: [entry(1)],
+  ledgerHeads: [head(4)],
+};
+
 describe("file store", () => {
   it.each(["interactions", "participations"] as const)(
     "cuts off a torn last line of the %s and goes on",
@@ -207,5 +253,254 @@ describe("file store", () => {
     expect((await stat(directory)).mode & 0o077).toBe(0);
     for (const name of ["identity", "interactions.jsonl"])
       expect((await stat(join(directory, name))).mode & 0o077).toBe(0);
+  });
+});
+
+describe("a file store at rest", () => {
+  const read = async (directory: string): Promise<string> =>
+    (await contentsOf(directory)).map(([, bytes]) => bytes.toString("latin1")).join("\n");
+
+  it("shows nothing of what it holds, in any file", async () => {
+    const directory = await newDirectory();
+    await fill(fileStore(directory));
+    const found = await read(directory);
+    for (const form of [...MARKS, Buffer.from(seed).toString("latin1"), Buffer.from(seed).toString("hex")])
+      expect(found).not.toContain(form);
+    expect(await fileStore(directory).load()).toEqual(FILLED);
+  });
+
+  it("seals what was written before stores were sealed, once it is loaded", async () => {
+    const directory = await newDirectory();
+    await mkdir(directory);
+    await writeFile(join(directory, "identity"), seed);
+    await writeFile(join(directory, "consent.json"), '{"consent":"granted"}');
+    const lines = [interaction(1), interaction(2)].map((line) => `${JSON.stringify(line)}\n`).join("");
+    await writeFile(join(directory, "interactions.jsonl"), lines);
+    await writeFile(join(directory, "participations.jsonl"), `${JSON.stringify(entry(1))}\n`);
+    await writeFile(join(directory, "ledger-heads.json"), JSON.stringify([head(4)]));
+    await writeFile(join(directory, "plan.json"), '{"task":"films"}');
+    const store = fileStore(directory);
+    expect(await store.load()).toEqual(FILLED);
+    expect(await store.readCached("plan")).toEqual(new TextEncoder().encode('{"task":"films"}'));
+    const found = await read(directory);
+    for (const form of [...MARKS, Buffer.from(seed).toString("latin1")]) expect(found).not.toContain(form);
+    await store.appendInteraction(interaction(3));
+    expect((await fileStore(directory).load()).interactions).toEqual([1, 2, 3].map(interaction));
+  });
+
+  it("opens a record in its own place only", async () => {
+    const directory = await newDirectory();
+    await fill(fileStore(directory));
+    const path = join(directory, "interactions.jsonl");
+    const [first, second] = (await readFile(path, "utf8")).split("\n");
+    await writeFile(path, `${second}\n${first}\n`);
+    await expect(fileStore(directory).load()).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "interactions.jsonl:1" },
+    });
+    await writeFile(path, `${first}\n${second}\n`);
+    await rename(join(directory, "consent.json"), join(directory, "ledger-heads.json"));
+    await expect(fileStore(directory).load()).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "ledger-heads.json" },
+    });
+  });
+
+  it("says which key is missing, where from, and what to do", async () => {
+    const directory = await newDirectory();
+    const key = new Uint8Array(32).fill(1);
+    await fill(fileStore(directory, { storeKey: { key } }));
+    const wrong = fileStore(directory, { storeKey: { key: new Uint8Array(32).fill(2) } });
+    await expect(wrong.load()).rejects.toMatchObject({
+      code: "option-invalid",
+      rejection: {
+        field: "storeKey.key",
+        rule: expect.stringMatching(/must be the key/),
+        fix: expect.any(String),
+      },
+    });
+    await expect(fileStore(directory).load()).rejects.toMatchObject({
+      rejection: { field: join(directory, "store.key") },
+    });
+    expect(await fileStore(directory, { storeKey: { key } }).load()).toEqual(FILLED);
+  });
+
+  it("takes its key from the environment, refuses a malformed one, and goes over to the next", async () => {
+    const directory = await newDirectory();
+    try {
+      vi.stubEnv("KINDRED_STORE_KEY", "11".repeat(32));
+      await fill(fileStore(directory));
+      expect((await readdir(directory)).includes("store.key")).toBe(false);
+      vi.stubEnv("KINDRED_STORE_KEY", "22".repeat(32));
+      await expect(fileStore(directory).load()).rejects.toMatchObject({
+        rejection: { field: "KINDRED_STORE_KEY" },
+      });
+      vi.stubEnv("KINDRED_STORE_KEY_PREVIOUS", "11".repeat(32));
+      const between = fileStore(directory);
+      expect(await between.load()).toEqual(FILLED);
+      await between.readCached("plan");
+      vi.stubEnv("KINDRED_STORE_KEY_PREVIOUS", "");
+      expect(await fileStore(directory).load()).toEqual(FILLED);
+      expect(await fileStore(directory).readCached("plan")).toBeDefined();
+      await expect(fileStore(directory).rotateKey()).rejects.toMatchObject({ code: "option-invalid" });
+      vi.stubEnv("KINDRED_STORE_KEY", "secret");
+      await expect(fileStore(directory).load()).rejects.not.toThrow(/secret/);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it("rotates its key: everything is sealed anew, and the old key opens nothing", async () => {
+    const directory = await newDirectory();
+    const store = fileStore(directory);
+    await fill(store);
+    const before = new Map(await contentsOf(directory));
+    await store.rotateKey();
+    for (const [name, bytes] of await contentsOf(directory))
+      expect(bytes.equals(before.get(name)!)).toBe(false);
+    expect((await readdir(directory)).sort()).toEqual([...before.keys()].sort());
+    await store.appendInteraction(interaction(3));
+    const old = join(await newDirectory(), "..", "old.key");
+    await writeFile(old, before.get("store.key")!, { mode: 0o600 });
+    await expect(fileStore(directory, { storeKey: { file: old } }).load()).rejects.toMatchObject({
+      code: "option-invalid",
+    });
+    expect((await fileStore(directory).load()).interactions).toHaveLength(3);
+  });
+
+  it("is whole wherever a rotation was cut off, and finishes it", async () => {
+    const directory = await newDirectory();
+    await fill(fileStore(directory));
+    const before = await contentsOf(directory);
+    await fileStore(directory).rotateKey();
+    const after = new Map(await contentsOf(directory));
+    const names = before.map(([name]) => name).filter((name) => name !== "store.key");
+    // The process ends after so many files; both keys are there, the coming one beside the present.
+    for (let done = 0; done <= names.length; done++) {
+      const cut = await newDirectory();
+      await mkdir(cut);
+      for (const [name, bytes] of before)
+        await writeFile(
+          join(cut, name),
+          names.indexOf(name) < done && name !== "store.key" ? after.get(name)! : bytes,
+          {
+            mode: 0o600,
+          },
+        );
+      await writeFile(join(cut, "store.key.next"), after.get("store.key")!, { mode: 0o600 });
+      expect(await fileStore(cut).load()).toEqual(FILLED);
+      expect((await readdir(cut)).sort()).toEqual(before.map(([name]) => name).sort());
+      expect(await readFile(join(cut, "store.key"))).toEqual(after.get("store.key"));
+      expect(await fileStore(cut).load()).toEqual(FILLED);
+      expect(await fileStore(cut).readCached("plan")).toBeDefined();
+    }
+  });
+
+  it("forgets its key first, and every file; one that others may use stays", async () => {
+    const directory = await newDirectory();
+    const store = fileStore(directory);
+    await fill(store);
+    await store.clear();
+    expect(await contentsOf(directory)).toEqual([]);
+    const shared = join(directory, "..", "shared.key");
+    const other = fileStore(directory, { storeKey: { file: shared } });
+    await fill(other);
+    await other.clear();
+    expect(await contentsOf(directory)).toEqual([]);
+    expect((await readFile(shared)).length).toBeGreaterThan(0);
+  });
+});
+
+describe("a browser store at rest", () => {
+  const stored = (value: Uint8Array) => Buffer.from(value).toString("latin1");
+
+  it("shows nothing of what it holds, and its key cannot be read", async () => {
+    const name = `rest ${databases++}`;
+    await fill(browserStore(name));
+    const found = await databaseContents(name);
+    for (const form of [...MARKS, stored(seed)]) expect(found).not.toContain(form);
+    const db = await openDB(name);
+    const [key] = (await db.getAll("keys")) as CryptoKey[];
+    expect(key!.extractable).toBe(false);
+    await expect(crypto.subtle.exportKey("raw", key!)).rejects.toThrow();
+    db.close();
+    expect(await browserStore(name).load()).toEqual(FILLED);
+  });
+
+  it("seals what was written before stores were sealed", async () => {
+    const name = `rest ${databases++}`;
+    const old = await openDB(name, 1, {
+      upgrade(db) {
+        db.createObjectStore("interactions", { autoIncrement: true });
+        db.createObjectStore("participations", { autoIncrement: true });
+        for (const store of ["identity", "consent", "files"]) db.createObjectStore(store);
+      },
+    });
+    await old.put("identity", seed, "seed");
+    await old.put("consent", "granted", "consent");
+    for (const i of [1, 2]) await old.add("interactions", interaction(i));
+    await old.add("participations", entry(1));
+    await old.put("files", new Uint8Array([1, 2]), "model");
+    old.close();
+    const store = browserStore(name);
+    expect(await store.load()).toEqual({ ...FILLED, ledgerHeads: [] });
+    expect(await store.readCached("model")).toEqual(new Uint8Array([1, 2]));
+    const found = await databaseContents(name);
+    for (const form of [...MARKS, stored(seed)]) expect(found).not.toContain(form);
+    await store.appendInteraction(interaction(3));
+    expect((await browserStore(name).load()).interactions).toEqual([1, 2, 3].map(interaction));
+  });
+
+  it("opens a record in its own place only, and says when a key is gone", async () => {
+    const name = `rest ${databases++}`;
+    await fill(browserStore(name));
+    const db = await openDB(name);
+    const [first, second] = await db.getAll("interactions");
+    await db.put("interactions", second, 1);
+    await expect(browserStore(name).load()).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "interactions:1" },
+    });
+    await db.put("interactions", first, 1);
+    expect(await browserStore(name).load()).toEqual(FILLED);
+    await db.clear("keys");
+    await expect(browserStore(name).load()).rejects.toMatchObject({
+      code: "option-invalid",
+      rejection: { field: "store key" },
+    });
+    db.close();
+  });
+
+  it("rotates its key, wherever the rotation was cut off", async () => {
+    for (const cut of ["interactions", "files", undefined] as const) {
+      const name = `rest ${databases++}`;
+      const store = browserStore(name);
+      await fill(store);
+      const db = await openDB(name);
+      const before = cut === undefined ? [] : await db.getAll(cut);
+      const oldKey = await db.get("keys", 1);
+      await store.rotateKey();
+      expect(await db.getAllKeys("keys")).toEqual([2]);
+      if (cut !== undefined) {
+        // As if the tab had been closed before this store's turn.
+        await db.put("keys", oldKey, 1);
+        const keys = await db.getAllKeys(cut);
+        for (const [i, key] of keys.entries()) await db.put(cut, before[i], key);
+      }
+      db.close();
+      expect(await browserStore(name).load()).toEqual(FILLED);
+      expect(await browserStore(name).readCached("plan")).toBeDefined();
+      const after = await openDB(name);
+      expect(await after.getAllKeys("keys")).toEqual([2]);
+      after.close();
+    }
+  });
+
+  it("forgets the database, key and all", async () => {
+    const name = `rest ${databases++}`;
+    const store = browserStore(name);
+    await fill(store);
+    await store.clear();
+    expect((await indexedDB.databases()).map((each) => each.name)).not.toContain(name);
   });
 });

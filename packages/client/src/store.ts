@@ -39,7 +39,13 @@ export interface ClientStore {
   saveLedgerHead(head: SignedLedgerHead): Promise<void>;
   readCached(name: CachedFile): Promise<Uint8Array | undefined>;
   writeCached(name: CachedFile, file: Uint8Array): Promise<void>;
-  /** Removes everything. */
+  /**
+   * Replaces the store's key and seals everything anew. What is cut off on the way is readable all the same, and done with
+   * the next `load`.
+   * @throws KindredError `option-invalid` where the key is not the store's own to replace
+   */
+  rotateKey(): Promise<void>;
+  /** Removes everything, and the key where it is this store's alone. */
   clear(): Promise<void>;
 }
 
@@ -78,6 +84,8 @@ export function memoryStore(): ClientStore {
     writeCached: async (name, file) => {
       files.set(name, file);
     },
+    // Nothing is written anywhere.
+    rotateKey: async () => undefined,
     clear: async () => {
       identity?.fill(0);
       identity = undefined;

@@ -1,0 +1,9 @@
+/** Encryption at rest: records sealed with AES-256-GCM to the place where they are stored, and the keys for it. */
+export {
+  discardKeyFile,
+  finishRotation,
+  loadKeyFile,
+  parseStorageKey,
+  startRotation,
+} from "./key-file.ts";
+export { isSealed, KeyRing, type Opened } from "./key-ring.ts";
