@@ -4,6 +4,7 @@ import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
 import { addAuditCommands } from "./audit/commands.ts";
 import { addPrivacyCommands } from "./privacy-plan/commands.ts";
+import { type RotateKeyFlags, rotateKey } from "./rotate-key.ts";
 import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
 import { simulate } from "./simulate/simulate.ts";
 import { type UpFlags, up } from "./up.ts";
@@ -51,6 +52,14 @@ program
       process.once("SIGTERM", resolve);
     });
     await up(flags, { stdout: process.stdout, env: process.env, stopped });
+  });
+
+program
+  .command("rotate-key")
+  .description("a new storage key for a coordinator that is stopped (docs/deployment.md)")
+  .option("--directory <dir>", "folder of key, blobs and the embedded database")
+  .action(async (flags: RotateKeyFlags) => {
+    await rotateKey(flags, { stdout: process.stdout, env: process.env, now: Date.now });
   });
 
 addAuditCommands(program);

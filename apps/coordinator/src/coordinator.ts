@@ -34,9 +34,10 @@ import { type CoordinatorKey, loadCoordinatorKey } from "./store/coordinator-key
 import { type Database, openDatabase } from "./store/database.ts";
 import { ConflictError } from "./store/errors.ts";
 import { httpPorts } from "./store/readers.ts";
+import { loadStorageKeys, type StorageKeyOptions } from "./store/storage-key.ts";
 import { VERSION } from "./version.ts";
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends StorageKeyOptions {
   /** Folder of key, blobs and, without `databaseUrl`, the embedded database. */
   readonly directory: string;
   /** `postgresql://…`; PGlite in `directory` without it. */
@@ -142,15 +143,18 @@ export class Coordinator {
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const logger = carefulLogger(options.logger ?? pino({ level: "silent" }));
     const now = (options.clock ?? systemClock).now();
-    const database = await openDatabase(
-      options.databaseUrl === undefined
+    const database = await openDatabase({
+      ...(options.databaseUrl === undefined
         ? { directory: join(options.directory, "database") }
-        : { url: options.databaseUrl },
-    );
+        : { url: options.databaseUrl }),
+      keys: () => loadStorageKeys(options),
+    });
     let coordinator: Coordinator | undefined;
     try {
-      const blobs = await openBlobStores(join(options.directory, "blobs"), now);
+      const keys = await loadStorageKeys(options);
+      const blobs = await openBlobStores(join(options.directory, "blobs"), now, keys);
       const key = await loadCoordinatorKey({
+        keys,
         file: join(options.directory, "coordinator.key"),
         ...(options.keySeed === undefined ? {} : { seed: options.keySeed }),
       });

@@ -1,21 +1,32 @@
 /** The coordinator's settings in environment variables; `docs/deployment.md` describes each. */
 import { resolve } from "node:path";
 import { KindredError } from "@kindred/protocol";
+import type { StorageKeyOptions } from "./store/storage-key.ts";
 
 /** Every variable that is read, with what holds when it is absent. */
 export const ENVIRONMENT_VARIABLES = {
   DATABASE_URL: "an embedded database in the data folder",
   KINDRED_DATA: ".kindred/coordinator",
   KINDRED_COORDINATOR_KEY: "a key file in the data folder",
+  KINDRED_STORAGE_KEY: "the key file",
+  KINDRED_STORAGE_KEY_PREVIOUS: "none",
+  KINDRED_STORAGE_KEY_FILE: "storage.key in the data folder",
   KINDRED_HOST: "127.0.0.1",
   KINDRED_PORT: "8080",
   KINDRED_CORS_ORIGINS: "none",
   KINDRED_LOG_LEVEL: "info",
 } as const;
 
+/** How the storage key is given, by variable. */
+const STORAGE_KEY = {
+  KINDRED_STORAGE_KEY: "storageKey",
+  KINDRED_STORAGE_KEY_PREVIOUS: "previousStorageKey",
+  KINDRED_STORAGE_KEY_FILE: "storageKeyFile",
+} as const satisfies Partial<Record<keyof typeof ENVIRONMENT_VARIABLES, keyof StorageKeyOptions>>;
+
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
-export interface CoordinatorEnvironment {
+export interface CoordinatorEnvironment extends StorageKeyOptions {
   /** Absolute path of the data folder. */
   readonly directory: string;
   readonly databaseUrl?: string;
@@ -80,6 +91,12 @@ export function readEnvironment(
     directory: resolve(read("KINDRED_DATA") ?? ENVIRONMENT_VARIABLES.KINDRED_DATA),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(keySeed === undefined ? {} : { keySeed }),
+    ...Object.fromEntries(
+      Object.entries(STORAGE_KEY).flatMap(([variable, option]) => {
+        const value = read(variable as keyof typeof STORAGE_KEY);
+        return value === undefined ? [] : [[option, value]];
+      }),
+    ),
     host: read("KINDRED_HOST") ?? ENVIRONMENT_VARIABLES.KINDRED_HOST,
     port: parsePort(read("KINDRED_PORT") ?? ENVIRONMENT_VARIABLES.KINDRED_PORT),
     corsOrigins: parseOrigins(read("KINDRED_CORS_ORIGINS") ?? ""),

@@ -2,3 +2,4 @@
 export { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
 export { type CoordinatorEnvironment, readEnvironment } from "./environment.ts";
 export { type Clock, systemClock } from "./runtime/clock.ts";
+export { type RotationReport, rotateStorageKey, type StorageKeyOptions } from "./store/storage-key.ts";

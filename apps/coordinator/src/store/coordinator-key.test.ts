@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { bytesToHex, hexToBytes, KindredError } from "@kindred/protocol";
+import { isSealed, KeyRing } from "@kindred/sealing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CoordinatorKey, loadCoordinatorKey } from "./coordinator-key.ts";
+import { CoordinatorKey, loadCoordinatorKey, sealCoordinatorKey } from "./coordinator-key.ts";
 
 /** RFC 8032, section 7.1, test 2. */
 const SEED = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
@@ -12,6 +13,7 @@ const PUBLIC = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c
 const SIGNATURE =
   "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
 
+const keys = new KeyRing({ current: new Uint8Array(32).fill(8), source: "KINDRED_STORAGE_KEY" });
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "kindred-key-"));
@@ -20,7 +22,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the coordinator's key", () => {
   it("signs as RFC 8032 says", async () => {
-    const key = await loadCoordinatorKey({ seed: `${SEED.toUpperCase()}\n`, file: join(folder, "unused") });
+    const key = await loadCoordinatorKey({
+      seed: `${SEED.toUpperCase()}\n`,
+      file: join(folder, "unused"),
+      keys,
+    });
     expect(key.publicKeyHex).toBe(PUBLIC);
     expect(bytesToHex(key.publicKey)).toBe(PUBLIC);
     expect(bytesToHex(key.sign(new Uint8Array([0x72])))).toBe(SIGNATURE);
@@ -43,27 +49,50 @@ describe("the coordinator's key", () => {
 
   it("is made on the first start, for its owner only, and stays the same", async () => {
     const file = join(folder, "deep", "coordinator.key");
-    const first = await Promise.all(Array.from({ length: 4 }, () => loadCoordinatorKey({ file })));
+    const first = await Promise.all(Array.from({ length: 4 }, () => loadCoordinatorKey({ file, keys })));
     expect(new Set(first.map((key) => key.publicKeyHex)).size).toBe(1);
-    expect((await loadCoordinatorKey({ file })).publicKeyHex).toBe(first[0]!.publicKeyHex);
+    expect((await loadCoordinatorKey({ file, keys })).publicKeyHex).toBe(first[0]!.publicKeyHex);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(await readFile(file, "utf8")).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(isSealed(await readFile(file))).toBe(true);
     expect(await readdir(join(folder, "deep"))).toEqual(["coordinator.key"]);
-    const other = await loadCoordinatorKey({ file: join(folder, "other.key") });
+    const other = await loadCoordinatorKey({ file: join(folder, "other.key"), keys });
     expect(other.publicKeyHex).not.toBe(first[0]!.publicKeyHex);
   });
 
   it("is refused when others can read it", async () => {
     const file = join(folder, "open.key");
-    await loadCoordinatorKey({ file });
+    await loadCoordinatorKey({ file, keys });
     await chmod(file, 0o640);
-    await expect(loadCoordinatorKey({ file })).rejects.toThrow(/must be readable by its owner only.*640/);
+    await expect(loadCoordinatorKey({ file, keys })).rejects.toThrow(
+      /must be readable by its owner only.*640/,
+    );
+  });
+
+  it("is sealed when it was not, and says which storage key it needs", async () => {
+    const file = join(folder, "plain.key");
+    await writeFile(file, `${SEED}\n`, { mode: 0o600 });
+    expect((await loadCoordinatorKey({ file, keys })).publicKeyHex).toBe(PUBLIC);
+    const sealed = await readFile(file);
+    expect(isSealed(sealed)).toBe(true);
+    expect(sealed.includes(SEED)).toBe(false);
+    const current = new Uint8Array(32).fill(9);
+    const other = new KeyRing({ current, source: "KINDRED_STORAGE_KEY" });
+    await expect(loadCoordinatorKey({ file, keys: other })).rejects.toMatchObject({
+      code: "option-invalid",
+      rejection: { field: "KINDRED_STORAGE_KEY", rule: expect.stringContaining("coordinator.key") },
+    });
+    const next = new KeyRing({ current, previous: [new Uint8Array(32).fill(8)], source: "KEY" });
+    await sealCoordinatorKey({ file, keys: next });
+    expect((await loadCoordinatorKey({ file, keys: other })).publicKeyHex).toBe(PUBLIC);
   });
 
   it.each(["", SEED.slice(1), `${SEED}00`, "g".repeat(64)])("is refused when malformed: %j", async (seed) => {
     const file = join(folder, "malformed.key");
     await writeFile(file, seed, { mode: 0o600 });
-    for (const options of [{ file }, { seed, file }]) {
+    for (const options of [
+      { file, keys },
+      { seed, file, keys },
+    ]) {
       const error = await loadCoordinatorKey(options).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(KindredError);
       if (seed !== "") expect((error as Error).message).not.toContain(seed);

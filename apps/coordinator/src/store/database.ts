@@ -8,6 +8,7 @@
 import { mkdir } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { KindredError } from "@kindred/protocol";
+import type { KeyRing } from "@kindred/sealing";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { PrismaPGlite } from "pglite-prisma-adapter";
@@ -34,6 +35,8 @@ export interface DatabaseOptions {
    * seconds where many are opened, as in tests.
    */
   readonly image?: Blob;
+  /** Loads what journal entries are sealed with, once the data folder is this process's; without it they are not. */
+  readonly keys?: () => Promise<KeyRing>;
   /** Folder of the SQL migrations; by default the repository's `prisma/migrations`. */
   readonly migrations?: string;
 }
@@ -51,10 +54,13 @@ export class Database {
   /** `postgresql` or `pglite`. */
   readonly kind: "postgresql" | "pglite";
 
+  readonly #keys: KeyRing | undefined;
+
   /** Use `openDatabase`. */
-  constructor(kind: "postgresql" | "pglite", backend: Backend) {
+  constructor(kind: "postgresql" | "pglite", backend: Backend, keys: KeyRing | undefined) {
     this.kind = kind;
     this.#backend = backend;
+    this.#keys = keys;
   }
 
   /**
@@ -74,7 +80,7 @@ export class Database {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#backend.exclusive(() =>
-          client.$transaction((transaction) => work(new Stores(transaction)), options),
+          client.$transaction((transaction) => work(new Stores(transaction, this.#keys)), options),
         );
       } catch (error) {
         if (error instanceof KindredError || error instanceof ConflictError) throw error;
@@ -103,18 +109,29 @@ export class Database {
  * @throws KindredError `option-invalid` for a URL that is not PostgreSQL's, a folder in use, or an edited or unknown migration
  */
 export async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
+  const kind = options.url === undefined ? "pglite" : "postgresql";
+  const backend = await openBackend(options);
+  try {
+    return new Database(kind, backend, await options.keys?.());
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
+}
+
+async function openBackend(options: DatabaseOptions): Promise<Backend> {
   const { url, directory, image, migrations = defaultMigrations() } = options;
   if (url === undefined) {
-    if (directory !== undefined) return new Database("pglite", await openFolder(directory, migrations));
+    if (directory !== undefined) return openFolder(directory, migrations);
     const pglite = await PGlite.create("memory://", image === undefined ? {} : { loadDataDir: image });
-    return new Database("pglite", await startPglite(pglite, { migrations }));
+    return startPglite(pglite, { migrations });
   }
   if (directory !== undefined)
     throw optionError("database.directory", {
       rule: "excludes database.url",
       fix: "give either a data folder or a PostgreSQL URL",
     });
-  return new Database("postgresql", await openPostgresql(url, migrations));
+  return openPostgresql(url, migrations);
 }
 
 function optionError(field: string, { rule, fix }: { rule: string; fix: string }): KindredError {

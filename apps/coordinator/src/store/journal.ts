@@ -1,4 +1,8 @@
-/** Write-ahead journal of the round machine: a coordinator that restarts replays it from the round it was in. */
+/**
+ * Write-ahead journal of the round machine: a coordinator that restarts replays it from the round it was in. Its events hold
+ * members' shares and the seeds of the coordinator's own draws, so they are sealed, each to its task and sequence.
+ */
+import type { KeyRing } from "@kindred/sealing";
 import type { Prisma } from "../generated/prisma/client.ts";
 import { ConflictError } from "./errors.ts";
 
@@ -22,9 +26,16 @@ const ROWS_PER_INSERT = 1_000;
 
 export class JournalStore {
   readonly #db: Prisma.TransactionClient;
+  readonly #keys: KeyRing | undefined;
 
-  constructor(transaction: Prisma.TransactionClient) {
+  constructor(transaction: Prisma.TransactionClient, keys: KeyRing | undefined) {
     this.#db = transaction;
+    this.#keys = keys;
+  }
+
+  /** A copy in any case: Prisma wants an array with a buffer of its own. */
+  #seal(payload: Uint8Array, place: string): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#keys?.seal(payload, place) ?? payload);
   }
 
   /**
@@ -51,8 +62,7 @@ export class JournalStore {
       ...entry,
       task,
       sequence: BigInt(after + 1 + index),
-      // A copy: Prisma wants an array with a buffer of its own.
-      payload: new Uint8Array(entry.payload),
+      payload: this.#seal(entry.payload, placeOf(task, after + 1 + index)),
       time: new Date(entry.time),
     }));
     for (let start = 0; start < rows.length; start += ROWS_PER_INSERT)
@@ -76,7 +86,7 @@ export class JournalStore {
       sequence: Number(sequence),
       round,
       kind,
-      payload,
+      payload: this.#keys?.open(payload, placeOf(task, Number(sequence))).bytes ?? payload,
       time: time.getTime(),
     }));
   }
@@ -86,4 +96,24 @@ export class JournalStore {
     const { count } = await this.#db.journalEntry.deleteMany({ where: { task, round: { lt: beforeRound } } });
     return count;
   }
+
+  /** Seals with the present key what is not, of all tasks. @returns how many entries that were */
+  async sealAnew(): Promise<number> {
+    const keys = this.#keys;
+    if (keys === undefined) throw new Error("a journal without keys cannot be sealed");
+    let sealed = 0;
+    for (const { task, sequence, payload } of await this.#db.journalEntry.findMany()) {
+      const place = placeOf(task, Number(sequence));
+      const { bytes, isCurrent } = keys.open(payload, place);
+      if (isCurrent) continue;
+      await this.#db.journalEntry.update({
+        where: { task_sequence: { task, sequence } },
+        data: { payload: this.#seal(bytes, place) },
+      });
+      sealed++;
+    }
+    return sealed;
+  }
 }
+
+const placeOf = (task: string, sequence: number): string => `journal ${task} ${sequence}`;

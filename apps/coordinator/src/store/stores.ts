@@ -5,6 +5,7 @@
  * Times are milliseconds since the Unix epoch, hashes and keys lower-case hexadecimal.
  */
 import { sha256Hex } from "@kindred/protocol";
+import type { KeyRing } from "@kindred/sealing";
 import type { Prisma } from "../generated/prisma/client.ts";
 import { DeviceStore } from "./devices.ts";
 import { ConflictError } from "./errors.ts";
@@ -24,9 +25,10 @@ export class Stores {
   readonly devices: DeviceStore;
   readonly settings: SettingStore;
 
-  constructor(transaction: Transaction) {
+  /** @param keys what journal entries are sealed with; without it they are stored as they are */
+  constructor(transaction: Transaction, keys: KeyRing | undefined) {
     this.tasks = new TaskStore(transaction);
-    this.journal = new JournalStore(transaction);
+    this.journal = new JournalStore(transaction, keys);
     this.rounds = new RoundStore(transaction);
     this.models = new ModelStore(transaction);
     this.ledger = new LedgerStore(transaction);
