@@ -3,7 +3,7 @@
  * scripts can use but not read (non-extractable) and that lives in the same database. That protects what is copied from
  * the profile by anything but the browser itself, and makes `clear` final; not from scripts of the same origin.
  */
-import type { ParticipationEntry } from "@kindred/engine";
+import type { ParticipationEntry, RoundOutcome } from "@kindred/engine";
 import type { SignedLedgerHead } from "@kindred/privacy";
 import { KindredError } from "@kindred/protocol";
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
@@ -26,6 +26,7 @@ interface Schema extends DBSchema {
   identity: { key: "seed"; value: SealedRecord };
   consent: { key: "consent"; value: SealedRecord };
   files: { key: CachedFile; value: SealedRecord };
+  outcomes: { key: number; value: SealedRecord };
   /** By the coordinator's key. */
   ledgerHeads: { key: string; value: SealedRecord };
   /** By number; the largest is the present one. */
@@ -35,10 +36,11 @@ interface Schema extends DBSchema {
 type RecordStore = Exclude<keyof Schema & string, "keys">;
 type Content = Uint8Array | string;
 
-const VERSION = 3;
+const VERSION = 4;
 const RECORD_STORES: readonly RecordStore[] = [
   "interactions",
   "participations",
+  "outcomes",
   "identity",
   "consent",
   "files",
@@ -66,6 +68,7 @@ export function browserStore(name = "kindred"): ClientStore {
         }
         if (from < 2) created.createObjectStore("ledgerHeads");
         if (from < 3) created.createObjectStore("keys");
+        if (from < 4) created.createObjectStore("outcomes");
       },
       // Another tab that removes the database must not wait for this one.
       blocking: (_current, _blocked, event) => {
@@ -85,7 +88,7 @@ export function browserStore(name = "kindred"): ClientStore {
     last = result.catch(() => undefined);
     return result;
   };
-  const append = (store: "interactions" | "participations", value: unknown): Promise<void> =>
+  const append = (store: "interactions" | "participations" | "outcomes", value: unknown): Promise<void> =>
     queued(async (db) => {
       const cursor = await db.transaction(store).store.openKeyCursor(null, "prev");
       await write(db, { store, key: (cursor?.key ?? 0) + 1, content: JSON.stringify(value) });
@@ -101,6 +104,7 @@ export function browserStore(name = "kindred"): ClientStore {
           participations: (await readAll(db, "participations")).map(
             (row) => parse(row) as ParticipationEntry,
           ),
+          outcomes: (await readAll(db, "outcomes")).map((row) => parse(row) as RoundOutcome),
           ledgerHeads: (await readAll(db, "ledgerHeads")).map((row) => parse(row) as SignedLedgerHead),
         };
         // Of a rotation that was cut off.
@@ -113,6 +117,7 @@ export function browserStore(name = "kindred"): ClientStore {
       queued((db) => write(db, { store: "consent", key: "consent", content: JSON.stringify(consent) })),
     appendInteraction: (interaction) => append("interactions", interaction),
     appendParticipation: (entry) => append("participations", entry),
+    appendOutcome: (outcome) => append("outcomes", outcome),
     saveLedgerHead: (head) =>
       queued((db) =>
         write(db, { store: "ledgerHeads", key: head.coordinatorKey, content: JSON.stringify(head) }),

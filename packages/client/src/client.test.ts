@@ -72,7 +72,14 @@ describe("a round", () => {
       const { participations } = await store.load();
       expect(participations.map(({ round }) => round)).toEqual([1, 2, 3]);
       expect(client.privacy().spent).toEqual([
-        { task: "films", epsilon: null, delta: 1e-6, participations: 3 },
+        {
+          task: "films",
+          epsilon: null,
+          observerEpsilon: null,
+          delta: 1e-6,
+          participations: 3,
+          remaining: expect.objectContaining({ epsilon: null }),
+        },
       ]);
     }
   });
@@ -813,6 +820,7 @@ describe("the person's own data", () => {
       device: await person!.device(),
       interactions: stored.interactions,
       participations: stored.participations,
+      outcomes: stored.outcomes,
       ledgerHeads: stored.ledgerHeads.map((head) => ({ schema: "kindred.ledger-head/1", ...head })),
       model: world.coordinator.state.modelHash,
     });
@@ -859,6 +867,7 @@ describe("the person's own data", () => {
       consent: "pending",
       interactions: [],
       participations: [],
+      outcomes: [],
       ledgerHeads: [],
     });
     for (const name of ["plan", "catalogue", "model"] as const)
@@ -868,7 +877,7 @@ describe("the person's own data", () => {
       consent: "pending",
       modelHash: undefined,
     });
-    expect(person!.client.privacy()).toEqual({ entries: [], spent: [] });
+    expect(person!.client.privacy()).toEqual({ entries: [], rounds: [], spent: [] });
     await expect(person!.client.recommend({ count: 1 })).rejects.toMatchObject({ code: "option-invalid" });
     await person!.client.record({ item: "item-1", action: "view" });
     await person!.client.consent.grant();

@@ -1,5 +1,5 @@
 /** The SDK's client: one person on one device, one task. */
-import type { ParticipationEntry, PrivacyFloors } from "@kindred/engine";
+import type { ParticipationEntry, PrivacyFloors, RoundOutcome } from "@kindred/engine";
 import type { KeystreamFactory, SignedLedgerHead } from "@kindred/privacy";
 import { bytesToHex, hexToBytes, KindredError, planDigest, type Rejection } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
@@ -12,6 +12,7 @@ import type { Interests } from "./interests.ts";
 import { type EncoderFactory, LocalTask } from "./local-task.ts";
 import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
+import { completeEntry, type PrivacyAccount, privacyAccount } from "./privacy-account.ts";
 import type { Recommendation } from "./recommendations.ts";
 import type { ClientStore, Consent } from "./store.ts";
 import { httpTaskSource, type TaskSource } from "./task-source.ts";
@@ -55,15 +56,6 @@ export interface ClientStatus {
   readonly reason: Rejection | undefined;
 }
 
-/** What one task has cost this person's privacy. */
-export interface PrivacySpent {
-  readonly task: string;
-  /** ε against the coordinator so far; `null` = no guarantee, because noise was off. */
-  readonly epsilon: number | null;
-  readonly delta: number;
-  readonly participations: number;
-}
-
 /** A tree head as a document: PROTOCOL.md, section 10. */
 export type LedgerHeadDocument = { readonly schema: "kindred.ledger-head/1" } & SignedLedgerHead;
 
@@ -77,6 +69,7 @@ export class KindredClient {
   readonly #source: TaskSource;
   readonly #log: InteractionLog;
   readonly #ledger: ParticipationEntry[];
+  readonly #outcomes: RoundOutcome[];
   /** By the coordinator's key. */
   readonly #heads: Map<string, SignedLedgerHead>;
   #identity: Uint8Array | undefined;
@@ -116,6 +109,7 @@ export class KindredClient {
     this.#consent = stored.consent;
     this.#log = new InteractionLog(stored.interactions);
     this.#ledger = [...stored.participations];
+    this.#outcomes = [...stored.outcomes];
     this.#heads = new Map(stored.ledgerHeads.map((head) => [head.coordinatorKey, head]));
     const { encoder } = options;
     this.#encoder = typeof encoder === "function" ? onePerPlan(encoder) : encoder;
@@ -221,19 +215,13 @@ export class KindredClient {
     return this.#task.recommend(this.#log, { count, exclude });
   }
 
-  /** What was spent, for what, and when; from this device's own ledger. */
-  privacy(): { readonly entries: readonly ParticipationEntry[]; readonly spent: readonly PrivacySpent[] } {
-    const spent = new Map<string, PrivacySpent>();
-    for (const { task, epsilon, delta } of this.#ledger) {
-      const past = spent.get(task);
-      spent.set(task, {
-        task,
-        epsilon: past?.epsilon === null || epsilon === null ? null : Math.max(past?.epsilon ?? 0, epsilon),
-        delta: Math.max(past?.delta ?? 0, delta),
-        participations: (past?.participations ?? 0) + 1,
-      });
-    }
-    return { entries: [...this.#ledger], spent: [...spent.values()] };
+  /**
+   * What was spent, for what, when, and what remains: every participation with its round, plan, model, outcome and ε
+   * against coordinator and observers after it, and the sums by task. From this device's own records, which survive
+   * restarts; nothing is asked of the coordinator, and nothing it says makes ε against it smaller.
+   */
+  privacy(): PrivacyAccount {
+    return privacyAccount(this.#ledger, this.#outcomes);
   }
 
   /**
@@ -257,6 +245,7 @@ export class KindredClient {
     readonly device: string | null;
     readonly interactions: readonly Interaction[];
     readonly participations: readonly ParticipationEntry[];
+    readonly outcomes: readonly RoundOutcome[];
     readonly ledgerHeads: readonly LedgerHeadDocument[];
     readonly model: string | null;
   }> {
@@ -271,6 +260,7 @@ export class KindredClient {
         identity === undefined ? null : bytesToHex(this.#options.suite.signingKeyPair(identity).publicKey),
       interactions: stored.interactions,
       participations: stored.participations,
+      outcomes: stored.outcomes,
       ledgerHeads: this.ledgerHeads(),
       model: this.#task.modelHash ?? null,
     };
@@ -301,6 +291,7 @@ export class KindredClient {
     this.#consent = "pending";
     this.#log.clear();
     this.#ledger.length = 0;
+    this.#outcomes.length = 0;
     this.#heads.clear();
     await this.#options.store.clear();
   }
@@ -366,11 +357,14 @@ export class KindredClient {
         ledger: {
           entries: () => this.#ledger,
           append: async (entry) => {
+            const { plan } = ready;
+            const full = completeEntry(entry, { plan, entries: this.#ledger, outcomes: this.#outcomes });
             // Counts at once: a failing disk must not let the device spend twice.
-            this.#ledger.push(entry);
-            await this.#options.store.appendParticipation(entry);
+            this.#ledger.push(full);
+            await this.#options.store.appendParticipation(full);
           },
         },
+        outcome: (round, { released }) => this.#noteOutcome(round, released),
         ledgerHead: {
           newest: () => this.#heads.get(ready.plan.resolved.coordinatorKey),
           remember: async (head) => {
@@ -390,6 +384,26 @@ export class KindredClient {
       },
     });
     this.#participation.start();
+  }
+
+  /** Once for each round, outcome and model, and only of rounds that this device sent its input in. */
+  #noteOutcome(round: number, released: string | undefined): void {
+    const { task } = this.#options;
+    const outcome = {
+      task,
+      round,
+      time: this.#clock.now(),
+      outcome: released === undefined ? "failed" : "published",
+      modelHash: released ?? null,
+    } as const;
+    const isOwn = this.#ledger.some((entry) => entry.task === task && entry.round === round);
+    const known = this.#outcomes.some(
+      (past) => past.task === task && past.round === round && past.modelHash === outcome.modelHash,
+    );
+    if (!isOwn || known) return;
+    this.#outcomes.push(outcome);
+    // Nothing rests on it: what is lost counts as published.
+    this.#options.store.appendOutcome(outcome).catch(() => undefined);
   }
 
   #onEvent(event: ParticipationActivity): void {

@@ -6,7 +6,7 @@
  */
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import type { ParticipationEntry } from "@kindred/engine";
+import type { ParticipationEntry, RoundOutcome } from "@kindred/engine";
 import type { SignedLedgerHead } from "@kindred/privacy";
 import { KindredError } from "@kindred/protocol";
 import {
@@ -24,6 +24,7 @@ const IDENTITY = "identity";
 const CONSENT = "consent.json";
 const INTERACTIONS = "interactions.jsonl";
 const PARTICIPATIONS = "participations.jsonl";
+const OUTCOMES = "outcomes.jsonl";
 const LEDGER_HEADS = "ledger-heads.json";
 const CACHED: Readonly<Record<CachedFile, string>> = {
   plan: "plan.json",
@@ -31,7 +32,7 @@ const CACHED: Readonly<Record<CachedFile, string>> = {
   model: "model.bin",
 };
 const WHOLE_FILES = [IDENTITY, CONSENT, LEDGER_HEADS, ...Object.values(CACHED)];
-const LINE_FILES = [INTERACTIONS, PARTICIPATIONS];
+const LINE_FILES = [INTERACTIONS, PARTICIPATIONS, OUTCOMES];
 const KEY_FILE = "store.key";
 /** The variable that a key is taken from, and the one for the key before it. */
 const KEY_VARIABLE = "KINDRED_STORE_KEY";
@@ -158,6 +159,7 @@ export function fileStore(
           consent: checkConsent(await read(CONSENT)),
           interactions: await parseLines<Interaction>(INTERACTIONS),
           participations: await parseLines<ParticipationEntry>(PARTICIPATIONS),
+          outcomes: await parseLines<RoundOutcome>(OUTCOMES),
           ledgerHeads: await readHeads(),
         };
         if (await keys.isRotating()) {
@@ -170,6 +172,7 @@ export function fileStore(
     saveConsent: (consent) => queued(() => writeJson(CONSENT, { consent })),
     appendInteraction: (interaction) => queued(() => appendLine(INTERACTIONS, interaction, { flush: false })),
     appendParticipation: (entry) => queued(() => appendLine(PARTICIPATIONS, entry, { flush: true })),
+    appendOutcome: (outcome) => queued(() => appendLine(OUTCOMES, outcome, { flush: false })),
     saveLedgerHead: (head) =>
       queued(async () => {
         const others = (await readHeads()).filter(

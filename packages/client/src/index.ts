@@ -7,7 +7,6 @@ export {
   createClient,
   type KindredClient,
   type LedgerHeadDocument,
-  type PrivacySpent,
 } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export {
@@ -20,6 +19,7 @@ export { ACTIONS, type Action, type Interaction, type InteractionInput } from ".
 export type { InterestCluster, Interests, LatentInterest } from "./interests.ts";
 export type { EncoderFactory } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
+export type { PrivacyAccount, PrivacyRound, PrivacySpent } from "./privacy-account.ts";
 export type { Recommendation } from "./recommendations.ts";
 export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";
 export {

@@ -34,6 +34,8 @@ export interface ParticipationPorts {
     entries(): readonly ParticipationEntry[];
     append(entry: ParticipationEntry): Promise<void>;
   };
+  /** The coordinator said what became of a round. */
+  readonly outcome: (round: number, outcome: { readonly released: string | undefined }) => void;
   /** The newest verified tree head of the coordinator's ledger; `remember` resolves once it is durable. */
   readonly ledgerHead: {
     newest(): SignedLedgerHead | undefined;
@@ -72,6 +74,7 @@ type Output<T extends ParticipantOutput["type"]> = Extract<ParticipantOutput, { 
 /** The round this device is in; its identity tells what is still wanted from what has been overtaken. */
 interface RoundUnderWay {
   readonly round: number;
+  readonly modelHash: string;
   contribution: WipeableContribution | undefined;
 }
 
@@ -171,6 +174,11 @@ export class Participation {
   }
 
   #receive(message: ServerMessage): void {
+    // Here and not from the machine's outputs: a round that this device left may have been published all the same.
+    if (message.type === "released" || message.type === "round-failed") {
+      const released = message.type === "released" ? bytesToHex(message.modelHash) : undefined;
+      this.#options.ports.outcome(message.round, { released });
+    }
     const { native, suite, random } = this.#options;
     const step = (cryptography: StepCryptography): void => {
       this.#feed({ type: "message", message }, cryptography);
@@ -385,7 +393,7 @@ export class Participation {
 
   async #train({ round, modelHash }: Output<"train">): Promise<void> {
     this.#wipeRound();
-    const current: RoundUnderWay = { round, contribution: undefined };
+    const current: RoundUnderWay = { round, modelHash, contribution: undefined };
     this.#current = current;
     try {
       await this.#remembering;
@@ -419,6 +427,7 @@ export class Participation {
         time: clock.now(),
         epsilon,
         delta: plan.privacy.delta,
+        modelHash: current.modelHash,
       });
       if (this.#current !== current) {
         vector.fill(0);

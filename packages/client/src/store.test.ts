@@ -2,7 +2,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "fake-indexeddb/auto";
-import type { ParticipationEntry } from "@kindred/engine";
+import type { ParticipationEntry, RoundOutcome } from "@kindred/engine";
 import type { SignedLedgerHead } from "@kindred/privacy";
 import { openDB } from "idb";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -60,8 +60,16 @@ const EMPTY = {
   consent: "pending",
   interactions: [],
   participations: [],
+  outcomes: [],
   ledgerHeads: [],
 };
+const outcome = (round: number): RoundOutcome => ({
+  task: "films",
+  round,
+  time: 1_700_000_000_000 + round,
+  outcome: "published",
+  modelHash: "ab".repeat(32),
+});
 const head = (size: number, coordinator = "aa"): SignedLedgerHead => ({
   coordinatorKey: coordinator.repeat(32),
   size,
@@ -87,6 +95,7 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
     await store.appendParticipation(entry(1));
     await store.appendParticipation(entry(2));
     for (const saved of [head(1), head(7, "dd"), head(2)]) await store.saveLedgerHead(saved);
+    for (const round of [1, 2]) await store.appendOutcome(outcome(round));
     await store.writeCached("plan", new Uint8Array([1]));
     await store.writeCached("plan", new Uint8Array([2, 3]));
     const again = open();
@@ -95,6 +104,7 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
       consent: "granted",
       interactions: [0, 1, 2].map(interaction),
       participations: [entry(1), entry(2)],
+      outcomes: [outcome(1), outcome(2)],
       ledgerHeads: expect.toSatisfy(
         (heads: SignedLedgerHead[]) => heads.length === 2 && heads.some(({ size }) => size === 2),
       ),
@@ -123,6 +133,7 @@ describe.each(Object.entries(STORES))("%s store", (_name, create) => {
     await store.saveConsent("granted");
     await store.appendInteraction(interaction(1));
     await store.appendParticipation(entry(1));
+    await store.appendOutcome(outcome(1));
     await store.saveLedgerHead(head(3));
     for (const name of ["plan", "catalogue", "model"] as const)
       await store.writeCached(name, new Uint8Array(9));
@@ -177,6 +188,7 @@ async function fill(store: ClientStore): Promise<void> {
   await store.appendInteraction(interaction(1));
   await store.appendInteraction(interaction(2));
   await store.appendParticipation(entry(1));
+  await store.appendOutcome(outcome(1));
   await store.saveLedgerHead(head(4));
   await store.writeCached("plan", new TextEncoder().encode('{"task":"films"}'));
 }
@@ -186,6 +198,7 @@ const FILLED = {
   consent: "granted",
   interactions: [interaction(1), interaction(2)],
   participations: [entry(1)],
+  outcomes: [outcome(1)],
   ledgerHeads: [head(4)],
 };
 
@@ -277,6 +290,7 @@ describe("a file store at rest", () => {
     const lines = [interaction(1), interaction(2)].map((line) => `${JSON.stringify(line)}\n`).join("");
     await writeFile(join(directory, "interactions.jsonl"), lines);
     await writeFile(join(directory, "participations.jsonl"), `${JSON.stringify(entry(1))}\n`);
+    await writeFile(join(directory, "outcomes.jsonl"), `${JSON.stringify(outcome(1))}\n`);
     await writeFile(join(directory, "ledger-heads.json"), JSON.stringify([head(4)]));
     await writeFile(join(directory, "plan.json"), '{"task":"films"}');
     const store = fileStore(directory);
@@ -443,7 +457,7 @@ describe("a browser store at rest", () => {
     await old.put("files", new Uint8Array([1, 2]), "model");
     old.close();
     const store = browserStore(name);
-    expect(await store.load()).toEqual({ ...FILLED, ledgerHeads: [] });
+    expect(await store.load()).toEqual({ ...FILLED, outcomes: [], ledgerHeads: [] });
     expect(await store.readCached("model")).toEqual(new Uint8Array([1, 2]));
     const found = await databaseContents(name);
     for (const form of [...MARKS, stored(seed)]) expect(found).not.toContain(form);

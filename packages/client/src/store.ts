@@ -2,7 +2,7 @@
  * What the SDK keeps on the device, as a port, and the implementation that keeps it in memory.
  * `fileStore` of `@kindred/client/node` and `browserStore` of `@kindred/client/browser` keep it for good.
  */
-import type { ParticipationEntry } from "@kindred/engine";
+import type { ParticipationEntry, RoundOutcome } from "@kindred/engine";
 import type { SignedLedgerHead } from "@kindred/privacy";
 import type { Interaction } from "./interactions.ts";
 
@@ -20,6 +20,8 @@ export interface StoredState {
   /** In the order in which they were appended. */
   readonly interactions: readonly Interaction[];
   readonly participations: readonly ParticipationEntry[];
+  /** In the order in which they were heard of. */
+  readonly outcomes: readonly RoundOutcome[];
   /** The newest verified tree head of each coordinator, by its key. */
   readonly ledgerHeads: readonly SignedLedgerHead[];
 }
@@ -35,6 +37,7 @@ export interface ClientStore {
   appendInteraction(interaction: Interaction): Promise<void>;
   /** Resolves only once the entry survives a power cut: it is written before the masked input leaves. */
   appendParticipation(entry: ParticipationEntry): Promise<void>;
+  appendOutcome(outcome: RoundOutcome): Promise<void>;
   /** Replaces the head of the same coordinator. Resolves only once it survives a power cut. */
   saveLedgerHead(head: SignedLedgerHead): Promise<void>;
   readCached(name: CachedFile): Promise<Uint8Array | undefined>;
@@ -55,6 +58,7 @@ export function memoryStore(): ClientStore {
   let consent: Consent = "pending";
   let interactions: Interaction[] = [];
   let participations: ParticipationEntry[] = [];
+  let outcomes: RoundOutcome[] = [];
   const heads = new Map<string, SignedLedgerHead>();
   const files = new Map<CachedFile, Uint8Array>();
   return {
@@ -63,6 +67,7 @@ export function memoryStore(): ClientStore {
       consent,
       interactions: [...interactions],
       participations: [...participations],
+      outcomes: [...outcomes],
       ledgerHeads: [...heads.values()],
     }),
     saveIdentity: async (seed) => {
@@ -76,6 +81,9 @@ export function memoryStore(): ClientStore {
     },
     appendParticipation: async (entry) => {
       participations.push(entry);
+    },
+    appendOutcome: async (outcome) => {
+      outcomes.push(outcome);
     },
     saveLedgerHead: async (head) => {
       heads.set(head.coordinatorKey, head);
@@ -92,6 +100,7 @@ export function memoryStore(): ClientStore {
       consent = "pending";
       interactions = [];
       participations = [];
+      outcomes = [];
       heads.clear();
       files.clear();
     },

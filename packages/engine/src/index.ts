@@ -1,6 +1,6 @@
 /** The round machine (coordinator side), the participant machine (device side) and the vector pipeline between them. */
 
-export type { ParticipationEntry } from "@kindred/privacy";
+export type { ParticipationEntry, RoundOutcome } from "@kindred/privacy";
 export { type ClippingRecord, clipOf, followsRule, initialClip, nextClip } from "./adaptive-clip.ts";
 export type { ClusterModel, DescribedItems } from "./cluster-description.ts";
 export { type ClusterOutcome, publicClusters, releaseClusters } from "./cluster-release.ts";

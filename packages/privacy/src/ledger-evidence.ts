@@ -57,6 +57,9 @@ export function verifyLedgerEvidence(
   return { ok: true, value: { coordinatorKey: bytesToHex(publicKey), ...head } };
 }
 
+/** Accountants of two platforms may differ in the last digits. */
+const ROUNDING = 1 + 1e-9;
+
 const KEEP_IT =
   "restore the coordinator's whole ledger; keep this device's tree head, it shows what was there before";
 
@@ -122,7 +125,7 @@ function startFault(
     );
   const { coordinator } = body.promised;
   const { epsilonLimit } = expected;
-  if (epsilonLimit !== null && (coordinator === null || coordinator > epsilonLimit))
+  if (epsilonLimit !== null && (coordinator === null || coordinator > epsilonLimit * ROUNDING))
     return fault(
       "started",
       `must promise an ε of at most ${epsilonLimit}, found ${coordinator ?? "none"}`,

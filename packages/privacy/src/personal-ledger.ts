@@ -19,6 +19,28 @@ export interface ParticipationEntry {
   /** Cumulative ε of this device against the coordinator of the task after the round; null = no guarantee. */
   readonly epsilon: number | null;
   readonly delta: number;
+  /** Cumulative ε against those who see released models, should this round be published; null = no guarantee. */
+  readonly observer?: number | null;
+  /** Model that the input was computed from, 64 hexadecimal digits. */
+  readonly modelHash?: string;
+  /** What the plan allows each device. */
+  readonly limits?: {
+    /** Limit of ε; null for a plan without noise. */
+    readonly epsilon: number | null;
+    readonly participations: number;
+    readonly minimumSeparation: number;
+  };
+}
+
+/** What became of a round that this device sent its input in, as the coordinator told. */
+export interface RoundOutcome {
+  readonly task: string;
+  readonly round: number;
+  /** Milliseconds since the epoch, when this device heard of it. */
+  readonly time: number;
+  readonly outcome: "published" | "failed";
+  /** The released model; null where there is none. */
+  readonly modelHash: string | null;
 }
 
 /** What a device has spent on a task. */
