@@ -5,7 +5,7 @@ import { randomFrom } from "../test/cohort.ts";
 import keyVectors from "../test/vectors/keys.json" with { type: "json" };
 import maskVectors from "../test/vectors/masks.json" with { type: "json" };
 import vectors from "../test/vectors/primitives.json" with { type: "json" };
-import { tweetnaclSuite } from "./crypto.ts";
+import { isLowOrder, tweetnaclSuite } from "./crypto.ts";
 import { BOX_NONCE, graphSeed, pairwiseMaskKey, seedCommitment, selfMaskKey, shareKey } from "./keys.ts";
 
 const portable = tweetnaclSuite({ maskStream: platformMaskStream });
@@ -20,7 +20,22 @@ describe.each([portable, native])("suite $name", (suite) => {
   });
 
   test.each(vectors.lowOrder)("low-order point %s gives no agreement", (point) => {
-    expect(suite.agree(randomFrom("scalar")(32), hexToBytes(point))).toBeUndefined();
+    const key = hexToBytes(point);
+    for (const topBit of [0, 0x80]) {
+      key[31]! ^= topBit;
+      expect(suite.agree(randomFrom("scalar")(32), key)).toBeUndefined();
+      expect(isLowOrder(key)).toBe(true);
+    }
+  });
+
+  test("a point beside one of low order gives an agreement", () => {
+    for (const point of vectors.lowOrder)
+      for (const byte of [0, 7, 31]) {
+        const key = hexToBytes(point);
+        key[byte]! ^= 0x40;
+        expect(isLowOrder(key)).toBe(suite.agree(randomFrom("scalar")(32), key) === undefined);
+        expect(isLowOrder(key)).toBe(false);
+      }
   });
 
   test.each(vectors.signatures)("Ed25519 $publicKey", ({ seed, publicKey, message, signature }) => {

@@ -5,6 +5,7 @@
  * (NIST SP 800-38A) as the mask generator. A platform that has native primitives offers them behind the same
  * port; every implementation gives the same bytes for the same input.
  */
+import { equalBytes, hexToBytes } from "@kindred/protocol";
 import nacl from "tweetnacl";
 import { addKeystreams } from "./keystream-sum.ts";
 
@@ -79,6 +80,27 @@ export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) =
     open: secretboxOpen,
     addMasks: addKeystreams(maskStream),
   };
+}
+
+/**
+ * The u-coordinates of all points of order 8 or less on Curve25519 and its twist, and their encodings as p + u below
+ * 2^255 (RFC 7748, section 7). Little-endian.
+ */
+const LOW_ORDER_POINTS = [
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+  "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+].map(hexToBytes);
+
+/** Whether agreements with an X25519 public key are all zero, whatever the secret key. The top bit does not count. */
+export function isLowOrder(publicKey: Uint8Array): boolean {
+  const point = publicKey.slice();
+  point[31]! &= 0x7f;
+  return LOW_ORDER_POINTS.some((low) => equalBytes(low, point));
 }
 
 /** NaCl secretbox of tweetnacl; suites share it, since no platform offers XSalsa20-Poly1305 natively. */

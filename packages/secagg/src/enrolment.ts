@@ -7,7 +7,7 @@ import {
   type Result,
   rejected,
 } from "@kindred/protocol";
-import type { CryptoSuite } from "./crypto.ts";
+import { type CryptoSuite, isLowOrder } from "./crypto.ts";
 import { equalAdvertisements, isSigned } from "./roster.ts";
 
 export interface Candidate {
@@ -27,9 +27,6 @@ export interface Enrolment {
 }
 
 export const EMPTY_ENROLMENT: Enrolment = { candidates: [], keys: [], arrivals: 0 };
-
-/** Any scalar shows whether a point is of low order: agreement with one gives zero, clamping takes care of it. */
-const PROBE_SCALAR = new Uint8Array(32).fill(1);
 
 /**
  * Checks an advertisement and adds it. The coordinator turns away what every honest member would refuse the roster
@@ -58,8 +55,7 @@ export function addCandidate(
     const position = lowerBound(keys, key, (known) => known);
     if (keys[position] === key)
       return invalidKey(field, "must be fresh, found a key that is on offer already");
-    if (suite.agree(PROBE_SCALAR, advertisement[field]) === undefined)
-      return invalidKey(field, "must not be a point of low order");
+    if (isLowOrder(advertisement[field])) return invalidKey(field, "must not be a point of low order");
     keys = inserted(keys, position, key);
   }
   const candidate = { device, arrival: enrolment.arrivals, advertisement };

@@ -11,7 +11,9 @@ import {
   sha256Hex,
 } from "@kindred/protocol";
 import {
+  type RecoveryJob,
   recoveryTerms,
+  run,
   type ServerEvent,
   type ServerOutput,
   type ServerPhase,
@@ -216,19 +218,29 @@ function fail(error: unknown): void {
 }
 process.on("uncaughtException", fail);
 
-/** A coordinator's threads stay from round to round, so they start before this one, with a job of nothing. */
-async function startThreads(): Promise<void> {
-  const nothing = new Uint8Array(0);
-  const nobody = new Uint32Array(0);
-  const { bits, length } = options;
-  const job = { sid: nothing, bits, length, threshold: 1, sPublic: nothing, seedCommitments: nothing };
-  await pool.recover(
-    { ...job, survivors: nobody, dropped: [], holders: nobody, reveals: [] },
-    new Uint32Array(length),
-  );
+/** A coordinator has rounds behind it: its threads run, and its code is compiled. */
+async function warmUp(): Promise<void> {
+  const { bits } = options;
+  const vectors = Array.from({ length: 48 }, () => new Uint32Array(8));
+  const dropouts = [7, 21, 35].map((client) => ({ client, before: "masking" }) as const);
+  let recorded: { job: RecoveryJob; masked: Uint32Array } | undefined;
+  run({
+    vectors,
+    bits,
+    seed: new Uint8Array(32),
+    suite,
+    graph: "regular",
+    dropout: 0.1,
+    dropouts,
+    onRecovery: (job, masked) => {
+      recorded = { job: structuredClone(job), masked: masked.slice() };
+    },
+  });
+  const { job, masked } = recorded!;
+  for (let repeat = 0; repeat < 8; repeat++) await pool.recover(job, masked);
 }
 
-await startThreads();
+await warmUp();
 idleRssMb = process.memoryUsage.rss() / 2 ** 20;
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();
