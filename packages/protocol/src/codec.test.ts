@@ -29,6 +29,7 @@ const OPEN_LENGTHS = new Set([
   "neighbourhood.devices",
   "neighbourhood.proof",
   "neighbourhood.advertisements",
+  "neighbourhood.proofs",
   "inbox.sharing",
   "inbox.peers",
   "inbox.boxes",

@@ -24,6 +24,24 @@ export const ADVERTISEMENT_BYTES = ADVERTISEMENT_FIELDS.reduce((total, [, width]
 /** One record per key, as views of `bytes`. */
 type AdvertisementFields = Record<(typeof ADVERTISEMENT_FIELDS)[number][0], Uint8Array>;
 
+/**
+ * The column of these advertisements, their fields one after another.
+ * @throws RangeError if a field has another width
+ */
+export function writeAdvertisements(advertisements: readonly AdvertisementFields[]): Uint8Array {
+  const column = new Uint8Array(ADVERTISEMENT_BYTES * advertisements.length);
+  let at = 0;
+  for (const advertisement of advertisements)
+    for (const [name, width] of ADVERTISEMENT_FIELDS) {
+      const field = advertisement[name];
+      if (field.length !== width)
+        throw new RangeError(`an advertisement's ${name} must have ${width} bytes, found ${field.length}`);
+      column.set(field, at);
+      at += width;
+    }
+  return column;
+}
+
 /** The fields of the advertisement at `offset`, views of `bytes`. */
 function advertisementAt(bytes: Uint8Array, offset: number): AdvertisementFields {
   let at = offset;
@@ -36,7 +54,7 @@ function advertisementAt(bytes: Uint8Array, offset: number): AdvertisementFields
   ) as AdvertisementFields;
 }
 
-/** Inverse of concatenating `advertisementBytes`. @param bytes a multiple of `ADVERTISEMENT_BYTES`; the result views it */
+/** Inverse of `writeAdvertisements`. @param bytes a multiple of `ADVERTISEMENT_BYTES`; the result views it */
 export function readAdvertisements(bytes: Uint8Array): AdvertisementFields[] {
   return Array.from({ length: bytes.length / ADVERTISEMENT_BYTES }, (_, i) =>
     advertisementAt(bytes, i * ADVERTISEMENT_BYTES),
@@ -77,4 +95,38 @@ export function writeRecords(records: readonly Uint8Array[]): Uint8Array {
 export function readRecords(column: Uint8Array, count: number): Uint8Array[] {
   const width = count === 0 ? 0 : column.length / count;
   return Array.from({ length: count }, (_, i) => column.subarray(i * width, (i + 1) * width));
+}
+
+const HASH_BYTES = 32;
+
+/**
+ * A column of Merkle proofs, which differ in length: every one behind the number of its hashes, in one byte.
+ * @throws RangeError if a proof is no number of hashes up to 255
+ */
+export function writeProofs(proofs: readonly Uint8Array[]): Uint8Array {
+  const column = new Uint8Array(proofs.reduce((total, { length }) => total + 1 + length, 0));
+  let at = 0;
+  for (const proof of proofs) {
+    const hashes = proof.length / HASH_BYTES;
+    if (!Number.isInteger(hashes) || hashes > 255)
+      throw new RangeError(
+        `a proof must have at most 255 hashes of ${HASH_BYTES} bytes, found ${proof.length} bytes`,
+      );
+    column[at] = hashes;
+    column.set(proof, at + 1);
+    at += 1 + proof.length;
+  }
+  return column;
+}
+
+/** Inverse of `writeProofs`; `undefined` if the column ends within a proof. */
+export function readProofs(column: Uint8Array): Uint8Array[] | undefined {
+  const proofs: Uint8Array[] = [];
+  for (let at = 0; at < column.length; ) {
+    const end = at + 1 + HASH_BYTES * column[at]!;
+    if (end > column.length) return undefined;
+    proofs.push(column.subarray(at + 1, end));
+    at = end;
+  }
+  return proofs;
 }

@@ -1,9 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { bytesFrom, clientSamples, sampleAdvertisement, serverSamples } from "../test/samples.ts";
+import { concatBytes } from "./canonical.ts";
 import { decodeServerFrame, encodeFrame } from "./codec.ts";
 import { describeRejection, ERROR_CODES, ERROR_TABLE, KindredError, rejected } from "./errors.ts";
 import { writeIndices } from "./member-records.ts";
-import { clientMessageSchema, rejectionMessage, serverMessageSchema, wireForm } from "./messages.ts";
+import {
+  clientMessageSchema,
+  rejectionMessage,
+  type ServerMessage,
+  serverMessageSchema,
+  wireForm,
+} from "./messages.ts";
 
 /** The wire form of a sample. */
 function wireOf(type: string): Record<string, unknown> {
@@ -64,9 +71,17 @@ describe("lists with one entry per member travel as columns", () => {
         `advertisements ${whole}`,
       ]);
     }
-    for (const proofs of [[], [bytesFrom(0, 32), bytesFrom(0, 32)]])
-      expect(issuesOf("neighbourhood", { proofs })).toEqual([
-        "proofs must be one for each of 1 advertisements",
+    const proof = (hashes: number) => Uint8Array.of(hashes, ...new Uint8Array(32 * hashes));
+    for (const proofs of [proof(0), proof(17)]) expect(issuesOf("neighbourhood", { proofs })).toEqual([]);
+    for (const proofs of [
+      [],
+      [proof(1), proof(1)],
+      [proof(1).subarray(1)],
+      [proof(2).subarray(0, 64)],
+      [proof(18)],
+    ])
+      expect(issuesOf("neighbourhood", { proofs: concatBytes(...proofs) })).toEqual([
+        "proofs must be one of at most 17 hashes for each of 1 advertisements",
       ]);
   });
 
@@ -79,7 +94,10 @@ describe("lists with one entry per member travel as columns", () => {
     const short = { ...sampleAdvertisement(0), signature: new Uint8Array(63) };
     expect(() =>
       encodeFrame({ type: "roster", round: 1, entries: [short], signature: bytesFrom(0, 64) }),
-    ).toThrow("an advertisement must have 208 bytes");
+    ).toThrow("an advertisement's signature must have 64 bytes, found 63");
+    const neighbours = [{ advertisement: sampleAdvertisement(0), proof: new Uint8Array(31) }];
+    const sample = serverSamples.find(({ type }) => type === "neighbourhood")!;
+    expect(() => encodeFrame({ ...sample, neighbours } as ServerMessage)).toThrow("found 31 bytes");
   });
 });
 

@@ -12,13 +12,15 @@ import {
   INDEX_BYTES,
   readAdvertisements,
   readIndices,
+  readProofs,
   readRecords,
+  writeAdvertisements,
   writeIndices,
+  writeProofs,
   writeRecords,
 } from "./member-records.ts";
 import { MAX_VECTOR_BYTES } from "./packing.ts";
 import { taskIdSchema } from "./plan-sections.ts";
-import { advertisementBytes } from "./signing.ts";
 import { clampText, MAX_TEXT } from "./validation.ts";
 
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
@@ -77,8 +79,9 @@ export interface RevealedShare {
 const MAX_SHARE_BYTES = 256;
 
 const MAX_MEMBERS = 100_000;
-/** A Merkle proof over MAX_MEMBERS leaves has at most 17 hashes. */
-const merkleProof = boundedBytes(17 * 32);
+/** Hashes of a Merkle proof over MAX_MEMBERS leaves, at most. */
+const MAX_PROOF_HASHES = 17;
+const merkleProof = boundedBytes(MAX_PROOF_HASHES * 32);
 const memberSet = boundedBytes(Math.ceil(MAX_MEMBERS / 8));
 
 export interface ProvedAdvertisement {
@@ -274,23 +277,24 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
       proof: merkleProof,
       /** Those of the addressee's neighbours, in increasing order of their indices. */
       advertisements: column(ADVERTISEMENT_BYTES),
-      /** Inclusion of each of them. */
-      proofs: z.array(merkleProof).max(MAX_MEMBERS),
+      /** Inclusion of each of them: the number of its hashes in one byte, then the hashes. */
+      proofs: records,
       /** The coordinator's Ed25519 over `rosterSigningBytes`. */
       signature,
     })
     .transform(({ advertisements, proofs, ...rest }, context) => {
       const entries = readAdvertisements(advertisements);
-      if (entries.length !== proofs.length)
+      const proved = readProofs(proofs) ?? [];
+      if (entries.length !== proved.length || proved.some(({ length }) => length > 32 * MAX_PROOF_HASHES))
         context.addIssue({
           code: "custom",
           path: ["proofs"],
-          message: `must be one for each of ${entries.length} advertisements`,
+          message: `must be one of at most ${MAX_PROOF_HASHES} hashes for each of ${entries.length} advertisements`,
         });
       return {
         ...rest,
         neighbours: entries.map(
-          (advertisement, i): ProvedAdvertisement => ({ advertisement, proof: proofs[i]! }),
+          (advertisement, i): ProvedAdvertisement => ({ advertisement, proof: proved[i]! }),
         ),
       };
     }),
@@ -353,16 +357,10 @@ export function wireForm(message: ClientMessage | ServerMessage): object {
       return {
         ...rest,
         advertisements: writeAdvertisements(neighbours.map(({ advertisement }) => advertisement)),
-        proofs: neighbours.map(({ proof }) => proof),
+        proofs: writeProofs(neighbours.map(({ proof }) => proof)),
       };
     }
     default:
       return message;
   }
-}
-
-function writeAdvertisements(advertisements: readonly Advertisement[]): Uint8Array {
-  const written = writeRecords(advertisements.map(advertisementBytes));
-  if (written.length === ADVERTISEMENT_BYTES * advertisements.length) return written;
-  throw new RangeError(`an advertisement must have ${ADVERTISEMENT_BYTES} bytes`);
 }

@@ -254,7 +254,7 @@ function frames() {
             root: bytesFrom(1, 32),
             proof: bytesFrom(2, 64),
             advertisements: advertisementBytes(sampleAdvertisement(16)),
-            proofs: [],
+            proofs: new Uint8Array(0),
             signature: bytesFrom(6, 64),
           }),
         ),

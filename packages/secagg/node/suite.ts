@@ -12,7 +12,7 @@ import { type CryptoSuite, secretboxOpen, secretboxSeal } from "../src/crypto.ts
 import { nodeAddMasks } from "./masks.ts";
 
 /** Public keys that a suite keeps imported: about a kilobyte each. */
-const MAX_PEERS = 4096;
+const MAX_PUBLIC_KEYS = 4096;
 
 /**
  * X25519, Ed25519 and AES from OpenSSL; secretbox from tweetnacl, as OpenSSL has no XSalsa20.
@@ -20,7 +20,7 @@ const MAX_PEERS = 4096;
  */
 export function nodeSuite(): CryptoSuite {
   const imported = new WeakMap<Uint8Array, { fingerprint: string; key: KeyObject }>();
-  const peers = new Map<string, KeyObject>();
+  const publicKeys = new Map<string, KeyObject>();
 
   /**
    * Importing a secret key costs as much as an agreement, and a member makes hundreds of agreements with one key.
@@ -35,14 +35,14 @@ export function nodeSuite(): CryptoSuite {
     return key;
   }
 
-  /** A dropped member's masks are recovered with the same peers as the next one's. */
-  function peerKey(publicKey: Uint8Array): KeyObject {
-    const label = base64url(publicKey);
-    const known = peers.get(label);
+  /** A peer's key is met again and again: its owner signs several messages, its masks are recovered one after another. */
+  function publicKeyOf(crv: "X25519" | "Ed25519", publicKey: Uint8Array): KeyObject {
+    const label = crv + base64url(publicKey);
+    const known = publicKeys.get(label);
     if (known !== undefined) return known;
-    if (peers.size >= MAX_PEERS) peers.clear();
-    const key = importPublicKey("X25519", publicKey);
-    peers.set(label, key);
+    if (publicKeys.size >= MAX_PUBLIC_KEYS) publicKeys.clear();
+    const key = importPublicKey(crv, publicKey);
+    publicKeys.set(label, key);
     return key;
   }
 
@@ -54,7 +54,7 @@ export function nodeSuite(): CryptoSuite {
     }),
     agree(secretKey, publicKey) {
       const privateKey = agreementKey(secretKey);
-      const peer = peerKey(publicKey);
+      const peer = publicKeyOf("X25519", publicKey);
       try {
         return new Uint8Array(diffieHellman({ privateKey, publicKey: peer }));
       } catch (error) {
@@ -75,7 +75,7 @@ export function nodeSuite(): CryptoSuite {
     verify: (signature, message, publicKey) =>
       signature.length === 64 &&
       publicKey.length === 32 &&
-      verify(null, message, importPublicKey("Ed25519", publicKey), signature),
+      verify(null, message, publicKeyOf("Ed25519", publicKey), signature),
     seal: secretboxSeal,
     open: secretboxOpen,
     addMasks: nodeAddMasks,

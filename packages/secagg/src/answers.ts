@@ -20,6 +20,7 @@ import {
 } from "./server-state.ts";
 import { deviceOf } from "./session.ts";
 import { isShare } from "./shamir.ts";
+import { BOX_BYTES, packBoxes } from "./share-boxes.ts";
 
 /** `from` is the sender's device key in hexadecimal, as its connection has proved it. */
 export type MemberAnswer =
@@ -64,32 +65,32 @@ export function recordAnswer(
       rule: "must arrive before its phase closes and from a member that the phase asks",
       fix: "take part in the next round",
     });
-  const waiting = state.waiting - 1;
+  const counted = { waiting: state.waiting - 1, answered: state.answered + 1 };
   switch (state.phase) {
     case "sharing": {
       const { shares } = event as Extract<MemberAnswer, { type: "shares" }>;
       const checked = checkSealed(state, shares, member);
       if (!checked.ok) return checked;
-      return record({ ...state, waiting, shares: withSlot(state.shares, member, shares) });
+      return record({ ...state, ...counted, shares: withSlot(state.shares, member, packBoxes(shares)) });
     }
     case "masking": {
       const { signature, digest } = event as Extract<MemberAnswer, { type: "masked-input" }>;
       const checked = checkStatement(state, signature, { member, suite });
       if (!checked.ok) return checked;
       const inputs = withSlot(state.inputs, member, { digest: digest ?? NO_DIGEST, signature });
-      return record({ ...state, waiting, inputs });
+      return record({ ...state, ...counted, inputs });
     }
     case "consistency": {
       const { signature } = event as Extract<MemberAnswer, { type: "consistency" }>;
       const checked = checkSignature(state, signature, { member, suite });
       if (!checked.ok) return checked;
-      return record({ ...state, waiting, signatures: withSlot(state.signatures, member, signature) });
+      return record({ ...state, ...counted, signatures: withSlot(state.signatures, member, signature) });
     }
     case "unmasking": {
       const { shares } = event as Extract<MemberAnswer, { type: "reveal" }>;
       const checked = checkRevealed(state, shares, member);
       if (!checked.ok) return checked;
-      return record({ ...state, waiting, reveals: withSlot(state.reveals, member, packReveal(shares)) });
+      return record({ ...state, ...counted, reveals: withSlot(state.reveals, member, packReveal(shares)) });
     }
   }
 }
@@ -103,8 +104,6 @@ export function unexpected(type: string, phase: string) {
 }
 
 const NO_DIGEST = new Uint8Array(0);
-/** A box holds a share of each of the two secrets and 16 bytes of authentication. */
-const BOX_BYTES = 2 * 36 + 16;
 
 function record(state: SharingState | MaskingState | ConsistencyState | UnmaskingState): Result<Recorded> {
   return accepted({ state, repeated: false });
@@ -116,13 +115,8 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
     case "shares": {
       const before = state.shares[member];
       if (before === undefined) return undefined;
-      return (
-        before.length === event.shares.length &&
-        before.every(({ peer, box }, i) => {
-          const now = event.shares[i]!;
-          return now.peer === peer && equalBytes(now.box, box);
-        })
-      );
+      const { shares } = event;
+      return areBoxesFor(state.session.neighbours(member), shares) && equalBytes(before, packBoxes(shares));
     }
     case "masked-input": {
       const before = "inputs" in state ? state.inputs[member] : undefined;
@@ -150,15 +144,18 @@ function checkSealed(
   shares: readonly SealedShare[],
   member: number,
 ): Result<true> {
-  const due = new Set(session.neighbours(member));
-  const complete =
-    shares.length === due.size &&
-    shares.every(({ peer, box }) => box.length === BOX_BYTES && due.delete(peer));
-  if (complete) return accepted(true);
+  if (areBoxesFor(session.neighbours(member), shares)) return accepted(true);
   return rejected("share-invalid", "shares", {
-    rule: `must hold exactly one box of ${BOX_BYTES} bytes for each of the ${session.degree} neighbours`,
+    rule: `must hold exactly one box of ${BOX_BYTES} bytes for each of the ${session.degree} neighbours, in order`,
     fix: "derive the neighbours from the roster",
   });
+}
+
+function areBoxesFor(neighbours: readonly number[], shares: readonly SealedShare[]): boolean {
+  return (
+    shares.length === neighbours.length &&
+    shares.every(({ peer, box }, i) => peer === neighbours[i] && box.length === BOX_BYTES)
+  );
 }
 
 /** The member's neighbours will want to see that it masked for this very U2. */
@@ -191,20 +188,16 @@ function checkRevealed(
   shares: readonly RevealedShare[],
   member: number,
 ): Result<true> {
-  const alive = new Set(state.survivors);
-  const sharing = new Set(state.sharing);
-  const due = new Set(state.session.holders(member).filter((owner) => sharing.has(owner)));
+  const due = state.session.holders(member).filter((owner) => state.recovered[owner] !== undefined);
   const complete =
-    shares.length === due.size &&
+    shares.length === due.length &&
     shares.every(
-      ({ owner, kind, share }) =>
-        due.delete(owner) &&
-        kind === (alive.has(owner) ? "self-mask" : "mask-key") &&
-        isShare(share, SECRET_BYTES),
+      ({ owner, kind, share }, i) =>
+        owner === due[i] && kind === state.recovered[owner] && isShare(share, SECRET_BYTES),
     );
   if (complete) return accepted(true);
   return rejected("share-invalid", "reveal.shares", {
-    rule: `must hold exactly one well-formed share for each of ${due.size} owners, self-mask of survivors and mask-key of dropped members`,
+    rule: `must hold exactly one well-formed share for each of ${due.length} owners, in order, self-mask of survivors and mask-key of dropped members`,
     fix: "reveal what the survivors' set implies",
   });
 }

@@ -282,12 +282,15 @@ function reveal(
   const checked = checkCertificate(certificate, { session, self, survivors, suite, random });
   if (!checked.ok) return checked;
   const alive = new Set(survivors);
-  const shares = [...held].map(
-    ([owner, { maskKey, selfMask }]: [number, HeldShares]): RevealedShare =>
-      alive.has(owner)
-        ? { owner, kind: "self-mask", share: selfMask.expose().slice() }
-        : { owner, kind: "mask-key", share: maskKey.expose().slice() },
-  );
+  // The member's own share was put in last.
+  const shares = [...held]
+    .sort(([a], [b]) => a - b)
+    .map(
+      ([owner, { maskKey, selfMask }]: [number, HeldShares]): RevealedShare =>
+        alive.has(owner)
+          ? { owner, kind: "self-mask", share: selfMask.expose().slice() }
+          : { owner, kind: "mask-key", share: maskKey.expose().slice() },
+    );
   return accepted({
     state: ended(state),
     outputs: [{ type: "send", message: revealMessage(config.round, shares) }, { type: "finished" }],

@@ -9,18 +9,26 @@ import { invertElements, multiplyElements, SHARE_PRIME } from "./shamir.ts";
 /** Coefficients from the constant term up; no leading zeros, and none at all for the zero polynomial. */
 type Polynomial = number[];
 
+/** A polynomial through most of the points. */
+export interface Located {
+  /** Positions of the points beside it, sorted. */
+  readonly wrong: readonly number[];
+  /** Its value at 0. */
+  readonly secret: number;
+}
+
 /**
- * Positions at which `ys` leaves the one polynomial of degree below `threshold` that fits all but ⌊(m − t)/2⌋ of the
- * points.
+ * The one polynomial of degree below `threshold` that fits all but ⌊(m − t)/2⌋ of the points. Where more are wrong it
+ * can be another than the dealer's.
  * @param xs distinct field elements
  * @param ys field elements, one for each x
- * @returns sorted positions, or `undefined` if no polynomial fits so many
+ * @returns `undefined` if no polynomial fits so many
  */
 export function locateErrors(
   xs: readonly number[],
   ys: readonly number[],
   threshold: number,
-): number[] | undefined {
+): Located | undefined {
   const all = xs.reduce<Polynomial>((product, x) => multiplyLinear(product, x), [1]);
   // Extended Euclid on Π(X − x_i) and the interpolating polynomial, down to half the distance.
   let [above, remainder] = [all, interpolate(xs, ys, all)];
@@ -32,7 +40,8 @@ export function locateErrors(
   }
   const { quotient: message, rest } = divide(remainder, cofactor);
   if (rest.length > 0 || message.length > threshold) return undefined;
-  return [...xs.keys()].filter((i) => evaluate(message, xs[i]!) !== ys[i]);
+  const wrong = [...xs.keys()].filter((i) => evaluate(message, xs[i]!) !== ys[i]);
+  return { wrong, secret: message[0] ?? 0 };
 }
 
 function addElements(a: number, b: number): number {

@@ -1,12 +1,19 @@
 /** The coordinator's reconstruction (R4): secrets from revealed shares, checked against what R0 committed to. */
 import { accepted, equalBytes, type Result, rejected } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
-import { locateErrors } from "./error-locator.ts";
+import { type Located, locateErrors } from "./error-locator.ts";
 import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
 import { applyMasks, type MaskJob, wipeMasks } from "./masks.ts";
 import { type RecoveryJob, recoveryOwners, SECRET_BYTES, SHARE_BYTES } from "./recovery-job.ts";
 import { shareX } from "./session.ts";
-import { combineWith, interpolateShare, lagrangeCoefficients, type Share, shareValue } from "./shamir.ts";
+import {
+  combineWith,
+  interpolateShare,
+  lagrangeCoefficients,
+  type Share,
+  secretChunks,
+  shareValue,
+} from "./shamir.ts";
 
 /** Subsets of shares that are tried for one secret before the round is given up. */
 const MAX_ATTEMPTS = 256;
@@ -126,16 +133,24 @@ function reconstructor(job: RecoveryJob): Reconstructor {
   ): Uint8Array | undefined {
     const xs = shares.map(({ x }) => x);
     const wrong = new Set<number>();
+    const located: { readonly chunk: number; readonly found: Located }[] = [];
     for (let chunk = 0; chunk < SHARE_BYTES / 4; chunk++) {
       const values = shares.map(({ share }) => shareValue(share, chunk));
-      const before = wrong.size;
-      for (const position of locateErrors(xs, values, threshold) ?? []) wrong.add(position);
-      if (wrong.size === before) continue;
+      const found = locateErrors(xs, values, threshold);
+      if (found === undefined || found.wrong.length === 0) continue;
+      located.push({ chunk, found });
+      for (const position of found.wrong) wrong.add(position);
       const right = shares.filter((_, position) => !wrong.has(position));
       if (right.length < threshold) return undefined;
       const candidate = combine(right.slice(0, threshold));
       if (candidate !== undefined && matches(candidate)) {
-        for (const position of wrong) corrupt.add(shares[position]!.holder);
+        // A chunk with too many errors for the code may have pointed at somebody honest, by a wrong value.
+        const chunks = secretChunks(candidate);
+        for (const { chunk: at, found: proven } of located) {
+          if (proven.secret !== chunks[at]) continue;
+          for (const position of proven.wrong) corrupt.add(shares[position]!.holder);
+        }
+        chunks.fill(0);
         return candidate;
       }
       candidate?.fill(0);
@@ -231,7 +246,8 @@ function* subsets<T>(items: readonly T[], size: number): Generator<readonly T[]>
  * Holders whose share does not lie on the polynomials that `subset` defines, provided that no other polynomials fit as
  * many shares: two sets of them agree in fewer than t places, so fitting (m + t)/2 of m shares is unique. Otherwise
  * errors that cancel at x = 0 could throw suspicion on the honest, and nobody is named. Evidence against holder or
- * dealer, no proof: whoever dealt a wrong share makes its holder look guilty.
+ * dealer, no proof: whoever dealt a wrong share makes its holder look guilty, and so can more than (m − t)/2 holders
+ * who agree on their errors.
  */
 function culprits(all: readonly HeldShare[], subset: readonly HeldShare[]): number[] {
   const inside = new Set(subset.map(({ holder }) => holder));

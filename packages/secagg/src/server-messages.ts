@@ -13,6 +13,7 @@ import {
 } from "@kindred/protocol";
 import type { ServerConfig, Slots } from "./server-state.ts";
 import type { Session } from "./session.ts";
+import { boxAt } from "./share-boxes.ts";
 
 type MessageOf = (member: number) => ServerMessage;
 
@@ -42,20 +43,40 @@ export function directoryMessages(
   });
 }
 
-/** R2: U2, and the boxes that its members sealed for the addressee. */
+/**
+ * R2: U2, and the boxes that its members sealed for the addressee. They are gathered when a message is written, so that
+ * those of a whole cohort do not exist at one time.
+ */
 export function inboxMessages(
-  { size }: Session,
-  {
-    round,
-    sharing,
-    shares,
-  }: { round: number; sharing: readonly number[]; shares: Slots<readonly SealedShare[]> },
+  { size, neighbours }: Session,
+  { round, sharing, shares }: { round: number; sharing: readonly number[]; shares: Slots<Uint8Array> },
 ): MessageOf {
   const set = encodeMemberSet(sharing, size);
-  const inboxes = Array.from({ length: size }, (): SealedShare[] => []);
-  for (const sender of sharing)
-    for (const { peer, box } of shares[sender]!) inboxes[peer]!.push({ peer: sender, box });
-  return (member) => ({ type: "inbox", round, sharing: set, shares: inboxes[member]! });
+  const present = new Set(sharing);
+  return (member) => ({
+    type: "inbox",
+    round,
+    sharing: set,
+    get shares(): SealedShare[] {
+      const senders = neighbours(member).filter((sender) => present.has(sender));
+      return senders.map((peer) => {
+        const position = positionOf(member, neighbours(peer));
+        return { peer, box: boxAt(shares[peer]!, position) };
+      });
+    },
+  });
+}
+
+/** Where a member stands in a sorted list that it is in. */
+function positionOf(member: number, sorted: readonly number[]): number {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! < member) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** R3: U3, and in the regular graph what the addressee's neighbours in it signed with their masked inputs. */

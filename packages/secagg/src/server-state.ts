@@ -1,5 +1,5 @@
 /** The coordinator's states: one per phase, each with exactly that phase's data, and what they say about members. */
-import type { Rejection, SealedShare } from "@kindred/protocol";
+import type { Rejection, RevealedShare } from "@kindred/protocol";
 import type { Enrolment } from "./enrolment.ts";
 import type { PackedReveal } from "./recovery-job.ts";
 import type { RoundBinding, Session } from "./session.ts";
@@ -29,6 +29,8 @@ interface Attendance {
   readonly asked: readonly boolean[];
   /** Members asked and present whose answer is missing. */
   readonly waiting: number;
+  /** Members whose answer counts. */
+  readonly answered: number;
 }
 
 /** What the machine keeps of a masked input. */
@@ -40,7 +42,8 @@ export interface AcceptedInput {
 }
 
 interface SharingData extends Roll, Attendance {
-  readonly shares: Slots<readonly SealedShare[]>;
+  /** The boxes of each member one after another, in the order of its neighbours: a million objects would be a burden. */
+  readonly shares: Slots<Uint8Array>;
 }
 interface MaskingData extends SharingData {
   /** U2, sorted. */
@@ -59,6 +62,8 @@ interface ConsistencyData extends MaskingData {
 }
 interface UnmaskingData extends ConsistencyData {
   readonly reveals: Slots<PackedReveal>;
+  /** By member: which of its secrets R4 recovers. */
+  readonly recovered: Slots<RevealedShare["kind"]>;
 }
 
 export interface EnrollingState {

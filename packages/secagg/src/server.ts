@@ -147,12 +147,15 @@ function depart(state: ServerState, from: string): ServerStep {
   const member = state.indexOf.get(from);
   if (member === undefined || !state.present[member]) return { state, outputs: [] };
   const waiting = state.waiting - (isAwaited(state, member) ? 1 : 0);
-  return settle({ ...state, waiting, present: withSlot(state.present, member, false) });
+  // Shares of a departed member are of no use: without it in U2 nothing needs recovery.
+  const lost = state.phase === "sharing" && state.shares[member] !== undefined;
+  const answered = state.answered - (lost ? 1 : 0);
+  return settle({ ...state, waiting, answered, present: withSlot(state.present, member, false) });
 }
 
 /** Ends the phase as soon as its result is certain. */
 function settle(state: RunningState): ServerStep {
-  const hopeless = answeredMembers(state).length + state.waiting < required(state);
+  const hopeless = state.answered + state.waiting < required(state);
   return state.waiting === 0 || hopeless ? close(state, "too-few-survivors") : { state, outputs: [] };
 }
 
@@ -211,6 +214,7 @@ function closeEnrolling({ config, enrolment }: EnrollingState): ServerStep {
     present: everybody,
     asked: everybody,
     waiting: devices.length,
+    answered: 0,
     shares: emptySlots(devices.length),
   };
   const message = directoryMessages(session, { config, entries, tree });
@@ -270,7 +274,16 @@ function closeConsistency(state: ConsistencyState, code: ErrorCode): ServerStep 
   const { config, session, signatures } = state;
   const { round } = config;
   const reveals = emptySlots<UnmaskingState["reveals"][number] & object>(state.devices.length);
-  const next: UnmaskingState = { ...state, phase: "unmasking", ...asking(state, signers), reveals };
+  const alive = new Set(state.survivors);
+  const recovered = emptySlots<UnmaskingState["recovered"][number] & string>(state.devices.length).slice();
+  for (const member of state.sharing) recovered[member] = alive.has(member) ? "self-mask" : "mask-key";
+  const next: UnmaskingState = {
+    ...state,
+    phase: "unmasking",
+    ...asking(state, signers),
+    reveals,
+    recovered,
+  };
   return beginOrFail(next, certificateMessage(session, { round, signers, signatures }));
 }
 
@@ -302,7 +315,7 @@ function required({ phase, config, session }: RunningState): number {
   }
 }
 
-/** Who has answered, sorted. Shares of a departed member are of no use: without it in U2 nothing needs recovery. */
+/** Whose answer counts, sorted; as many as `state.answered`. */
 function answeredMembers(state: RunningState): number[] {
   const found: number[] = [];
   answers(state).forEach((given, member) => {
@@ -314,10 +327,10 @@ function answeredMembers(state: RunningState): number[] {
 function asking(
   { devices, present }: RunningState,
   members: readonly number[],
-): { asked: readonly boolean[]; waiting: number } {
+): Pick<RunningState, "asked" | "waiting" | "answered"> {
   const asked = devices.map(() => false);
   for (const member of members) asked[member] = true;
-  return { asked, waiting: members.filter((member) => present[member]).length };
+  return { asked, waiting: members.filter((member) => present[member]).length, answered: 0 };
 }
 
 /** Announces a phase and sends its message to everyone it asks. */

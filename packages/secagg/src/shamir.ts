@@ -36,7 +36,7 @@ export function splitSecret({ secret, threshold, xs, random }: SplitOptions): Ui
   if (!Number.isInteger(threshold) || threshold < 1 || threshold > xs.length)
     throw new RangeError(`threshold must be 1 to ${xs.length}, found ${threshold}`);
   if (!areShareXs(xs)) throw new RangeError("every x must be a distinct integer from 1 to 2^21 - 1");
-  const chunks = toChunks(secret);
+  const chunks = secretChunks(secret);
   const higher = randomElements(chunks.length * (threshold - 1), random);
   const shares = xs.map((x) => {
     const share = new Uint8Array(4 * chunks.length);
@@ -184,7 +184,7 @@ function lastChunkBits(secretLength: number): number {
 }
 
 /** The secret as a big-endian bit string, cut from the front; the last chunk is shorter. */
-function toChunks(secret: Uint8Array): Float64Array {
+export function secretChunks(secret: Uint8Array): Float64Array {
   const chunks = new Float64Array(chunkCount(secret.length));
   for (let c = 0; c < chunks.length; c++) {
     const width = c === chunks.length - 1 ? lastChunkBits(secret.length) : CHUNK_BITS;

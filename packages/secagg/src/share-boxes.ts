@@ -10,6 +10,8 @@ import { isShare, shareLength, splitSecret } from "./shamir.ts";
 /** Bytes of a self-mask seed and of an X25519 secret key. */
 export const SEED_BYTES = 32;
 const SHARE_BYTES = shareLength(SEED_BYTES);
+/** A box holds a share of each of the two secrets and 16 bytes of authentication. */
+export const BOX_BYTES = 2 * SHARE_BYTES + 16;
 
 export interface Dealt {
   readonly shares: readonly SealedShare[];
@@ -109,6 +111,20 @@ function openBox(
   maskKey.fill(0);
   selfMask.fill(0);
   return undefined;
+}
+
+/** Boxes of `BOX_BYTES` one after another. */
+export function packBoxes(shares: readonly SealedShare[]): Uint8Array {
+  const packed = new Uint8Array(BOX_BYTES * shares.length);
+  shares.forEach(({ box }, i) => {
+    packed.set(box, BOX_BYTES * i);
+  });
+  return packed;
+}
+
+/** The box at a position, a view. */
+export function boxAt(packed: Uint8Array, position: number): Uint8Array {
+  return packed.subarray(BOX_BYTES * position, BOX_BYTES * (position + 1));
 }
 
 /** The rejection of a neighbour's key that is a point of low order. */

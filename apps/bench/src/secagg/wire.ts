@@ -27,8 +27,10 @@ export class Wire {
       while (bytes.length >= HEADER_BYTES) {
         const end = HEADER_BYTES + bytes.readUInt32BE(0);
         if (bytes.length < end) break;
-        // A copy, so that a small message does not keep a large buffer.
-        receive(bytes.readUInt32BE(4), Uint8Array.prototype.slice.call(bytes, HEADER_BYTES, end));
+        const frame = bytes.subarray(HEADER_BYTES, end);
+        // Small messages are copied, so that they do not keep a large buffer.
+        const lasting = frame.length > bytes.length / 2 ? frame : Uint8Array.prototype.slice.call(frame);
+        receive(bytes.readUInt32BE(4), lasting);
         bytes = bytes.subarray(end);
       }
       needed = bytes.length < HEADER_BYTES ? HEADER_BYTES : HEADER_BYTES + bytes.readUInt32BE(0);
