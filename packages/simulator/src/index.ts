@@ -25,3 +25,4 @@ export { rankHeldOut, seenItems } from "./ranking.ts";
 export { evaluationUsers, ratingScale, userSequences } from "./sequences.ts";
 export { type HeldOut, type LeaveLastOut, leaveLastOut, type Split, sampleUsers } from "./split.ts";
 export { type SyntheticOptions, syntheticPopulation } from "./synthetic.ts";
+export { typicalTagGroups } from "./typical-tags.ts";

@@ -86,6 +86,8 @@ describe("renderReport", () => {
       "bytes",
       "time",
       "map",
+      "layers",
+      "noisy",
     ]);
   });
 
@@ -205,6 +207,11 @@ describe("renderReport", () => {
     for (const x of odd) {
       const quality = { hr10: x, ndcg10: x };
       const ms = Object.fromEntries(Object.keys(sampleRound(1).ms).map((k) => [k, x]));
+      const clusters = {
+        ...{ clusters: x, silhouette: x, distance: x, daviesBouldin: x, calinskiHarabasz: x },
+        ...{ released: true, ari: x, ami: x, fmi: x },
+      };
+      const layers = [[{ id: 0, name: "a", size: x, parent: null, outlier: false }]];
       const round = sampleRound(1, {
         cohort: x,
         survivors: x,
@@ -227,9 +234,10 @@ describe("renderReport", () => {
               after: quality,
               popularity: quality,
               centralised: quality,
-              noiseCohort: { cohort: x, quality, epsilon: x },
+              noiseCohort: { cohort: x, quality, epsilon: x, clusters, layers },
               silhouette: { before: x, after: x },
               ari: x,
+              clusters: { before: clusters, after: clusters, groups: "known" },
               users: x,
             },
             epsilon: { coordinator: x, observer: x, delta: x, promised: x },
@@ -243,6 +251,7 @@ describe("renderReport", () => {
               { name: "b", size: 1, x: 1, y: x },
               { name: "c", size: 1, x: 1, y: 1 },
             ],
+            layers,
             vector: { length: x, padded: x, bits: x },
             durationMs: x,
           }),

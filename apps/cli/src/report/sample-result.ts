@@ -1,6 +1,6 @@
 /** A result with plausible numbers for tests of the report and the summary table. */
 
-import type { RoundResult, SimulationResult } from "./simulation-result.ts";
+import type { ClusterQuality, LayerNode, RoundResult, SimulationResult } from "./simulation-result.ts";
 
 /** A round like many; what differs is given. */
 export function sampleRound(round: number, differs: Partial<RoundResult> = {}): RoundResult {
@@ -53,6 +53,36 @@ const TOPICS = [
   "satire",
 ];
 
+/** Quality of clusters; what differs is given. */
+function sampleClusters(differs: Partial<ClusterQuality> = {}): ClusterQuality {
+  return {
+    clusters: 14,
+    released: true,
+    silhouette: 0.087,
+    distance: 0.41,
+    daviesBouldin: 1.9,
+    calinskiHarabasz: 31.2,
+    ari: 0.612,
+    ami: 0.701,
+    fmi: 0.655,
+    ...differs,
+  };
+}
+
+/** The topics in two layers. */
+function sampleLayers(): LayerNode[][] {
+  const sizes = TOPICS.map((_, i) => Math.round(46 / (1 + i * 0.35)));
+  const fine = TOPICS.map((name, i) => ({ id: i, name, size: sizes[i]!, parent: i % 3, outlier: i === 11 }));
+  const basic = ["action", "feelings", "the unusual"].map((name, id) => ({
+    id,
+    name,
+    size: fine.filter(({ parent }) => parent === id).reduce((sum, { size }) => sum + size, 0),
+    parent: null,
+    outlier: false,
+  }));
+  return [basic, fine];
+}
+
 /** A finished run of 200 clients; what differs is given. */
 export function sampleResult(differs: Partial<SimulationResult> = {}): SimulationResult {
   return {
@@ -83,9 +113,20 @@ export function sampleResult(differs: Partial<SimulationResult> = {}): Simulatio
       after: { hr10: 0.0967, ndcg10: 0.0541 },
       popularity: { hr10: 0.044, ndcg10: 0.021 },
       centralised: { hr10: 0.108, ndcg10: 0.059 },
-      noiseCohort: { cohort: 10_000, quality: { hr10: 0.091, ndcg10: 0.0502 }, epsilon: 3.18 },
+      noiseCohort: {
+        cohort: 10_000,
+        quality: { hr10: 0.091, ndcg10: 0.0502 },
+        epsilon: 3.18,
+        clusters: sampleClusters({ ari: 0.58 }),
+        layers: sampleLayers(),
+      },
       silhouette: { before: 0.021, after: 0.087 },
       ari: 0.612,
+      clusters: {
+        before: sampleClusters({ released: false, ari: 0.3, silhouette: 0.021 }),
+        after: sampleClusters(),
+        groups: "known",
+      },
       users: 610,
     },
     epsilon: { coordinator: 3.18, observer: 1.36, delta: 1e-6, promised: 4 },
@@ -97,6 +138,7 @@ export function sampleResult(differs: Partial<SimulationResult> = {}): Simulatio
       x: Math.cos(i * 2.4) * Math.sqrt(i + 0.5),
       y: Math.sin(i * 2.4) * Math.sqrt(i + 0.5),
     })),
+    layers: sampleLayers(),
     vector: { length: 61_730, padded: 65_536, bits: 20 },
     backend: "tensorflow",
     durationMs: 98_400,

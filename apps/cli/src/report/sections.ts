@@ -13,9 +13,10 @@ import {
   MISSING,
   plural,
 } from "./format.ts";
+import { layerTreeSvg } from "./layer-tree.ts";
 import { figure, section, tile } from "./layout.ts";
 import { marginOfShare } from "./narrative.ts";
-import type { Quality, SimulationResult } from "./simulation-result.ts";
+import type { ClusterQuality, Quality, SimulationResult } from "./simulation-result.ts";
 import { promiseState, shareOf, type Totals } from "./totals.ts";
 
 /** The four headline figures. */
@@ -220,13 +221,43 @@ function describe(values: (number | null)[], format: (x: number) => string): str
   return `From ${format(first)} to ${format(last)} over ${plural(values.length, "round")}; lowest ${format(Math.min(...known))}, highest ${format(Math.max(...known))}.`;
 }
 
+/** Where clusters come from and how well they agree with groups, in two sentences. */
+function origin({ released, ari, ami, fmi }: ClusterQuality): string {
+  const from = released
+    ? "Made from the noisy sums of cohorts."
+    : "Made from the catalogue alone: nothing stood out of the noise.";
+  return `${from} ARI ${formatScore(ari)}, AMI ${formatScore(ami)}, FMI ${formatScore(fmi)}.`;
+}
+
+function layerFigure(
+  id: string,
+  layers: SimulationResult["layers"],
+  { heading, about }: { heading: string; about: string },
+): string {
+  return figure({
+    heading,
+    about,
+    body: layerTreeSvg({ id, title: heading, desc: layerWords(layers) }, layers),
+    caption:
+      "Basic interests on the left, fine ones on the right; a bar is as long as its share of the people.",
+    wide: true,
+  });
+}
+
+/** The layers in words. */
+export function layerWords(layers: SimulationResult["layers"]): string {
+  const [basic = []] = layers;
+  const names = basic.map(({ name, size }) => `${name} (${formatCount(size)})`).join(", ");
+  return `${layers.map((nodes) => formatCount(nodes.length)).join(", then ")} clusters; basic: ${names || "none"}.`;
+}
+
 /** Names shown beside the map. */
 const LISTED_CLUSTERS = 18;
 
 /** The cluster map with its list. */
 export function clusters(result: SimulationResult): string {
   const placed = placeClusters(result.clusters);
-  const { silhouette, ari } = result.metrics;
+  const { silhouette, ari, noiseCohort } = result.metrics;
   const map = clusterMap(
     {
       id: "map",
@@ -257,6 +288,16 @@ export function clusters(result: SimulationResult): string {
       about: "Near means similar; area stands for the number of people. Axes have no unit.",
       body: map && `<div class="mapped">${map}<ol class="clusters">${list}${more}</ol></div>`,
       caption: `Silhouette ${formatScore(silhouette.before)} before, ${formatScore(silhouette.after)} after. ${agreement}`,
-    }),
+    }) +
+      layerFigure("layers", result.layers, {
+        heading: "Layers of interests",
+        about: origin(result.metrics.clusters.after),
+      }) +
+      (noiseCohort === undefined
+        ? ""
+        : layerFigure("noisy-layers", noiseCohort.layers, {
+            heading: `Layers with the noise of ${plural(noiseCohort.cohort, "person", "people")} a round`,
+            about: `The same training in process. ${origin(noiseCohort.clusters)}`,
+          })),
   );
 }

@@ -59,6 +59,39 @@ export interface Quality {
   ndcg10: number;
 }
 
+/** Clusters measured over all people, as only a simulation can. Metrics with a range of their own say so. */
+export interface ClusterQuality {
+  clusters: number;
+  /** Whether they come from noisy sums; otherwise from the catalogue alone. */
+  released: boolean;
+  /** Mean simplified silhouette, 0 to 1. */
+  silhouette: number;
+  /** Mean cosine distance of people to the centre of their cluster's people, 0 to 2. */
+  distance: number;
+  /** From 0, smaller is better; null where all people are in one cluster. */
+  daviesBouldin: number | null;
+  /** From 0, larger is better; null as above. */
+  calinskiHarabasz: number | null;
+  /** Adjusted Rand index, adjusted mutual information and Fowlkes–Mallows index; null without groups. */
+  ari: number | null;
+  ami: number | null;
+  fmi: number | null;
+}
+
+/** One cluster of one layer. */
+export interface LayerNode {
+  /** Its identity within the layer. */
+  id: number;
+  /** Public tags. */
+  name: string;
+  /** People who are nearest to it. */
+  size: number;
+  /** Position of its cluster in the layer before; null in the first. */
+  parent: number | null;
+  /** Whether it lies far from the dense regions. */
+  outlier: boolean;
+}
+
 /** A finished simulation. */
 export interface SimulationResult {
   /** Name of the data set or of the synthetic population. */
@@ -76,10 +109,22 @@ export interface SimulationResult {
     /** The same encoder trained on all data in one place without privacy. */
     centralised: Quality;
     /** The same training with the noise per mean that a cohort of this size would see. */
-    noiseCohort?: { cohort: number; quality: Quality; epsilon: number };
+    noiseCohort?: {
+      cohort: number;
+      quality: Quality;
+      epsilon: number;
+      clusters: ClusterQuality;
+      layers: LayerNode[][];
+    };
     silhouette: { before: number; after: number };
     /** Adjusted Rand index against known groups; null where none are known. */
     ari: number | null;
+    clusters: {
+      before: ClusterQuality;
+      after: ClusterQuality;
+      /** What people's groups are: known beforehand, or the tag that is most typical of each. */
+      groups: "known" | "typical-tag";
+    };
     /** People on whom the quality was measured. */
     users: number;
   };
@@ -104,6 +149,8 @@ export interface SimulationResult {
   learning: { round: number; ndcg10: number }[];
   /** Clusters in a plane; position has no unit. */
   clusters: { name: string; size: number; x: number; y: number }[];
+  /** The layers of the last model, from basic to fine. */
+  layers: LayerNode[][];
   /** The vector that is masked: used length, padded length, bits of the modulus. */
   vector: { length: number; padded: number; bits: number };
   /** Tensor backend of the clients. */

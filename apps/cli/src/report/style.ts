@@ -74,6 +74,8 @@ figcaption { margin: 12px 0 0; }
 .map circle { fill: var(--teal); fill-opacity: .26; stroke: var(--teal); stroke-width: 1.5; }
 .map text { fill: var(--ink); font-size: 12px; }
 .map .number { font-weight: 700; font-size: 12px; }
+.tree { display: block; width: 100%; height: auto; }
+.tree text { font-size: 12px; fill: var(--ink); } .tree rect { fill: var(--teal); } .tree path { fill: none; stroke: var(--line); stroke-width: 1.5; }
 .mapped { display: grid; grid-template-columns: minmax(0, 640px) minmax(0, 1fr); gap: 28px; align-items: start; }
 .clusters { list-style: none; padding: 0; margin: 0; font-size: 14px; columns: 1; }
 .clusters li { display: flex; gap: 8px; padding: 3px 0; border-bottom: 1px solid var(--line); break-inside: avoid; }

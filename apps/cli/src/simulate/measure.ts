@@ -61,8 +61,9 @@ export async function measure({
         popularity: meter.popularity(),
         centralised,
         ...(noiseCohort === undefined ? {} : { noiseCohort }),
-        silhouette: { before: before.silhouette, after: after.silhouette },
-        ari: after.ari,
+        silhouette: { before: before.quality.silhouette, after: after.quality.silhouette },
+        ari: meter.groups === "known" ? after.quality.ari : null,
+        clusters: { before: before.quality, after: after.quality, groups: meter.groups },
         users: meter.users,
       },
       epsilon: {
@@ -73,7 +74,8 @@ export async function measure({
       },
       noise: options.privacy ? noiseOf(plan, run.clients) : null,
       learning: learning.map(({ round, ndcg10 }) => ({ round, ndcg10 })),
-      clusters: after.clusters,
+      clusters: after.map,
+      layers: after.layers,
       vector: {
         length: plan.resolved.blocks.reduce((sum, { length }) => sum + length, 0),
         padded: plan.resolved.mechanism.paddedLength,

@@ -1,13 +1,6 @@
 /** What a simulation measures, which knows everybody's data: rankings, clusters against known groups, names, a map. */
 
-import {
-  adjustedRandIndex,
-  assign,
-  clusterTags,
-  type Matrix,
-  meanSimplifiedSilhouette,
-  normaliseRows,
-} from "@kindred/clustering";
+import { type Matrix, normaliseRows } from "@kindred/clustering";
 import {
   type Backend,
   type CentralisedResult,
@@ -20,15 +13,19 @@ import {
   type Sequence,
   seededRandom,
 } from "@kindred/encoder";
+import type { ClusterModel } from "@kindred/engine";
 import type { Model } from "@kindred/protocol";
 import {
   evaluationUsers,
+  type Population,
   popularityBaseline,
   rankHeldOut,
   simulateFederated,
+  typicalTagGroups,
   userSequences,
 } from "@kindred/simulator";
-import type { Quality, SimulationResult } from "../report/simulation-result.ts";
+import type { ClusterQuality, LayerNode, Quality, SimulationResult } from "../report/simulation-result.ts";
+import { clusterQuality, layerTree, nearestClusters } from "./cluster-quality.ts";
 import { principalPlane } from "./principal-plane.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -39,6 +36,9 @@ export class QualityMeter {
   readonly #encoder: InterestEncoder;
   readonly #users;
   readonly #sequences;
+  /** Positions of the people with a record, and their groups. */
+  readonly #recorded: readonly number[];
+  readonly #groups: readonly number[];
 
   private constructor(scenario: Scenario, backend: Backend) {
     this.#scenario = scenario;
@@ -48,6 +48,12 @@ export class QualityMeter {
     this.#encoder = this.#newEncoder();
     this.#users = evaluationUsers(split);
     this.#sequences = userSequences(split.train);
+    this.#recorded = this.#sequences.flatMap(({ items }, index) => (items.length > 0 ? [index] : []));
+    const { population } = scenario;
+    const groups = hasGroups(population)
+      ? population.users.map(({ group }) => group!)
+      : typicalTagGroups(split.train);
+    this.#groups = this.#recorded.map((index) => groups[index]!);
   }
 
   static async create(scenario: Scenario): Promise<QualityMeter> {
@@ -142,7 +148,7 @@ export class QualityMeter {
   async noiseCohort(
     cohort: number,
     progress: (fraction: number) => void,
-  ): Promise<{ quality: Quality; epsilon: number }> {
+  ): Promise<Omit<NonNullable<SimulationResult["metrics"]["noiseCohort"]>, "cohort">> {
     const { plan } = this.#scenario;
     const encoder = this.#newEncoder();
     try {
@@ -159,48 +165,55 @@ export class QualityMeter {
           await new Promise((resolve) => setImmediate(resolve));
         },
       });
-      return { quality: this.#rank(encoder), epsilon: result.epsilon ?? plan.privacy.epsilon };
+      const people = this.#people(encoder);
+      return {
+        quality: this.#rank(encoder),
+        epsilon: result.epsilon ?? plan.privacy.epsilon,
+        clusters: clusterQuality(people, { model: result.clusters, groups: this.#groups }),
+        layers: layerTree(people, result.clusters),
+      };
     } finally {
       encoder.dispose();
     }
   }
 
-  /** Clusters of a model: silhouette over all people, agreement with the known groups, names, sizes and a map. */
-  clusters(model: Model): { silhouette: number; ari: number | null; clusters: SimulationResult["clusters"] } {
-    const { population } = this.#scenario;
+  /** Whether people's groups are known, or follow from their interactions. */
+  get groups(): "known" | "typical-tag" {
+    return hasGroups(this.#scenario.population) ? "known" : "typical-tag";
+  }
+
+  /** Clusters of a model: metrics over all people, layers, and a map. */
+  clusters(model: Model): {
+    quality: ClusterQuality;
+    layers: LayerNode[][];
+    map: SimulationResult["clusters"];
+  } {
     this.#encoder.setWeights(model.weights);
-    const d = this.#scenario.plan.encoder.dimension;
-    const people = population.users.flatMap((user, index) =>
-      this.#sequences[index]!.items.length > 0 ? [{ user, index }] : [],
-    );
-    const points = normaliseRows({
-      rows: people.length,
-      columns: d,
-      data: this.#encoder.userVectors(people.map(({ index }) => this.#sequences[index]!)),
-    });
-    const centroids = { rows: model.clusters, columns: d, data: model.centroids };
-    const assigned = people.map(
-      (_, row) => assign(points.data.subarray(row * d, (row + 1) * d), centroids).cluster,
-    );
-    const groups = people.map(({ user }) => user.group);
-    const known = groups.every((group) => group !== undefined);
+    const people = this.#people(this.#encoder);
+    const layers = layerTree(people, model);
     return {
-      silhouette: meanSimplifiedSilhouette(points, centroids),
-      ari: known ? adjustedRandIndex(groups as number[], assigned) : null,
-      clusters: this.#map(centroids, assigned),
+      quality: clusterQuality(people, { model, groups: this.#groups }),
+      layers,
+      map: this.#map(model, { people, names: layers.at(-1)!.map(({ name }) => name) }),
     };
   }
 
-  #map(centroids: Matrix, assigned: readonly number[]): SimulationResult["clusters"] {
-    const items = normaliseRows({
-      rows: this.#scenario.catalogue.items.length,
-      columns: centroids.columns,
-      data: this.#encoder.itemVectors(),
-    });
-    const names = clusterTags(items, centroids, this.#scenario.catalogue);
-    const positions = principalPlane(centroids);
-    return Array.from({ length: centroids.rows }, (_, cluster) => ({
-      name: names[cluster]!.slice(0, 2).join(", ") || `cluster ${cluster + 1}`,
+  /** Interest vectors of everybody with a record, rows of norm 1. */
+  #people(encoder: InterestEncoder): Matrix {
+    const sequences = this.#recorded.map((index) => this.#sequences[index]!);
+    const columns = this.#scenario.plan.encoder.dimension;
+    return normaliseRows({ rows: sequences.length, columns, data: encoder.userVectors(sequences) });
+  }
+
+  #map(
+    model: ClusterModel,
+    { people, names }: { people: Matrix; names: readonly string[] },
+  ): SimulationResult["clusters"] {
+    const columns = this.#scenario.plan.encoder.dimension;
+    const positions = principalPlane({ rows: model.clusters, columns, data: model.centroids });
+    const assigned = nearestClusters(people, model);
+    return names.map((name, cluster) => ({
+      name,
       size: assigned.filter((own) => own === cluster).length,
       x: positions[cluster]![0],
       y: positions[cluster]![1],
@@ -210,6 +223,10 @@ export class QualityMeter {
   dispose(): void {
     this.#encoder.dispose();
   }
+}
+
+function hasGroups({ users }: Population): boolean {
+  return users.every(({ group }) => group !== undefined);
 }
 
 function quality(ranks: number[]): Quality {

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { renderReport } from "../report/html.ts";
+import { layerTreeFile } from "../report/layer-tree.ts";
+import { layerWords } from "../report/sections.ts";
 import { type SimulationResult, toJson } from "../report/simulation-result.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { renderSummary } from "../terminal/table.ts";
@@ -77,6 +79,10 @@ function introduction({ population, plan, clients, cohort }: Scenario, options: 
   ];
 }
 
+function layersFile(layers: SimulationResult["layers"]): string {
+  return layerTreeFile({ id: "layers", title: "Layers of interests", desc: layerWords(layers) }, layers);
+}
+
 async function writeFiles({
   options,
   result,
@@ -91,6 +97,10 @@ async function writeFiles({
   // Versions of an earlier run would look like this one's; anything else in the folder is somebody else's.
   for (const name of await readdir(models)) if (MODEL_FILE.test(name)) await rm(join(models, name));
   await writeFile(join(options.out, "report.html"), renderReport(result));
+  const { layers, metrics } = result;
+  await writeFile(join(options.out, "layers.svg"), layersFile(layers));
+  if (metrics.noiseCohort !== undefined)
+    await writeFile(join(options.out, "layers-noise-cohort.svg"), layersFile(metrics.noiseCohort.layers));
   await writeFile(join(options.out, "ledger.jsonl"), run.ledger);
   await writeFile(join(options.out, "plan.yaml"), stringify(run.signed));
   for (const [name, file] of run.files) await writeFile(join(options.out, name), file);

@@ -20,7 +20,10 @@ describe("renderSummary", () => {
     expect(after(summary, "after, noise of 10,000")).toContain("ε 3.18");
     expect(after(summary, "popularity")).toBe("0.044     0.021");
     expect(after(summary, "centralised")).toContain("0.108     0.059");
-    expect(after(summary, "silhouette")).toBe("0.021 → 0.087");
+    expect(after(summary, "silhouette")).toBe("0.021     0.087     0.087");
+    expect(after(summary, "from people's sums")).toBe("no       yes       yes");
+    expect(after(summary, "AMI")).toContain("0.701");
+    expect(after(summary, "action")).toContain("crime and thrillers (46); romantic comedy (22)");
     expect(after(summary, "ARI")).toContain("0.612");
     expect(after(summary, "ε against the coordinator")).toBe("3.18 at δ 1e-6; 4.00 promised");
     expect(after(summary, "ε against model observers")).toBe("1.36");

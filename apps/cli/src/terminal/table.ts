@@ -12,7 +12,13 @@ import {
   formatScore,
   plural,
 } from "../report/format.ts";
-import { PHASES, type Quality, type SimulationResult } from "../report/simulation-result.ts";
+import {
+  type ClusterQuality,
+  type LayerNode,
+  PHASES,
+  type Quality,
+  type SimulationResult,
+} from "../report/simulation-result.ts";
 import { promiseState, shareOf, type Totals, totalsOf } from "../report/totals.ts";
 import { fact, fit, heading, type Row } from "./rows.ts";
 import { paint, printable, wrap } from "./text.ts";
@@ -58,15 +64,66 @@ function qualityRows(result: SimulationResult): Row[] {
   ];
 }
 
-function interestRows({ metrics }: SimulationResult): Row[] {
-  const { silhouette, ari } = metrics;
+/** Layers and clusters named in a line of the table, at the most. */
+const NAMED = 8;
+
+function interestRows({ metrics, layers }: SimulationResult): Row[] {
+  const { clusters, noiseCohort } = metrics;
+  const { before, after, groups } = clusters;
+  const against = groups === "known" ? "the known groups" : "people's most typical tags";
+  const [basic = []] = layers;
   return [
-    heading("Interest clusters"),
-    fact("silhouette", `${formatScore(silhouette.before)} → ${formatScore(silhouette.after)}`),
-    finite(ari) === null
-      ? fact("ARI", "no groups are known for this data", "dim")
-      : fact("ARI", `${formatScore(ari)} against the known groups`),
+    heading("Interest clusters", [
+      "before",
+      "after",
+      ...(noiseCohort ? [formatCount(noiseCohort.cohort)] : []),
+    ]),
+    ...(
+      [
+        ["clusters", (of: ClusterQuality) => formatCount(of.clusters)],
+        ["from people's sums", (of: ClusterQuality) => (of.released ? "yes" : "no")],
+        ["silhouette", (of: ClusterQuality) => formatScore(of.silhouette)],
+        ["cosine distance within", (of: ClusterQuality) => formatScore(of.distance)],
+        ["Davies–Bouldin", (of: ClusterQuality) => formatNumber(of.daviesBouldin)],
+        ["Caliński–Harabasz", (of: ClusterQuality) => formatNumber(of.calinskiHarabasz)],
+        ["ARI", (of: ClusterQuality) => formatScore(of.ari)],
+        ["AMI", (of: ClusterQuality) => formatScore(of.ami)],
+        ["FMI", (of: ClusterQuality) => formatScore(of.fmi)],
+      ] as const
+    ).map(([name, of]) =>
+      figures(name, [before, after, ...(noiseCohort ? [noiseCohort.clusters] : [])].map(of)),
+    ),
+    fact("ARI, AMI, FMI", `against ${against}`, "dim"),
+    ...(noiseCohort
+      ? [
+          fact(
+            formatCount(noiseCohort.cohort),
+            `the same training with the noise of ${plural(noiseCohort.cohort, "person", "people")} a round`,
+            "dim",
+          ),
+        ]
+      : []),
+    ...basic
+      .map((node, index) => ({ node, index }))
+      .sort((a, b) => b.node.size - a.node.size)
+      .slice(0, NAMED)
+      .map(({ node, index }) => fact(printable(node.name), childNames(layers[1], { node, index }), "dim")),
   ];
+}
+
+/** How many people, or the names of the clusters that a basic one is made of, the largest first. */
+function childNames(
+  fine: readonly LayerNode[] | undefined,
+  { node, index: parent }: { node: LayerNode; index: number },
+): string {
+  if (fine === undefined) return plural(node.size, "person", "people");
+  const own = fine.filter((node) => node.parent === parent).sort((a, b) => b.size - a.size);
+  const names = own.slice(0, NAMED).map(({ name, size }) => `${printable(name)} (${formatCount(size)})`);
+  return own.length > NAMED ? `${names.join("; ")}; and ${own.length - NAMED} more` : names.join("; ");
+}
+
+function figures(label: string, cells: string[]): Row {
+  return { label, cells };
 }
 
 const PROMISE_LOOK = {
