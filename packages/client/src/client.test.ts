@@ -993,6 +993,20 @@ describe("interests and recommendations", () => {
       });
   });
 
+  it("evolve, and have nothing to show before there is a record", async () => {
+    const world = await createWorld({ people: 0 });
+    const { client } = await world.add();
+    await expect(client.evolution()).rejects.toMatchObject({ code: "option-invalid" });
+    await client.start();
+    expect(await client.evolution()).toEqual({ timeline: [], drift: 0, changes: [], next: [] });
+    for (let i = 0; i < 34; i++)
+      await client.record({ item: i < 18 ? "item-0" : "item-1", action: "view", time: i });
+    const { timeline, changes, next } = await client.evolution();
+    expect(timeline.map(({ interactions }) => interactions)).toEqual([5, 10, 15, 20, 25, 30, 34]);
+    expect(changes).toMatchObject([{ time: 18, interaction: 18, before: [{ id: 3 }], after: [{ id: 5 }] }]);
+    expect(next).toHaveLength(2);
+  });
+
   it("are named by the catalogue's own tags, or the model is refused", async () => {
     const world = await createWorld({ people: 0 });
     const { coordinator } = world;

@@ -7,6 +7,7 @@ import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { computeContribution } from "./contribution.ts";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
+import type { Evolution } from "./evolution.ts";
 import { checkInteraction, type Interaction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import type { Interests } from "./interests.ts";
 import { type EncoderFactory, LocalTask } from "./local-task.ts";
@@ -192,6 +193,15 @@ export class KindredClient {
         fix: "pass 60 * 86_400_000 for sixty days, or leave it out",
       });
     return this.#task.interests(this.#log, { halfLife });
+  }
+
+  /**
+   * How the person's interests change: a timeline, how far the present is from the record, where it changed, and what
+   * comes next. Computed on this device, from what is recorded with the present model; nothing of it is kept.
+   * @throws KindredError `option-invalid` before `start`
+   */
+  evolution(): Promise<Evolution> {
+    return this.#task.evolution(this.#log);
   }
 
   /**

@@ -15,6 +15,7 @@ export {
   type ModelWeights,
   type TensorEncoderRuntime,
 } from "./encoder-runtime.ts";
+export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./evolution.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export type { InterestCluster, Interests, LatentInterest } from "./interests.ts";
 export type { EncoderFactory } from "./local-task.ts";

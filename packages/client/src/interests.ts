@@ -165,7 +165,27 @@ function latentInterests({
 }: Parameters<typeof describeInterests>[1] & Pick<PersonalHistory, "recorded">): LatentInterest[] {
   const { layers, sizes } = model.clustering;
   const { ids, names } = layers.at(-1)!;
-  const expected = new Float64Array(model.clusters);
+  const expected = expectedClusters(scores, { clusterOf, clusters: model.clusters });
+  const shown = new Set(Array.from(recorded, (item) => clusterOf[item]!));
+  return ids
+    .map((id, cluster) => ({
+      id,
+      tags: names[cluster]!,
+      expected: expected[cluster]!,
+      usual: sizes[cluster]!,
+      shown: shown.has(cluster),
+    }))
+    .filter((latent) => !latent.shown && latent.expected > latent.usual)
+    .sort((a, b) => b.expected * a.usual - a.expected * b.usual || a.id - b.id)
+    .map(({ shown: _, ...latent }) => latent);
+}
+
+/** Probability of each fine cluster that the next interaction is with one of its items, of sum 1. */
+export function expectedClusters(
+  scores: Float32Array,
+  { clusterOf, clusters }: { readonly clusterOf: Int32Array; readonly clusters: number },
+): Float64Array {
+  const expected = new Float64Array(clusters);
   const largest = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   let total = 0;
   for (let item = 0; item < scores.length; item++) {
@@ -173,18 +193,7 @@ function latentInterests({
     expected[clusterOf[item]!]! += share;
     total += share;
   }
-  const shown = new Set(Array.from(recorded, (item) => clusterOf[item]!));
-  return ids
-    .map((id, cluster) => ({
-      id,
-      tags: names[cluster]!,
-      expected: expected[cluster]! / total,
-      usual: sizes[cluster]!,
-      shown: shown.has(cluster),
-    }))
-    .filter((latent) => !latent.shown && latent.expected > latent.usual)
-    .sort((a, b) => b.expected * a.usual - a.expected * b.usual || a.id - b.id)
-    .map(({ shown: _, ...latent }) => latent);
+  return expected.map((share) => share / total);
 }
 
 function nearestCosine(vectors: Matrix, centroid: Float32Array): number {

@@ -13,6 +13,7 @@ import type { CryptoSuite } from "@kindred/secagg";
 import { Backoff, type Clock } from "./clock.ts";
 import { checkModelShape } from "./contribution.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
+import { describeEvolution, type Evolution, NO_EVOLUTION } from "./evolution.ts";
 import type { InteractionLog } from "./interactions.ts";
 import { InterestHistory } from "./interest-history.ts";
 import { centroidMatrix, describeInterests, type Interests, noInterests } from "./interests.ts";
@@ -166,6 +167,21 @@ export class LocalTask {
     };
     const scores = await encoder.scores(weights, latest.vector);
     return describeInterests(history, { model: model.model, scores, clusterOf: space.clusterOf });
+  }
+
+  /** @throws KindredError `option-invalid` before the task is loaded */
+  async evolution(log: InteractionLog): Promise<Evolution> {
+    const { ready, model, weights } = this.#inUse();
+    const { encoder } = ready;
+    const sequence = log.sequence(ready.index);
+    if (sequence.items.length === 0) return NO_EVOLUTION;
+    const space = await this.#itemSpace(ready, model);
+    const milestones = await this.#history.milestones(sequence, {
+      hash: model.hash,
+      userVectors: (sequences) => encoder.userVectors(weights, sequences),
+    });
+    const scores = await encoder.scores(weights, milestones.at(-1)!.vector);
+    return describeEvolution({ model: model.model, space, sequence, milestones, scores });
   }
 
   /** @throws KindredError `option-invalid` before the task is loaded */

@@ -16,6 +16,7 @@ export {
   softMembership,
 } from "./assign.ts";
 export { optimalAssignment } from "./assignment.ts";
+export { type ChangePoint, changePoints } from "./change-points.ts";
 export {
   agglomerate,
   clusterLayers,
