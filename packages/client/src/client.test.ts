@@ -1007,6 +1007,24 @@ describe("interests and recommendations", () => {
     expect(next).toHaveLength(2);
   });
 
+  it("are told in words", async () => {
+    const world = await createWorld({ people: 0 });
+    const { client } = await world.add();
+    await client.start();
+    await client.record({ item: "item-0", action: "view", time: 1 });
+    expect(await client.portrait()).toMatchObject({
+      language: "en",
+      interests: [{ tags: ["all"], trend: "steady" }],
+      changedAt: null,
+      text: expect.stringContaining("Most of what you like is all."),
+    });
+    expect((await client.portrait({ language: "zh" })).text).toContain("你主要喜欢all");
+    expect((await client.portrait({ writer: async ({ main }) => main.join() })).text).toBe("all");
+    await expect(client.portrait({ language: "tlh" as "en" })).rejects.toMatchObject({
+      rejection: { field: "language" },
+    });
+  });
+
   it("are named by the catalogue's own tags, or the model is refused", async () => {
     const world = await createWorld({ people: 0 });
     const { coordinator } = world;

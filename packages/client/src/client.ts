@@ -9,10 +9,11 @@ import { computeContribution } from "./contribution.ts";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import type { Evolution } from "./evolution.ts";
 import { checkInteraction, type Interaction, type InteractionInput, InteractionLog } from "./interactions.ts";
-import type { Interests } from "./interests.ts";
+import { halfLifeOf, type Interests } from "./interests.ts";
 import { type EncoderFactory, LocalTask } from "./local-task.ts";
 import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
+import { describePortrait, type Portrait, type PortraitOptions } from "./portrait.ts";
 import { completeEntry, type PrivacyAccount, privacyAccount } from "./privacy-account.ts";
 import type { Recommendation } from "./recommendations.ts";
 import type { ClientStore, Consent } from "./store.ts";
@@ -59,9 +60,6 @@ export interface ClientStatus {
 
 /** A tree head as a document: PROTOCOL.md, section 10. */
 export type LedgerHeadDocument = { readonly schema: "kindred.ledger-head/1" } & SignedLedgerHead;
-
-/** 60 days. */
-const HALF_LIFE = 60 * 86_400_000;
 
 /** See {@link createClient}. */
 export class KindredClient {
@@ -184,15 +182,8 @@ export class KindredClient {
    * @param options.halfLife milliseconds after which an interaction counts half as much for the long term; 60 days
    * @throws KindredError `option-invalid` before `start`, or on a half-life that is not above 0
    */
-  async interests({ halfLife = HALF_LIFE }: { readonly halfLife?: number } = {}): Promise<Interests> {
-    if (!(halfLife > 0))
-      throw new KindredError({
-        code: "option-invalid",
-        field: "halfLife",
-        rule: "must be above 0 milliseconds",
-        fix: "pass 60 * 86_400_000 for sixty days, or leave it out",
-      });
-    return this.#task.interests(this.#log, { halfLife });
+  async interests(options: { readonly halfLife?: number } = {}): Promise<Interests> {
+    return this.#task.interests(this.#log, { halfLife: halfLifeOf(options) });
   }
 
   /**
@@ -202,6 +193,16 @@ export class KindredClient {
    */
   evolution(): Promise<Evolution> {
     return this.#task.evolution(this.#log);
+  }
+
+  /**
+   * The person's interests in words, for themselves: structured and as a few plain sentences, from public names only.
+   * Computed on this device.
+   * @throws KindredError `option-invalid` before `start`, or on a language that is not there
+   */
+  async portrait(options: PortraitOptions = {}): Promise<Portrait> {
+    const [interests, evolution] = [await this.interests(), await this.evolution()];
+    return describePortrait({ interests, evolution }, options);
   }
 
   /**

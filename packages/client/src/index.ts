@@ -20,6 +20,14 @@ export { ACTIONS, type Action, type Interaction, type InteractionInput } from ".
 export type { InterestCluster, Interests, LatentInterest } from "./interests.ts";
 export type { EncoderFactory } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
+export type {
+  Portrait,
+  PortraitInterest,
+  PortraitLanguage,
+  PortraitNames,
+  PortraitOptions,
+  PortraitWriter,
+} from "./portrait.ts";
 export type { PrivacyAccount, PrivacyRound, PrivacySpent } from "./privacy-account.ts";
 export type { Recommendation } from "./recommendations.ts";
 export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";

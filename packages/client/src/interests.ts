@@ -1,6 +1,6 @@
 /** What a person's vectors say: soft membership in the layers of clusters, and interests they have not shown yet. */
 import { layerCentroids, type Matrix, rowOf, softMembership } from "@kindred/clustering";
-import type { Model, ModelLayer } from "@kindred/protocol";
+import { KindredError, type Model, type ModelLayer } from "@kindred/protocol";
 import type { PersonalVectors } from "./personal-vectors.ts";
 
 /** A person's relation to one cluster of one layer. */
@@ -61,6 +61,22 @@ export interface PersonalHistory {
 type ClusterParts = Pick<Model, "centroids" | "clusters" | "clustering">;
 
 const TEMPERATURE = 0.1;
+/** 60 days. */
+const HALF_LIFE = 60 * 86_400_000;
+
+/**
+ * Milliseconds after which an interaction counts half as much for the long term.
+ * @throws KindredError `option-invalid` if it is not above 0
+ */
+export function halfLifeOf({ halfLife = HALF_LIFE }: { readonly halfLife?: number }): number {
+  if (halfLife > 0) return halfLife;
+  throw new KindredError({
+    code: "option-invalid",
+    field: "halfLife",
+    rule: "must be above 0 milliseconds",
+    fix: "pass 60 * 86_400_000 for sixty days, or leave it out",
+  });
+}
 
 /** The clusters of a model, as what a person did relates to them. */
 export function describeInterests(

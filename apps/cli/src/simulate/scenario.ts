@@ -168,7 +168,8 @@ const SYNTHETIC_LEARNING = {
   },
   training: { epochs: 1, maxSteps: 1, learningRate: 0.1 },
   server: { optimiser: "fedadam", learningRate: 0.01 },
-  clustering: { clusters: 6 },
+  // Two fine clusters to a group of people; the basic layer is left to the largest gap.
+  clustering: { clusters: 2 * SYNTHETIC.groups, layers: [{ minimum: 4, maximum: 8 }] },
 };
 
 const REAL_LEARNING = {
