@@ -75,6 +75,17 @@ function subsets<T>(all: readonly T[]): T[][] {
 }
 
 /**
+ * The clip norm follows a quantile, and when all six survive all surplus noise is removed again: the sum is that of the
+ * clients' encodings, exactly.
+ */
+const NOISY = {
+  mechanism: "distributed-discrete-gaussian",
+  epsilon: 100,
+  noise: { design: "add-then-remove", levels: 2 },
+  blocks: { model: { adaptive: { learningRate: 1 } } },
+};
+
+/**
  * Recomputes a release from what the clients encoded: some set of as many vectors as there were survivors, those of
  * all acknowledged devices among them, gives the published file, byte for byte.
  */
@@ -192,7 +203,12 @@ describe("a coordinator that is stopped", () => {
     onCleanUp(() => coordinator.close());
     await coordinator.createTask({
       // Six devices, all of them in every round: were a participation counted twice, the last rounds would lack them.
-      plan: planDocument({ rounds, participation: { maximum: rounds } }),
+      plan: planDocument({
+        rounds,
+        participation: { maximum: rounds },
+        cohort: { maximum: 6 },
+        privacy: NOISY,
+      }),
       catalogue,
     });
     const { url, publicKey } = coordinator;
@@ -221,6 +237,12 @@ describe("a coordinator that is stopped", () => {
     const plan = await downloadPlan(url);
     const releases = ledger.filter(({ body }) => body.kind === "round-released");
     expect(releases).toHaveLength(rounds);
+    const said = releases.map(({ body }) => body as Extract<typeof body, { kind: "round-released" }>);
+    expect(said.map(({ removed }) => removed)).toEqual(said.map(() => ({ components: 2, kept: 0 })));
+    expect(said.map(({ clipping }) => clipping!.norm)).toEqual([
+      1,
+      ...said.slice(0, -1).map(({ clipping }) => clipping!.next),
+    ]);
     for (const entry of releases) {
       const round = (entry.body as { round: number }).round;
       await checkRelease(url, entry, { plan, acknowledged: acknowledgements.of(round) });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { findChromium } from "../src/chromium.ts";
 import { benchPrivacy } from "../src/privacy/bench-privacy.ts";
-import { worstCaseOvershoot } from "../src/privacy/noise-overshoot.ts";
+import { measureOvershoot } from "../src/privacy/noise-overshoot.ts";
 
 function sink() {
   let text = "";
@@ -32,7 +32,7 @@ it("bench privacy prints what its JSON holds, for Node and where there is one fo
     }
     for (const { sigma } of platform.samplers) expect(text()).toContain(`exact samples, sigma ${sigma} `);
     for (const name of Object.keys(result.accountantMs)) expect(text()).toContain(name);
-    expect(text()).toContain("worst-case, 100 ");
+    for (const design of ["worst-case", "add-then-remove"]) expect(text()).toContain(`${design}, 100 `);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -45,10 +45,16 @@ it("bench privacy goes without a browser", async () => {
   expect(text()).toContain("no Chromium found");
 });
 
-it("measures the overshoot that the formula gives", () => {
-  for (const { measured, expected } of worstCaseOvershoot(4096))
-    expect(Math.abs(measured / expected - 1)).toBeLessThan(4 / Math.sqrt(2 * 4096));
-});
+it.each(["worst-case", "add-then-remove"] as const)(
+  "measures the overshoot that the formula gives, %s",
+  (design) => {
+    const found = measureOvershoot(design, 1024);
+    for (const { measured, expected } of found)
+      expect(Math.abs(measured / expected - 1)).toBeLessThan(4 / Math.sqrt(2 * 1024));
+    const { expected } = found.at(-1)!;
+    expect(expected).toBeCloseTo(design === "worst-case" ? Math.sqrt(100 / 67) : Math.sqrt(100 / 95), 2);
+  },
+);
 
 it.each(["0", "1.5", "many"])("bench privacy refuses --samples %s", async (samples) => {
   await expect(benchPrivacy({ samples }, sink().stream, null)).rejects.toMatchObject({

@@ -164,26 +164,65 @@ describe("verifyLedger", () => {
   });
 });
 
+type Released = Extract<LedgerBody, { kind: "round-released" }>;
+
+/** The ledger with its first release changed, signed anew from there on. */
+function withRelease(
+  entries: SimulatedLedger["entries"],
+  change: (body: Released) => Released,
+): readonly LedgerEntry[] {
+  let tail: LedgerEntry | undefined;
+  let changed = false;
+  return entries.map(({ body, time }) => {
+    const first = body.kind === "round-released" && !changed;
+    changed ||= first;
+    tail = appendEntry({ tail, body: first ? change(body) : body, time, signer: coordinatorSigner });
+    return tail;
+  });
+}
+
+describe("removed surplus noise", () => {
+  const removing = simulateLedger({ removing: true });
+  const rules = (change: (body: Released) => Released) =>
+    verifyLedger(withRelease(removing.entries, change), {
+      ...audit,
+      heads: [],
+      models: removing.models,
+    }).violations.map(({ rule }) => rule);
+
+  it("passes where it is what the survivors warrant, with ε of what remains", () => {
+    expect(rules((body) => body)).toEqual([]);
+    const [task] = verifyLedger(removing.entries, { ...audit, heads: [], models: removing.models }).tasks;
+    for (const { claimed, proven } of task!.rounds) {
+      expect(proven!.rdp).toBeCloseTo(claimed.coordinator!, 9);
+      expect(proven!.pld).toBeLessThan(proven!.rdp);
+    }
+  });
+
+  it("is caught where more or less was removed, of more than survived, or nothing is said", () => {
+    const removed = (change: Partial<NonNullable<Released["removed"]>>) =>
+      rules((body) => ({ ...body, removed: { ...body.removed!, ...change } }));
+    expect(removed({ components: 2 })).toEqual(["noise"]);
+    expect(removed({ components: 0 })).toEqual(["noise"]);
+    expect(removed({ kept: 7 })).toEqual(["noise"]);
+    expect(removed({ kept: 1 })).toEqual([]);
+    expect(rules(({ removed: _, ...body }) => body)).toEqual(["noise"]);
+    const { entries, models } = honest;
+    const claimed = withRelease(entries, (body) => ({ ...body, removed: { components: 1, kept: 0 } }));
+    const { violations } = verifyLedger(claimed, { ...audit, heads: [], models });
+    expect(violations.map(({ rule }) => rule)).toEqual(["noise"]);
+  });
+});
+
 describe("an adaptive clip norm", () => {
   const adaptive = simulateLedger({ adaptive: true });
   const rules = (changed: SimulatedLedger["entries"], models = adaptive.models) =>
     verifyLedger(changed, { ...audit, heads: [], models }).violations.map(({ rule }) => rule);
-  type Released = Extract<LedgerBody, { kind: "round-released" }>;
-  const withClipping = (change: (clipping: NonNullable<Released["clipping"]>) => Released["clipping"]) => {
-    let tail: LedgerEntry | undefined;
-    let changed = false;
-    return adaptive.entries.map(({ body, time }) => {
-      let next = body;
-      if (body.kind === "round-released" && !changed) {
-        const { clipping, ...rest } = body;
-        const other = change(clipping!);
-        next = other === undefined ? rest : { ...rest, clipping: other };
-        changed = true;
-      }
-      tail = appendEntry({ tail, body: next, time, signer: coordinatorSigner });
-      return tail;
+  const withClipping = (change: (clipping: NonNullable<Released["clipping"]>) => Released["clipping"]) =>
+    withRelease(adaptive.entries, ({ clipping, ...rest }) => {
+      const other = change(clipping!);
+      return other === undefined ? rest : { ...rest, clipping: other };
     });
-  };
 
   it("is followed from round to round, in the ledger and in the model files", () => {
     expect(rules(adaptive.entries)).toEqual([]);

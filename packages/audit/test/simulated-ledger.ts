@@ -15,7 +15,12 @@ export interface SimulatedLedger {
 const CENTROIDS = Float32Array.of(1, 0, 0, 1, -1, 0, 0, -1);
 
 /** Three rounds with noise, in the last of which a member vanishes before it masks, and a promotion. */
-export function simulateLedger({ noise = true, adaptive = false, seed = "audit" } = {}): SimulatedLedger {
+export function simulateLedger({
+  noise = true,
+  adaptive = false,
+  removing = false,
+  seed = "audit",
+} = {}): SimulatedLedger {
   const files = new Map<string, Uint8Array>();
   const hashes: string[] = [];
   const store = (model: { round: number; parent: string; weights: Float32Array; clip?: number }): string => {
@@ -38,6 +43,7 @@ export function simulateLedger({ noise = true, adaptive = false, seed = "audit" 
           mechanism: "distributed-discrete-gaussian",
           epsilon: 6,
           modulusBits: 24,
+          ...(removing ? { noise: { design: "add-then-remove", levels: 2 } } : {}),
           ...(adaptive ? { blocks: { model: { clip: 0.2, adaptive: {} } } } : {}),
         }
       : { mechanism: "none", modulusBits: 20 },

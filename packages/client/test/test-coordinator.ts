@@ -472,6 +472,7 @@ export class TestCoordinator {
       sid: output.sid,
       round: output.round,
       survivors: output.survivors,
+      kept: recovered.value.kept.length,
       sum,
       parent: parent.value,
       parentHash,

@@ -1,5 +1,6 @@
 /** How rounds begin, fail and are published; shared by the phases. */
 
+import { noiseLevel } from "@kindred/privacy";
 import type { ErrorCode, Rejection } from "@kindred/protocol";
 import { bytesToHex, hexToBytes } from "@kindred/protocol";
 import { checkRoundBudget, epsilonAfter, mostExposed } from "./round-budget.ts";
@@ -245,7 +246,11 @@ function closeRound(
 /** Records a release in the ledger and publishes it; the next round may start. */
 export function publishRound(
   state: TaskState,
-  { release, corrupt = [] }: Pick<Extract<TaskEvent, { type: "aggregated" }>, "release" | "corrupt">,
+  {
+    release,
+    corrupt = [],
+    kept = [],
+  }: Pick<Extract<TaskEvent, { type: "aggregated" }>, "release" | "corrupt" | "kept">,
   {
     phase,
     config,
@@ -258,7 +263,7 @@ export function publishRound(
   const released = state.released + 1;
   const after = epsilonAfter(plan, { released, exposed: mostExposed(state) });
   const survivors = phase.survivors.length;
-  const { localDeviation, honest, scale } = plan.resolved.mechanism;
+  const { localDeviation, honest, scale, surplus } = plan.resolved.mechanism;
   const modelHash = hexToBytes(release.modelHash);
   const published: TaskState = {
     ...state,
@@ -281,6 +286,9 @@ export function publishRound(
         spent: { before: state.spent, after },
         modelHash: release.modelHash,
         parentModelHash: state.modelHash,
+        ...(surplus === undefined
+          ? {}
+          : { removed: { components: noiseLevel(surplus, survivors), kept: kept.length } }),
         ...(release.clipping === undefined ? {} : { clipping: release.clipping }),
       },
     },

@@ -331,6 +331,7 @@ function onEnrol(
     corruption: cohort.corruption,
     dropout: cohort.dropout,
     graph: plan.secureAggregation.graph,
+    surplus: resolved.mechanism.surplus,
   });
   return stepSecure(
     {

@@ -16,6 +16,7 @@ import {
   rotate,
   sampleDiscreteGaussian,
   splitBlocks,
+  sumVariance,
   toModulus,
   unrotate,
 } from "@kindred/privacy";
@@ -88,6 +89,7 @@ export function encodeContribution(
     bound: mechanism.sensitivity.l2,
     random,
   });
+  // Surplus noise, where the plan has it, is added with the masks: it comes from keys that others hold shares of.
   if (mechanism.localDeviation > 0) {
     const noise = sampleDiscreteGaussian({ sigma: mechanism.localDeviation, length: rounded.length, random });
     for (let i = 0; i < rounded.length; i++) rounded[i]! += noise[i]!;
@@ -121,7 +123,15 @@ export function decodeAggregate(
     sid,
     survivors,
     clip,
-  }: { plan: Plan; sid: Uint8Array; survivors: number; clip?: number | undefined },
+    kept,
+  }: {
+    plan: Plan;
+    sid: Uint8Array;
+    survivors: number;
+    clip?: number | undefined;
+    /** Survivors whose surplus noise could not be removed; 0 by default. */
+    kept?: number | undefined;
+  },
 ): MeanContribution {
   const { mechanism } = plan.resolved;
   const blocks = roundBlocks(plan, clip);
@@ -140,19 +150,21 @@ export function decodeAggregate(
     })),
   );
   const deviation = Object.fromEntries(
-    blocks.map((block) => [block.name, blockDeviation(mechanism, { block, survivors })]),
+    blocks.map((block) => [block.name, blockDeviation(mechanism, { block, survivors, kept })]),
   ) as Record<DataBlock, number>;
   const mean = { model: model!, counts: counts!, sums: sums!, evaluation: evaluation!, deviation };
   return clipping === undefined ? mean : { ...mean, withinClip: clipping[0]! + 0.5 };
 }
 
-/** Standard deviation of one entry of a block's mean when all `survivors` add their noise: √n·σ_i / (s·n) · C/a. */
+/**
+ * Standard deviation of one entry of a block's mean when all `survivors` add their noise: √V / (s·n) · C/a, V the
+ * variance of the sum's noise, nσ_i² where none of it is removed.
+ * @param options.kept survivors whose surplus noise could not be removed; 0 by default
+ */
 export function blockDeviation(
   mechanism: MechanismParameters,
-  { block, survivors }: { block: VectorBlock; survivors: number },
+  { block, survivors, kept = 0 }: { block: VectorBlock; survivors: number; kept?: number | undefined },
 ): number {
-  return (
-    ((Math.sqrt(survivors) * mechanism.localDeviation) / (mechanism.scale * survivors)) *
-    (block.clip / block.weight)
-  );
+  const noise = Math.sqrt(sumVariance(mechanism, { survivors, kept }));
+  return (noise / (mechanism.scale * survivors)) * (block.clip / block.weight);
 }

@@ -19,6 +19,8 @@ export interface ReleaseInput {
   readonly sid: Uint8Array;
   readonly round: number;
   readonly survivors: number;
+  /** Survivors whose surplus noise could not be removed; 0 by default. */
+  readonly kept?: number;
   /** Sum of the survivors' encoded vectors modulo 2^b, without masks. */
   readonly sum: Uint32Array;
   readonly parent: Model;
@@ -64,7 +66,7 @@ export function evaluationBlock(
  */
 export function computeRelease(input: ReleaseInput): ReleaseOutput {
   const { plan, sid, survivors, parent } = input;
-  const mean = decodeAggregate(input.sum, { plan, sid, survivors, clip: parent.clip });
+  const mean = decodeAggregate(input.sum, { plan, sid, survivors, clip: parent.clip, kept: input.kept });
   const clipping = clippingOf(plan, { norm: parent.clip, fraction: mean.withinClip });
   const { step, state } = serverStep(input.optimiser, {
     mean: mean.model,

@@ -8,6 +8,7 @@ import {
   MAXIMUM_DEVIATION,
   MAXIMUM_SCALE,
   type Mechanism,
+  MINIMUM_DEVIATION,
   mechanismWithoutNoise,
   noiseMultiplier,
   paddedLength,
@@ -108,6 +109,7 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
             corruption: cohort.corruption,
             length,
             modulusBits: privacy.modulusBits,
+            surplusLevels: privacy.noise?.design === "add-then-remove" ? privacy.noise.levels : 0,
           });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -125,9 +127,17 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
       catalogueHash: context.catalogueHash,
       itemCount: context.itemCount,
       blocks,
-      mechanism: { ...mechanism, sensitivity: { ...mechanism.sensitivity } },
+      mechanism: parametersOf(mechanism),
     },
   };
+}
+
+/** The mechanism as the plan's document has it. */
+function parametersOf({ surplus, ...mechanism }: Mechanism): MechanismParameters {
+  const parameters = { ...mechanism, sensitivity: { ...mechanism.sensitivity } };
+  return surplus === undefined || surplus.length === 0
+    ? parameters
+    : { ...parameters, surplus: surplus.map((component) => ({ ...component })) };
 }
 
 /** What a device accepts at the most, whatever a plan says. */
@@ -241,8 +251,12 @@ export function verifyPlan(
  * would fail, and the coordinator would see whose.
  */
 function encodesEverything({ scale, paddedLength: dimension, ...mechanism }: MechanismParameters): boolean {
-  const { beta, sensitivity, localDeviation } = mechanism;
-  if (!(scale <= MAXIMUM_SCALE && localDeviation <= MAXIMUM_DEVIATION)) return false;
+  const { beta, sensitivity, localDeviation, surplus = [] } = mechanism;
+  const deviations = [localDeviation, ...surplus.map(({ deviation }) => deviation)];
+  if (!(scale <= MAXIMUM_SCALE && deviations.every((deviation) => deviation <= MAXIMUM_DEVIATION)))
+    return false;
+  // Below the least deviation sums of discrete Gaussians are no longer as good as one.
+  if (surplus.length > 0 && deviations.some((deviation) => deviation < MINIMUM_DEVIATION)) return false;
   const due = roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA });
   // Engines may round exp and log differently in the last place.
   const near = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * b;

@@ -177,6 +177,7 @@ export function closeTraining(state: TaskState, context: Context): Transition {
     corruption: plan.cohort.corruption,
     dropout: plan.cohort.dropout,
     graph: plan.secureAggregation.graph,
+    surplus: plan.resolved.mechanism.surplus,
     signRoster: (sid) => env.signRoster(rosterSigningBytes(sid)),
   });
   const enrol = { type: "enrol", round } as const;

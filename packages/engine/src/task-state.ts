@@ -148,12 +148,16 @@ export type TaskEvent =
     }
   | { readonly type: "departed"; readonly device: string }
   | { readonly type: "timer"; readonly round: number; readonly name: string }
-  /** `corrupt`: members, by index, whose revealed shares were found wrong; the sum came out in spite of them. */
+  /**
+   * `corrupt`: members, by index, whose revealed shares were found wrong; the sum came out in spite of them. `kept`:
+   * survivors, by index, whose surplus noise could not be removed.
+   */
   | {
       readonly type: "aggregated";
       readonly round: number;
       readonly release: Release;
       readonly corrupt?: readonly number[];
+      readonly kept?: readonly number[];
     }
   | { readonly type: "aggregation-failed"; readonly round: number; readonly rejection: Rejection }
   /** The coordinator cannot go on with the round, in whichever phase it is. */

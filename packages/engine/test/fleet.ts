@@ -322,7 +322,8 @@ export class Fleet {
     for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);
     const { sid, survivors: counted } = output;
     const norm = this.#clip;
-    const mean = decodeAggregate(sum, { plan: this.plan, sid, survivors: counted, clip: norm });
+    const kept = recovered.value.kept.length;
+    const mean = decodeAggregate(sum, { plan: this.plan, sid, survivors: counted, clip: norm, kept });
     this.released.push({ round: output.round, sum, expected, mean, survivors });
     if (this.#options.breaksAt?.includes(output.round)) {
       const rejection = { code: "model-invalid", field: "update", rule: "broke", fix: "none" } as const;
@@ -334,6 +335,7 @@ export class Fleet {
       type: "aggregated",
       round: output.round,
       corrupt: recovered.value.corrupt,
+      kept: recovered.value.kept,
       release: {
         modelHash:
           this.#options.model?.({

@@ -3,7 +3,8 @@
  *
  * The release is the distributed discrete Gaussian (Kairouz, Liu, Steinke 2021): each survivor adds an
  * integer discrete Gaussian of deviation σ; only the noise of the h = minSurvivors − ⌊γ·cohortMaximum⌋
- * honest survivors that are certain is counted on.
+ * honest survivors that are certain is counted on. With surplus noise (surplus-noise.ts) that holds at every level, and
+ * every ε here is that of the level at which it is largest.
  */
 
 import { MAXIMUM_DEVIATION } from "./discrete-gaussian.ts";
@@ -24,6 +25,14 @@ import {
 } from "./rdp.ts";
 import { demand, demandInteger, PrivacyRangeError } from "./refusal.ts";
 import { paddedLength } from "./rotation.ts";
+import {
+  guaranteedVariance,
+  type NoiseLevel,
+  noiseLevels,
+  type SurplusComponent,
+  splitNoise,
+  varianceOf,
+} from "./surplus-noise.ts";
 import {
   delta as checkedDelta,
   epsilon as checkedEpsilon,
@@ -61,6 +70,8 @@ export interface MechanismInput {
   readonly length: number;
   /** b: sums are modulo 2^b. */
   readonly modulusBits: number;
+  /** L: components of surplus noise that can be removed; left out or 0, all noise stays. */
+  readonly surplusLevels?: number;
   /** Which bound is to stay within ε; default "rdp", by which devices check plans. */
   readonly accountant?: Accountant;
 }
@@ -72,10 +83,12 @@ export interface Mechanism {
   readonly modulusBits: number;
   /** s: quantised units per unit of the joint vector (whose L2 norm is at most 1). */
   readonly scale: number;
-  /** σ: integer deviation of each participant's noise, in quantised units; 0 means no noise. */
+  /** σ: integer deviation of the noise of each participant that stays, in quantised units; 0 means no noise. */
   readonly localDeviation: number;
   /** h: honest survivors that are certain. */
   readonly honest: number;
+  /** Noise that each participant adds besides and that is removed when more survive; absent in the other design. */
+  readonly surplus?: readonly SurplusComponent[] | undefined;
   /** Δ₂ and Δ₁ after rounding, in quantised units; Δ₂ is the bound of the conditional rounding. */
   readonly sensitivity: { readonly l2: number; readonly l1: number };
   /** β of the conditional rounding. */
@@ -162,16 +175,34 @@ function mechanismAt(z: number, shape: MechanismInput & { dimension: number; hon
   const largest = Math.min(fitting, MAXIMUM_SCALE, MAXIMUM_DEVIATION / unscaled);
   const localDeviation = Math.floor(largest * unscaled);
   const scale = localDeviation >= 1 ? localDeviation / unscaled : largest;
+  const noise = levelledNoise({ localDeviation, honest }, shape);
   return {
     paddedLength: dimension,
     modulusBits,
     scale,
-    localDeviation,
-    honest,
+    ...noise,
     sensitivity: roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA }),
     beta: ROUNDING_BETA,
-    noiseMultiplier: ((Math.sqrt(honest) * localDeviation) / scale) as NoiseMultiplier,
+    noiseMultiplier: (guaranteedDeviation(noise) / scale) as NoiseMultiplier,
   };
+}
+
+function guaranteedDeviation(noise: Pick<Mechanism, "localDeviation" | "honest" | "surplus">): number {
+  return noise.surplus === undefined
+    ? Math.sqrt(noise.honest) * noise.localDeviation
+    : Math.sqrt(guaranteedVariance(noise));
+}
+
+/** Noise for the fewest survivors, in levels where the plan has them. One that is too small is refused later. */
+function levelledNoise(
+  whole: { readonly localDeviation: number; readonly honest: number },
+  { surplusLevels = 0, minSurvivors, cohortMaximum }: MechanismInput,
+): Pick<Mechanism, "localDeviation" | "honest" | "surplus"> {
+  if (surplusLevels === 0 || minSurvivors === cohortMaximum || whole.localDeviation < MINIMUM_DEVIATION)
+    return whole;
+  const minimumDeviation = MINIMUM_DEVIATION;
+  const split = splitNoise(whole, { minSurvivors, cohortMaximum, levels: surplusLevels, minimumDeviation });
+  return { ...split, honest: whole.honest };
 }
 
 function checkedMechanism(mechanism: Mechanism): Mechanism {
@@ -226,13 +257,14 @@ export function mechanismWithoutNoise(input: {
 }
 
 /** The rounding enforces Δ₂, and Δ₁ follows from it: neither has to be taken on trust. */
-function curveOf(
-  { sensitivity, localDeviation, honest, paddedLength }: Mechanism,
-  devices: number,
-): RdpCurve {
+function curveOf({ sensitivity, paddedLength, ...noise }: Mechanism, devices: number): RdpCurve {
   const l2 = devices * sensitivity.l2;
   const l1 = devices * integerL1Bound(sensitivity.l2, paddedLength);
-  return distributedDiscreteGaussianCurve({ l2, l1, sigma: localDeviation, honest, dimension: paddedLength });
+  const curves = noiseLevels(noise).map(({ honest, components }) =>
+    distributedDiscreteGaussianCurve({ l2, l1, sigma: components, honest, dimension: paddedLength }),
+  );
+  // A round's level is known to everybody, so it costs what its level costs, at most the most costly one.
+  return (alpha) => Math.max(...curves.map((curve) => curve(alpha)));
 }
 
 function composed(curve: RdpCurve, options: { times: number; delta: Delta }): Epsilon {
@@ -273,12 +305,17 @@ export function coordinatorEpsilon(
   return distributedDiscreteGaussianEpsilon({ ...repeated, delta: checkedDelta(delta) });
 }
 
+/** At the level whose noise is least: the loss grows with nothing else. */
 function repeatedRelease(
-  { sensitivity, localDeviation, honest, paddedLength }: Mechanism,
+  { sensitivity, paddedLength, ...noise }: Mechanism,
   { participations, devices }: { participations: number; devices: number },
 ): RepeatedDiscreteGaussian {
   const l2 = devices * sensitivity.l2;
-  return { l2, sigma: localDeviation, honest, dimension: paddedLength, times: participations };
+  const strength = ({ honest, components }: NoiseLevel) => honest * varianceOf(components);
+  const { honest, components } = noiseLevels(noise).reduce((weakest, level) =>
+    strength(level) < strength(weakest) ? level : weakest,
+  );
+  return { l2, sigma: components, honest, dimension: paddedLength, times: participations };
 }
 
 /**

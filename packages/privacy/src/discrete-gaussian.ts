@@ -95,12 +95,18 @@ function layOut(sigma: number): Rectangles {
   return { sigma, widthBits, perUnit, kinds, first, tailFrom: blocks * width, tailRectangles: tail };
 }
 
-let latest: Rectangles | undefined;
+/** Layouts that are kept: a plan has one σ, and one for each component of surplus noise. */
+const KEPT_LAYOUTS = 20;
 
-/** The layout for σ; the last one is kept, as a plan has one σ. */
+const layouts = new Map<number, Rectangles>();
+
 function rectanglesFor(sigma: number): Rectangles {
-  if (latest?.sigma !== sigma) latest = layOut(sigma);
-  return latest;
+  const known = layouts.get(sigma);
+  if (known !== undefined) return known;
+  const layout = layOut(sigma);
+  if (layouts.size === KEPT_LAYOUTS) layouts.delete(layouts.keys().next().value!);
+  layouts.set(sigma, layout);
+  return layout;
 }
 
 /** Whether an integer in a rectangle on the border, at a uniform height within it, is under the curve. */

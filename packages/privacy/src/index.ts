@@ -22,5 +22,6 @@ export * from "./random.ts";
 export * from "./rdp.ts";
 export { PrivacyRangeError, type Refusal } from "./refusal.ts";
 export * from "./rotation.ts";
+export * from "./surplus-noise.ts";
 export * from "./tree-aggregation.ts";
 export * from "./units.ts";

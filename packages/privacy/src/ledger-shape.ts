@@ -68,7 +68,10 @@ const BODIES: { readonly [K in LedgerBody["kind"]]: Check } = {
       modelHash: text,
       parentModelHash: text,
     },
-    { clipping: record({ norm: finite, fraction: finite, next: finite }) },
+    {
+      removed: record({ components: natural, kept: natural }),
+      clipping: record({ norm: finite, fraction: finite, next: finite }),
+    },
   ),
   "round-failed": record({ ...round, reason: text, spent }),
   "model-promoted": record({ ...round, modelHash: text, operator: optionalText }),

@@ -62,6 +62,11 @@ export type LedgerBody =
       readonly modelHash: string;
       /** The model the round started from. */
       readonly parentModelHash: string;
+      /**
+       * With surplus noise only: components of it that were removed, by the number of survivors, and survivors whose
+       * components stayed in because their seeds could not be reconstructed.
+       */
+      readonly removed?: { readonly components: number; readonly kept: number };
       /** With an adaptive clip norm only: that of the round, the noisy share of updates within it, and the next one. */
       readonly clipping?: { readonly norm: number; readonly fraction: number; readonly next: number };
     }

@@ -10,7 +10,7 @@ import {
   type PrivacyLossPair,
   truePositiveRate,
 } from "./privacy-loss.ts";
-import { aggregationDivergence, type DistributedDiscreteGaussian } from "./rdp.ts";
+import { type DistributedDiscreteGaussian, summedNoise } from "./rdp.ts";
 import { demand, demandInteger } from "./refusal.ts";
 import type { Delta, Epsilon } from "./units.ts";
 
@@ -211,7 +211,7 @@ const ROUNDING_VARIANCE = 4;
  * normaliser Σ_z exp(−(z − y)²/2r²) is r√2π·(1 ± 2Σ_k e^(−2π²r²k²)) whatever y is (Peikert 2010, "An Efficient and
  * Parallel Gaussian Sampler for Lattices", Theorem 3.1). With r² = 4 that is ξ < 10⁻³³ per coordinate. The sum of h
  * discrete Gaussians of deviation σ is N_ℤ(v, hσ²) up to e^±τ per coordinate (Kairouz, Liu, Steinke 2021, Theorem 1,
- * {@link aggregationDivergence}). Rounding is post-processing, so the release costs no more than a Gaussian of
+ * {@link summedNoise}). Rounding is post-processing, so the release costs no more than a Gaussian of
  * variance hσ² − 4, at δ·e^(−x) and plus 2x, x = times·d·(τ + ξ). The bound holds in any dimension, for any shift
  * of norm Δ₂; it is not an approximation by the continuous Gaussian.
  *
@@ -251,13 +251,12 @@ export interface RepeatedDiscreteGaussian extends Omit<DistributedDiscreteGaussi
 function dominatingGaussian(mechanism: RepeatedDiscreteGaussian): { noiseMultiplier: number; slack: number } {
   const { l2, sigma, honest, dimension, times } = mechanism;
   demandPositive(l2, "l2");
-  demandPositive(sigma, "sigma");
   demandInteger(honest, { field: "honest", from: 1, to: 2 ** 24 });
   demandInteger(dimension, { field: "dimension", from: 1, to: 2 ** 30 });
   demandInteger(times, { field: "times", from: 1, to: 2 ** 24 });
-  const variance = Math.max(0, honest * sigma * sigma - ROUNDING_VARIANCE);
+  const own = summedNoise({ sigma, honest });
+  const variance = Math.max(0, honest * own.variance - ROUNDING_VARIANCE);
   // −ln(1 − η_r) + ln(1 + η_s) ≤ 5e^(−2π²r²), as η ≤ 2.1e^(−2π²r²) ≪ 1 and s ≥ r.
-  const perCoordinate =
-    aggregationDivergence(sigma, honest) + 5 * Math.exp(-2 * Math.PI ** 2 * ROUNDING_VARIANCE);
+  const perCoordinate = own.divergence + 5 * Math.exp(-2 * Math.PI ** 2 * ROUNDING_VARIANCE);
   return { noiseMultiplier: Math.sqrt(variance / times) / l2, slack: times * dimension * perCoordinate };
 }

@@ -154,14 +154,39 @@ export function aggregationDivergence(sigma: number, honest: number): number {
   return 10 * sum;
 }
 
+/**
+ * The same where each participant's noise is itself the sum of discrete Gaussians of several deviations, the least of
+ * them c: 10(N − 1)·exp(−π²c²) for N summands. Each step of the sum, from variance A by b², costs at most
+ * 10·exp(−2π²/(1/A + 1/b²)) (the proof of Theorem 1, which nowhere needs equal deviations), and A, b² ≥ c².
+ */
+function componentDivergence(components: readonly number[], honest: number): number {
+  const least = Math.min(...components);
+  return 10 * (honest * components.length - 1) * Math.exp(-(Math.PI ** 2) * least ** 2);
+}
+
+/** Variance of each participant's own noise, and how far the sum of h is from one discrete Gaussian. */
+export function summedNoise({ sigma, honest }: Pick<DistributedDiscreteGaussian, "sigma" | "honest">): {
+  variance: number;
+  divergence: number;
+} {
+  if (typeof sigma === "number") {
+    demandPositive(sigma, "sigma");
+    return { variance: sigma * sigma, divergence: aggregationDivergence(sigma, honest) };
+  }
+  for (const component of sigma) demandPositive(component, "sigma");
+  if (sigma.length === 1) return summedNoise({ sigma: sigma[0]!, honest });
+  const variance = sigma.reduce((sum, component) => sum + component * component, 0);
+  return { variance, divergence: componentDivergence(sigma, honest) };
+}
+
 /** What the RDP of a sum of discrete Gaussians depends on; all in quantised units. */
 export interface DistributedDiscreteGaussian {
   /** L2 sensitivity Δ₂ after rounding. */
   readonly l2: number;
   /** L1 sensitivity Δ₁ after rounding. */
   readonly l1: number;
-  /** Deviation of each honest participant's own noise. */
-  readonly sigma: number;
+  /** Deviation of each honest participant's own noise, or those of the independent components that it is the sum of. */
+  readonly sigma: number | readonly number[];
   /** h: honest survivors whose noise is in the sum. */
   readonly honest: number;
   /** d, padded. */
@@ -176,13 +201,12 @@ export function distributedDiscreteGaussianCurve(mechanism: DistributedDiscreteG
   const { sigma, honest, dimension } = mechanism;
   demandPositive(mechanism.l2, "l2");
   demandPositive(mechanism.l1, "l1");
-  demandPositive(sigma, "sigma");
   demandInteger(honest, { field: "honest", from: 1, to: 2 ** 24 });
   demandInteger(dimension, { field: "dimension", from: 1, to: 2 ** 30 });
-  const deviation = Math.sqrt(honest) * sigma;
+  const { variance, divergence: tau } = summedNoise({ sigma, honest });
+  const deviation = Math.sqrt(honest) * Math.sqrt(variance);
   const l2 = mechanism.l2 / deviation;
   const l1 = mechanism.l1 / deviation;
-  const tau = aggregationDivergence(sigma, honest);
   return (alpha) => {
     demandOrder(alpha);
     return Math.min(

@@ -253,6 +253,35 @@ export function planContradictions(plan: PlanSections): Contradiction[] {
   ];
 }
 
+/** Components of surplus noise: where the design has them, by rising survivors within the cohort's bounds. */
+function surplusContradictions({
+  privacy,
+  cohort,
+  resolved,
+}: PlanSections & { resolved: ResolvedPlan }): Contradiction[] {
+  const { surplus } = resolved.mechanism;
+  if (surplus === undefined) return [];
+  const found: Contradiction[] = [];
+  const complain = (rule: string): void => {
+    const path = ["resolved", "mechanism", "surplus"];
+    found.push({ path, rule, fix: "resolve the plan again with the coordinator" });
+  };
+  const { noise, mechanism } = privacy;
+  if (noise?.design !== "add-then-remove" || mechanism === "none")
+    complain('must be absent unless privacy.noise.design is "add-then-remove"');
+  else if (surplus.length > noise.levels) complain(`must hold at most ${noise.levels} components`);
+  const corrupted = wholeShare(cohort.corruption, cohort.maximum);
+  let before = cohort.minSurvivors;
+  for (const { survivors, honest } of surplus) {
+    if (survivors <= before || survivors > cohort.maximum)
+      complain(`must name rising counts of survivors from ${cohort.minSurvivors + 1} to ${cohort.maximum}`);
+    if (honest !== survivors - corrupted)
+      complain(`must count on ${survivors - corrupted} honest of ${survivors} survivors, found ${honest}`);
+    before = survivors;
+  }
+  return found.slice(0, 1);
+}
+
 /** Every contradiction between a plan and what it was resolved to. */
 export function resolvedContradictions(plan: PlanSections & { resolved: ResolvedPlan }): Contradiction[] {
   const { blocks, mechanism, itemCount } = plan.resolved;
@@ -277,6 +306,7 @@ export function resolvedContradictions(plan: PlanSections & { resolved: Resolved
     );
   if (packedLength(mechanism.paddedLength, mechanism.modulusBits) > MAX_VECTOR_BYTES)
     complain(["mechanism", "paddedLength"], `must pack into ${MAX_VECTOR_BYTES} bytes`);
+  found.push(...surplusContradictions(plan));
   const noisy = mechanism.localDeviation > 0 && mechanism.noiseMultiplier > 0;
   if (noisy === (plan.privacy.mechanism === "none"))
     complain(

@@ -132,6 +132,20 @@ export const privacySchema = z.strictObject({
   delta: z.number().gt(0).max(0.01).default(1e-6),
   /** b, entries of the masked vector are integers modulo 2^b. */
   modulusBits: z.number().int().min(8).max(32).default(20),
+  /**
+   * `worst-case`, the default: every client's noise is sized for the fewest survivors, and stays. `add-then-remove`: it is
+   * added in components, and what is too much once the survivors are known is removed.
+   */
+  noise: z
+    .discriminatedUnion("design", [
+      z.strictObject({ design: z.literal("worst-case") }),
+      z.strictObject({
+        design: z.literal("add-then-remove"),
+        /** L, components that can be removed. More leave less surplus; each is one more vector of noise to draw. */
+        levels: count.max(16).default(4),
+      }),
+    ])
+    .optional(),
   /** Weights share the joint L2 budget between blocks: a_i ∝ weight, Σ a_i² = 1. */
   blocks: z
     .strictObject({
@@ -230,6 +244,9 @@ export const vectorBlockSchema = z.strictObject({
   weight: positive.max(1),
 });
 
+/** Noise that is removed once at least `survivors` members survive. */
+const surplusComponentSchema = z.strictObject({ survivors: count, honest: count, deviation: count });
+
 /** The calibrated mechanism; see `Mechanism` of @kindred/privacy for the meaning of each number. */
 export const mechanismSchema = z.strictObject({
   paddedLength: count,
@@ -237,6 +254,8 @@ export const mechanismSchema = z.strictObject({
   scale: positive,
   localDeviation: z.number().int().min(0),
   honest: count,
+  /** With noise design add-then-remove only: components by rising survivors. */
+  surplus: z.array(surplusComponentSchema).min(1).max(16).optional(),
   sensitivity: z.strictObject({ l2: positive, l1: positive }),
   beta: z.number().min(0).lt(1),
   noiseMultiplier: z.number().min(0),
@@ -261,4 +280,5 @@ export type PlanSections = z.infer<typeof planSections>;
 export type ResolvedPlan = z.infer<typeof resolvedPlanSchema>;
 export type AdaptiveClip = z.infer<typeof adaptiveClipSchema>;
 export type VectorBlock = z.infer<typeof vectorBlockSchema>;
+export type SurplusParameters = z.infer<typeof surplusComponentSchema>;
 export type MechanismParameters = z.infer<typeof mechanismSchema>;

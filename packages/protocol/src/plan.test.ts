@@ -419,6 +419,33 @@ describe("resolved plan", () => {
     ],
     ["block missing", (p) => p.resolved.blocks.pop(), "resolved.blocks", "must have at least 4 entries"],
     [
+      "surplus noise in the other design",
+      (p) => (p.resolved.mechanism.surplus = [{ survivors: p.cohort.maximum, honest: 1, deviation: 9 }]),
+      "resolved.mechanism.surplus",
+      'must be absent unless privacy.noise.design is "add-then-remove"',
+    ],
+    ...(
+      [
+        ["too many components", [50, 60, 70], 0, "must hold at most 2 components"],
+        ["components out of order", [60, 50], 0, "must name rising counts of survivors from 41 to 96"],
+        ["components beyond the cohort", [60, 97], 0, "must name rising counts of survivors from 41 to 96"],
+        ["components that remove at once", [40], 0, "must name rising counts of survivors from 41 to 96"],
+        ["colluders counted on", [60, 96], 1, "must count on 56 honest of 60 survivors, found 57"],
+      ] as const
+    ).map(([name, counts, more, rule]): [string, (plan: Plan) => void, string, string] => [
+      name,
+      (p) => {
+        p.privacy.noise = { design: "add-then-remove", levels: 2 };
+        p.resolved.mechanism.surplus = counts.map((survivors) => ({
+          survivors,
+          honest: survivors - 4 + more,
+          deviation: 9,
+        }));
+      },
+      "resolved.mechanism.surplus",
+      rule,
+    ]),
+    [
       "fifth block",
       (p) => p.resolved.blocks.push({ name: "clipping", length: 1, clip: 0.5, weight: 0.1 }),
       "resolved.blocks",

@@ -3,8 +3,8 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { accepted, type Rejection, type Result } from "@kindred/protocol";
 import { addInto } from "../src/masks.ts";
-import { recoverSum } from "../src/recovery.ts";
-import { type RecoveryJob, recoveryOwners, recoveryTerms } from "../src/recovery-job.ts";
+import { type RecoveryFindings, recoverSum } from "../src/recovery.ts";
+import { type RecoveryJob, recoveryOwners, recoveryTerms, wipeRecovery } from "../src/recovery-job.ts";
 import { CANCELLED, type RecoveryAnswer, type RecoveryTask } from "./recovery-task.ts";
 import { nodeSuite } from "./suite.ts";
 
@@ -17,10 +17,9 @@ export interface RecoveryPoolOptions {
   readonly spawn?: () => Worker;
 }
 
-export interface Recovered {
+/** The plain sum, and what was found; each job names those wrong shares that it had to work around. */
+export interface Recovered extends RecoveryFindings {
   readonly sum: Uint32Array;
-  /** Members whose revealed shares were found wrong, sorted; each job names those that it had to work around. */
-  readonly corrupt: readonly number[];
 }
 
 /** 2^22 additions and their keystream take about ten milliseconds. */
@@ -100,15 +99,17 @@ export class RecoveryPool {
       const lost = parts.find((part) => "rejection" in part);
       if (lost !== undefined && "rejection" in lost) return { ok: false, rejection: lost.rejection };
       const corrupt = new Set<number>();
+      const kept = new Set<number>();
       for (const part of parts) {
         if ("rejection" in part) continue;
         addInto(masked, part.sum, job.bits);
         for (const member of part.corrupt) corrupt.add(member);
+        for (const member of part.kept) kept.add(member);
       }
-      return accepted({ sum: masked, corrupt: [...corrupt].sort((a, b) => a - b) });
+      return accepted({ sum: masked, corrupt: sorted(corrupt), kept: sorted(kept) });
     } finally {
       signal?.removeEventListener("abort", cancel);
-      for (const { shares } of shared.reveals) shares.fill(0);
+      wipeRecovery(shared);
     }
   }
 }
@@ -138,15 +139,20 @@ function answerOf(worker: Worker, task: RecoveryTask, cancel: () => void): Promi
 
 /** The job with its shares in memory that all threads see: they need not be copied for each. */
 function sharedJob(job: RecoveryJob): RecoveryJob {
-  const total = job.reveals.reduce((sum, { shares }) => sum + shares.length, 0);
+  const total = job.reveals.reduce((sum, { shares, noise }) => sum + shares.length + noise.length, 0);
   const memory = new Uint8Array(new SharedArrayBuffer(total));
   let offset = 0;
-  const reveals = job.reveals.map((reveal) => {
-    const shares = memory.subarray(offset, offset + reveal.shares.length);
-    shares.set(reveal.shares);
-    offset += shares.length;
-    return { ...reveal, shares };
-  });
+  const share = (bytes: Uint8Array): Uint8Array => {
+    const copy = memory.subarray(offset, offset + bytes.length);
+    copy.set(bytes);
+    offset += bytes.length;
+    return copy;
+  };
+  const reveals = job.reveals.map((reveal) => ({
+    ...reveal,
+    shares: share(reveal.shares),
+    noise: share(reveal.noise),
+  }));
   return { ...job, reveals };
 }
 
@@ -156,7 +162,11 @@ function recoverInline(
   suite: ReturnType<typeof nodeSuite>,
 ): Result<Recovered> {
   const recovered = recoverSum(job, { sum: masked, suite });
-  return recovered.ok ? accepted({ sum: masked, corrupt: recovered.value.corrupt }) : recovered;
+  return recovered.ok ? accepted({ sum: masked, ...recovered.value }) : recovered;
+}
+
+function sorted(members: ReadonlySet<number>): number[] {
+  return [...members].sort((a, b) => a - b);
 }
 
 function interrupted(what: string): { ok: false; rejection: Rejection } {

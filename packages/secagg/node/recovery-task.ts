@@ -1,5 +1,6 @@
 /** What passes between a pool and its threads. */
 import type { Rejection } from "@kindred/protocol";
+import type { RecoveryFindings } from "../src/recovery.ts";
 import type { RecoveryJob } from "../src/recovery-job.ts";
 
 /** What the pool asks for. */
@@ -16,5 +17,5 @@ export const CANCELLED = 1;
 
 /** A thread's part: what is to be added to the masked sum, or why there is none. */
 export type RecoveryAnswer =
-  | { readonly sum: Uint32Array; readonly corrupt: readonly number[] }
+  | ({ readonly sum: Uint32Array } & RecoveryFindings)
   | { readonly rejection: Rejection };

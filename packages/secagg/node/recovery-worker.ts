@@ -11,7 +11,7 @@ port.on("message", ({ job, owners, control }: RecoveryTask) => {
   const sum = new Uint32Array(job.length);
   const recovered = recoverPart(job, { owners: taken(owners, control), sum, suite });
   if (recovered.ok) {
-    const answer: RecoveryAnswer = { sum, corrupt: recovered.value.corrupt };
+    const answer: RecoveryAnswer = { sum, ...recovered.value };
     port.postMessage(answer, [sum.buffer]);
     return;
   }

@@ -9,7 +9,7 @@ import {
   verify,
 } from "node:crypto";
 import { type CryptoSuite, secretboxOpen, secretboxSeal } from "../src/crypto.ts";
-import { nodeAddMasks } from "./masks.ts";
+import { nodeAddMasks, nodeMaskStream } from "./masks.ts";
 
 /** Public keys that a suite keeps imported: about a kilobyte each. */
 const MAX_PUBLIC_KEYS = 4096;
@@ -78,6 +78,7 @@ export function nodeSuite(): CryptoSuite {
       verify(null, message, publicKeyOf("Ed25519", publicKey), signature),
     seal: secretboxSeal,
     open: secretboxOpen,
+    maskStream: nodeMaskStream,
     addMasks: nodeAddMasks,
   };
 }

@@ -20,7 +20,8 @@ import {
 } from "./server-state.ts";
 import { deviceOf } from "./session.ts";
 import { isShare } from "./shamir.ts";
-import { BOX_BYTES, packBoxes } from "./share-boxes.ts";
+import { boxBytes, packBoxes } from "./share-boxes.ts";
+import { surplusLevel } from "./surplus-seeds.ts";
 
 /** `from` is the sender's device key in hexadecimal, as its connection has proved it. */
 export type MemberAnswer =
@@ -116,7 +117,9 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
       const before = state.shares[member];
       if (before === undefined) return undefined;
       const { shares } = event;
-      return areBoxesFor(state.session.neighbours(member), shares) && equalBytes(before, packBoxes(shares));
+      const length = boxBytes(state.config.surplus?.length ?? 0);
+      const wellFormed = areBoxesFor(state.session.neighbours(member), { shares, length });
+      return wellFormed && equalBytes(before, packBoxes(shares));
     }
     case "masked-input": {
       const before = "inputs" in state ? state.inputs[member] : undefined;
@@ -133,28 +136,38 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
     case "reveal": {
       const before = "reveals" in state ? state.reveals[member] : undefined;
       if (before === undefined) return undefined;
-      const wellFormed = event.shares.every(({ share }) => share.length === SHARE_BYTES);
+      const wellFormed = event.shares.every(({ share }) => share.length === revealBytes(state));
       return wellFormed && equalReveals(before, packReveal(event.shares));
     }
   }
 }
 
+/** Bytes of a revealed share: with that of a noise seed behind it where |U3| warrants that surplus noise is removed. */
+function revealBytes(state: RunningState): number {
+  const survivors = "survivors" in state ? state.survivors.length : 0;
+  return surplusLevel(state.config.surplus, survivors) === 0 ? SHARE_BYTES : 2 * SHARE_BYTES;
+}
+
 function checkSealed(
-  { session }: SharingState,
+  { session, config }: SharingState,
   shares: readonly SealedShare[],
   member: number,
 ): Result<true> {
-  if (areBoxesFor(session.neighbours(member), shares)) return accepted(true);
+  const length = boxBytes(config.surplus?.length ?? 0);
+  if (areBoxesFor(session.neighbours(member), { shares, length })) return accepted(true);
   return rejected("share-invalid", "shares", {
-    rule: `must hold exactly one box of ${BOX_BYTES} bytes for each of the ${session.degree} neighbours, in order`,
+    rule: `must hold exactly one box of ${length} bytes for each of the ${session.degree} neighbours, in order`,
     fix: "derive the neighbours from the roster",
   });
 }
 
-function areBoxesFor(neighbours: readonly number[], shares: readonly SealedShare[]): boolean {
+function areBoxesFor(
+  neighbours: readonly number[],
+  { shares, length }: { shares: readonly SealedShare[]; length: number },
+): boolean {
   return (
     shares.length === neighbours.length &&
-    shares.every(({ peer, box }, i) => peer === neighbours[i] && box.length === BOX_BYTES)
+    shares.every(({ peer, box }, i) => peer === neighbours[i] && box.length === length)
   );
 }
 
@@ -189,15 +202,26 @@ function checkRevealed(
   member: number,
 ): Result<true> {
   const due = state.session.holders(member).filter((owner) => state.recovered[owner] !== undefined);
+  const length = revealBytes(state);
   const complete =
     shares.length === due.length &&
     shares.every(
       ({ owner, kind, share }, i) =>
-        owner === due[i] && kind === state.recovered[owner] && isShare(share, SECRET_BYTES),
+        owner === due[i] &&
+        kind === state.recovered[owner] &&
+        share.length === length &&
+        isShare(share.subarray(0, SHARE_BYTES), SECRET_BYTES) &&
+        isSurplusShare(share.subarray(SHARE_BYTES), kind),
     );
   if (complete) return accepted(true);
   return rejected("share-invalid", "reveal.shares", {
     rule: `must hold exactly one well-formed share for each of ${due.length} owners, in order, self-mask of survivors and mask-key of dropped members`,
     fix: "reveal what the survivors' set implies",
   });
+}
+
+/** The second half of a revealed share: of a noise seed of a survivor; zeros of a dropped member; nothing at level 0. */
+function isSurplusShare(half: Uint8Array, kind: RevealedShare["kind"]): boolean {
+  if (half.length === 0) return true;
+  return kind === "self-mask" ? isShare(half, SECRET_BYTES) : half.every((byte) => byte === 0);
 }

@@ -11,10 +11,12 @@ export interface ClientConfig extends RoundBinding {
   readonly device: KeyPair;
 }
 
-/** The shares that a member holds of one owner's two secrets. */
+/** The shares that a member holds of one owner's secrets. */
 export interface HeldShares {
   readonly maskKey: Secret;
   readonly selfMask: Secret;
+  /** By component of surplus noise; of one owner at most one is ever revealed. */
+  readonly noise: readonly Secret[];
 }
 
 interface Membership {
@@ -56,6 +58,8 @@ export interface SharingState extends Membership {
   readonly agreements: ReadonlyMap<number, Secret>;
   /** The member's own share of its own secrets, in the complete graph. */
   readonly own: HeldShares | undefined;
+  /** a_0 … a_{L−1}, from which its surplus noise is drawn. */
+  readonly noiseSeeds: readonly Secret[];
 }
 /** R2: the masks are handed out; waits for the survivors. Of the secrets only shares are left. */
 export interface MaskingState extends Membership {
@@ -111,6 +115,7 @@ export function wipe(state: ClientState): void {
     for (const key of Object.values(state.keys) as Secret[]) key.wipe();
   if (state.phase === "sharing") {
     for (const agreement of state.agreements.values()) agreement.wipe();
+    for (const seed of state.noiseSeeds) seed.wipe();
     if (state.own !== undefined) wipeShares([state.own]);
   }
   if (state.phase === "masking" || state.phase === "consistency") wipeShares(state.held.values());
@@ -118,8 +123,6 @@ export function wipe(state: ClientState): void {
 
 /** Wipes shares that are not part of a state. */
 export function wipeShares(shares: Iterable<HeldShares>): void {
-  for (const { maskKey, selfMask } of shares) {
-    maskKey.wipe();
-    selfMask.wipe();
-  }
+  for (const { maskKey, selfMask, noise } of shares)
+    for (const secret of [maskKey, selfMask, ...noise]) secret.wipe();
 }

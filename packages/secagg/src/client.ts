@@ -11,6 +11,7 @@ import {
   accepted,
   advertisementSigningBytes,
   type ClientMessage,
+  concatBytes,
   consistencySigningBytes,
   decodeMemberSet,
   type Rejection,
@@ -37,9 +38,11 @@ import {
 import type { CryptoSuite, KeyPair } from "./crypto.ts";
 import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
 import { type MaskJob, maskJob } from "./masks.ts";
+import { SHARE_BYTES } from "./recovery-job.ts";
 import { checkDirectory, type NeighbourhoodClaim, type RosterClaim } from "./roster.ts";
 import { redacted, Secret } from "./secret.ts";
 import { dealShares, lowOrder, openBoxes, SEED_BYTES } from "./share-boxes.ts";
+import { addedNoise, drawNoiseSeeds, surplusLevel } from "./surplus-seeds.ts";
 import { checkSurvivors, type SurvivorsEvent } from "./survivors.ts";
 
 export type ClientEvent =
@@ -157,11 +160,17 @@ function share(
   const checked = checkDirectory(claim, { binding: config, own, coordinatorKey, suite });
   if (!checked.ok) return checked;
   const { session, self } = checked.value;
-  const dealt = dealShares(keys, { session, self, suite, random });
-  if (!dealt.ok) return dealt;
+  const components = config.surplus?.length ?? 0;
+  const seeds = drawNoiseSeeds(components, { sid: session.sid, owner: self, random });
+  const noiseSeeds = seeds.map((seed) => new Secret(seed));
+  const dealt = dealShares(keys, { session, self, noiseSeeds: seeds, suite, random });
+  if (!dealt.ok) {
+    for (const seed of noiseSeeds) seed.wipe();
+    return dealt;
+  }
   const { agreements, own: kept, shares } = dealt.value;
   return accepted({
-    state: { phase: "sharing", config, identity, session, self, keys, agreements, own: kept },
+    state: { phase: "sharing", config, identity, session, self, keys, agreements, own: kept, noiseSeeds },
     outputs: [{ type: "send", message: { type: "shares", round, shares: [...shares] } }],
   });
 }
@@ -171,11 +180,12 @@ function share(
  * it masks for: whoever is to give away its self mask wants to see that it was the same one.
  */
 function mask(state: SharingState, inbox: InboxEvent, suite: CryptoSuite): Result<ClientStep> {
-  const { config, identity, session, self, keys, own, agreements } = state;
+  const { config, identity, session, self, keys, own, agreements, noiseSeeds } = state;
   const { sharing, shares } = inbox;
   const senders = checkSharing(state, inbox);
   if (!senders.ok) return senders;
-  const opened = openBoxes(shares, { session, self, agreements, suite });
+  const components = noiseSeeds.length;
+  const opened = openBoxes(shares, { session, self, components, agreements, suite });
   if (!opened.ok) return opened;
   const held = opened.value;
   const terms = maskTerms(state, { peers: senders.value, suite });
@@ -184,8 +194,8 @@ function mask(state: SharingState, inbox: InboxEvent, suite: CryptoSuite): Resul
     return terms;
   }
   if (own !== undefined) held.set(self, own);
-  for (const secret of [keys.c, keys.s, keys.seed, ...agreements.values()]) secret.wipe();
-  const job = maskJob({ bits: config.bits, length: config.length, terms: terms.value });
+  const job = maskJob({ ...terms.value, bits: config.bits, length: config.length });
+  for (const secret of [keys.c, keys.s, keys.seed, ...agreements.values(), ...noiseSeeds]) secret.wipe();
   const { sid } = session;
   const signature = suite.sign(sharingSigningBytes(sid, sharing), identity.expose());
   return accepted({
@@ -234,11 +244,11 @@ function checkSharing(
   return accepted(peers);
 }
 
-/** The self mask and the pairwise ones. */
+/** The self mask and the pairwise ones, and the surplus noise where the plan has it. */
 function maskTerms(
-  { config, session, self, keys }: SharingState,
+  { config, session, self, keys, noiseSeeds }: SharingState,
   { peers, suite }: { peers: readonly number[]; suite: CryptoSuite },
-): Result<MaskJob["terms"]> {
+): Result<Pick<MaskJob, "terms" | "noise">> {
   const { sid } = session;
   const shape = { bits: config.bits, length: config.length };
   const terms: { key: Uint8Array; sign: 1 | -1 }[] = [
@@ -256,7 +266,10 @@ function maskTerms(
     });
     shared.fill(0);
   }
-  return accepted(terms);
+  const { surplus = [] } = config;
+  if (surplus.length === 0) return accepted({ terms });
+  const seeds = noiseSeeds.map((seed) => seed.expose());
+  return accepted({ terms, noise: addedNoise(seeds, { sid, owner: self, surplus, shape }) });
 }
 
 /** R3: checks U3 and signs it, so that nobody can be shown another one. */
@@ -272,7 +285,10 @@ function confirm(state: MaskingState, event: SurvivorsEvent, suite: CryptoSuite)
   });
 }
 
-/** R4: once a quorum vouches for the same U3, reveals one share of every neighbour, of the kind U3 implies. */
+/**
+ * R4: once a quorum vouches for the same U3, reveals one share of every neighbour, of the kind U3 implies; and of the
+ * members of U3, where |U3| warrants that surplus noise is removed, the share of one noise seed: that of its level.
+ */
 function reveal(
   state: ConsistencyState,
   certificate: Certificate,
@@ -282,15 +298,18 @@ function reveal(
   const checked = checkCertificate(certificate, { session, self, survivors, suite, random });
   if (!checked.ok) return checked;
   const alive = new Set(survivors);
+  const level = surplusLevel(config.surplus, survivors.length);
   // The member's own share was put in last.
   const shares = [...held]
     .sort(([a], [b]) => a - b)
-    .map(
-      ([owner, { maskKey, selfMask }]: [number, HeldShares]): RevealedShare =>
-        alive.has(owner)
-          ? { owner, kind: "self-mask", share: selfMask.expose().slice() }
-          : { owner, kind: "mask-key", share: maskKey.expose().slice() },
-    );
+    .map(([owner, { maskKey, selfMask, noise }]: [number, HeldShares]): RevealedShare => {
+      const [kind, share, surplus] = alive.has(owner)
+        ? (["self-mask", selfMask, noise[level - 1]?.expose()] as const)
+        : (["mask-key", maskKey, undefined] as const);
+      if (level === 0) return { owner, kind, share: share.expose().slice() };
+      // All shares of a message have one length.
+      return { owner, kind, share: concatBytes(share.expose(), surplus ?? new Uint8Array(SHARE_BYTES)) };
+    });
   return accepted({
     state: ended(state),
     outputs: [{ type: "send", message: revealMessage(config.round, shares) }, { type: "finished" }],

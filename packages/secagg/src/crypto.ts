@@ -46,6 +46,8 @@ export interface CryptoSuite {
   seal(plaintext: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array;
   /** Opens a secretbox; `undefined` if it was not sealed with this key and nonce. */
   open(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array | undefined;
+  /** AES-256-CTR keystream of a key (zero initial counter block), read in whole blocks of 16 bytes. */
+  readonly maskStream: (key: Uint8Array) => MaskStream;
   /** Expands masks and adds them up. */
   readonly addMasks: AddMasks;
 }
@@ -78,6 +80,7 @@ export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) =
     },
     seal: secretboxSeal,
     open: secretboxOpen,
+    maskStream,
     addMasks: addKeystreams(maskStream),
   };
 }

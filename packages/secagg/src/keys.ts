@@ -63,6 +63,39 @@ export function selfMaskKey(
   return derive(seed, { sid, label: "self", numbers: [owner, VECTOR_ID, shape.bits, shape.length] });
 }
 
+/** a_{j−1} of a member's chain of noise seeds: the first 16 bytes of HKDF(a_j, salt = sid, info = "noise-next" ‖ u ‖ j). */
+export function noiseSeedBefore(
+  seed: Uint8Array,
+  { sid, owner, component }: { sid: Uint8Array; owner: number; component: number },
+): Uint8Array {
+  return derive(seed, { sid, label: "noise-next", numbers: [owner, component] });
+}
+
+/** Key of a component of noise: HKDF(a_j, salt = sid, info = "noise" ‖ u ‖ vectorId ‖ j ‖ bits ‖ length), 32 bytes. */
+export function noiseKey(
+  seed: Uint8Array,
+  { sid, owner, component, shape }: { sid: Uint8Array; owner: number; component: number; shape: MaskShape },
+): Uint8Array {
+  const numbers = [owner, VECTOR_ID, component, shape.bits, shape.length];
+  return derive(seed, { sid, label: "noise", numbers });
+}
+
+/** Of which the first 16 bytes go with a_j: HKDF(b_u ‖ a_j, salt = sid, info = "noise-tag" ‖ u ‖ j), 32 bytes. */
+export function noiseTag(
+  seed: Uint8Array,
+  {
+    sid,
+    owner,
+    component,
+    selfMaskSeed,
+  }: { sid: Uint8Array; owner: number; component: number; selfMaskSeed: Uint8Array },
+): Uint8Array {
+  const key = concatBytes(selfMaskSeed, seed);
+  const tag = derive(key, { sid, label: "noise-tag", numbers: [owner, component] });
+  key.fill(0);
+  return tag;
+}
+
 function derive(
   key: Uint8Array,
   { sid, label, numbers }: { sid: Uint8Array; label: string; numbers: readonly number[] },

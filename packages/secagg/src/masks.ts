@@ -1,6 +1,8 @@
 /** The ring of integers modulo 2^bits, bits ≤ 32, and the masks over it. */
+import { aesCtrKeystream } from "@kindred/privacy";
 import type { CryptoSuite } from "./crypto.ts";
 import { redacted } from "./secret.ts";
+import { applyNoise, type NoiseTerm } from "./surplus-seeds.ts";
 
 /** A masking or unmasking to be done: for every term, ± the keystream of its key is added to the vector. */
 export interface MaskJob {
@@ -10,6 +12,8 @@ export interface MaskJob {
   readonly length: number;
   /** One-use 32-byte keys; `applyMasks` overwrites nothing, call `wipeMasks` when the job is done. */
   readonly terms: readonly { readonly key: Uint8Array; readonly sign: 1 | -1 }[];
+  /** Noise to be added with the masks, where the plan has some of it removed later. */
+  readonly noise?: readonly NoiseTerm[];
 }
 
 /** Bytes of keystream behind one entry modulo 2^bits: ⌈bits/8⌉. */
@@ -26,7 +30,7 @@ export function maskEntryBytes(bits: number): number {
 export function applyMasks(
   vector: Uint32Array,
   job: MaskJob,
-  { addMasks }: Pick<CryptoSuite, "addMasks">,
+  { addMasks, maskStream = aesCtrKeystream }: Pick<CryptoSuite, "addMasks"> & Partial<CryptoSuite>,
 ): void {
   if (vector.length !== job.length)
     throw new RangeError(`the vector has ${vector.length} entries, the job ${job.length}`);
@@ -40,6 +44,7 @@ export function applyMasks(
   addMasks(entries, keysOf(job, 1), bytes);
   // Reduction modulo 2^bits commutes with addition modulo 2^32, so it waits until all terms are in.
   reduceWords(entries, mask);
+  if (job.noise !== undefined) applyNoise(vector, job.noise, { bits: job.bits, keystream: maskStream });
 }
 
 /**
@@ -58,12 +63,15 @@ export function addInto(sum: Uint32Array, vector: Uint32Array, bits: number): vo
 /** Overwrites the job's keys with zeros: each is good for one use. */
 export function wipeMasks(job: MaskJob): void {
   for (const { key } of job.terms) key.fill(0);
+  for (const { key } of job.noise ?? []) key.fill(0);
 }
 
 /** A job whose keys do not appear in JSON or in Node's `inspect` of the whole job. */
 export function maskJob(job: MaskJob): MaskJob {
-  const { bits, length, terms } = job;
-  return redacted({ bits, length, terms }, { bits, length, terms: `[${terms.length} secret]` });
+  const { bits, length, terms, noise } = job;
+  const shown = { bits, length, terms: `[${terms.length} secret]` };
+  if (noise === undefined) return redacted({ bits, length, terms }, shown);
+  return redacted({ bits, length, terms, noise }, { ...shown, noise: `[${noise.length} secret]` });
 }
 
 function keysOf({ terms }: MaskJob, wanted: 1 | -1): Uint8Array[] {

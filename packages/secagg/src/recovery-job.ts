@@ -4,8 +4,9 @@
  */
 import { bytesToHex, equalBytes, type RevealedShare } from "@kindred/protocol";
 import { redacted } from "./secret.ts";
-import type { Session } from "./session.ts";
+import type { RoundBinding, Session } from "./session.ts";
 import { shareLength } from "./shamir.ts";
+import { surplusLevel } from "./surplus-seeds.ts";
 
 /** Bytes of a self-mask seed and of an X25519 secret key. */
 export const SECRET_BYTES = 32;
@@ -19,6 +20,8 @@ export interface PackedReveal {
   readonly kinds: Uint8Array;
   /** `SHARE_BYTES` for every owner. */
   readonly shares: Uint8Array;
+  /** `SHARE_BYTES` for every owner, of its noise seed where it survived; empty where no noise is removed. */
+  readonly noise: Uint8Array;
 }
 
 export interface RecoveryJob {
@@ -31,6 +34,8 @@ export interface RecoveryJob {
   /** By member, 32 bytes each: `sPublic` and `seedCommitment` of its advertisement. */
   readonly sPublic: Uint8Array;
   readonly seedCommitments: Uint8Array;
+  /** Deviations of the components of surplus noise that are removed, in order; none at level 0. */
+  readonly surplus: readonly number[];
   /** U3, sorted. */
   readonly survivors: Uint32Array;
   /** U2∖U3, and for each the neighbours in U3, whose masked inputs still hold a mask shared with it. */
@@ -40,15 +45,18 @@ export interface RecoveryJob {
   readonly reveals: readonly PackedReveal[];
 }
 
-/** Packs well-formed shares (`isShare`). */
+/** Packs well-formed shares (`isShare`), all with that of a noise seed behind them, or none. */
 export function packReveal(shares: readonly RevealedShare[]): PackedReveal {
+  const removes = shares.some(({ share }) => share.length > SHARE_BYTES);
   const packed = {
     owners: Uint32Array.from(shares, ({ owner }) => owner),
     kinds: Uint8Array.from(shares, ({ kind }) => (kind === "mask-key" ? 1 : 0)),
     shares: new Uint8Array(SHARE_BYTES * shares.length),
+    noise: new Uint8Array(removes ? SHARE_BYTES * shares.length : 0),
   };
   shares.forEach(({ share }, i) => {
-    packed.shares.set(share, SHARE_BYTES * i);
+    packed.shares.set(share.subarray(0, SHARE_BYTES), SHARE_BYTES * i);
+    packed.noise.set(share.subarray(SHARE_BYTES), removes ? SHARE_BYTES * i : 0);
   });
   return redacted(packed, `[${shares.length} secret]`);
 }
@@ -58,14 +66,14 @@ export function equalReveals(a: PackedReveal, b: PackedReveal): boolean {
   return (
     a.owners.length === b.owners.length &&
     a.owners.every((owner, i) => owner === b.owners[i] && a.kinds[i] === b.kinds[i]) &&
-    equalBytes(a.shares, b.shares)
+    equalBytes(a.shares, b.shares) &&
+    equalBytes(a.noise, b.noise)
   );
 }
 
 export interface RecoveryInput {
   readonly session: Session;
-  readonly bits: number;
-  readonly length: number;
+  readonly binding: Pick<RoundBinding, "bits" | "length" | "surplus">;
   /** U2 and U3, sorted. */
   readonly sharing: readonly number[];
   readonly survivors: readonly number[];
@@ -76,8 +84,7 @@ export interface RecoveryInput {
 /** The job of a round whose reveals are in; it does not appear in JSON or in Node's `inspect`. */
 export function recoveryJob({
   session,
-  bits,
-  length,
+  binding: { bits, length, surplus = [] },
   sharing,
   survivors,
   reveals,
@@ -91,6 +98,7 @@ export function recoveryJob({
     threshold: session.threshold,
     sPublic: side(session, "sPublic"),
     seedCommitments: side(session, "seedCommitment"),
+    surplus: surplus.slice(0, surplusLevel(surplus, survivors.length)).map(({ deviation }) => deviation),
     survivors: Uint32Array.from(survivors),
     dropped: sharing
       .filter((owner) => !alive.has(owner))
@@ -114,7 +122,10 @@ export function recoveryJob({
 
 /** Overwrites the revealed shares with zeros: nothing of a round's secrets is needed once its sum is known. */
 export function wipeRecovery({ reveals }: RecoveryJob): void {
-  for (const { shares } of reveals) shares.fill(0);
+  for (const { shares, noise } of reveals) {
+    shares.fill(0);
+    noise.fill(0);
+  }
 }
 
 /** The members whose secrets the job recovers, costly ones first, so that parts of it end together. */
@@ -122,9 +133,13 @@ export function recoveryOwners({ dropped, survivors }: RecoveryJob): Uint32Array
   return Uint32Array.from([...dropped.map(({ owner }) => owner), ...survivors]);
 }
 
-/** Masks that the job takes off. */
-export function recoveryTerms({ dropped, survivors }: RecoveryJob): number {
-  return dropped.reduce((sum, { peers }) => sum + peers.length, survivors.length);
+/** An entry of noise takes as long to draw as so many entries of a mask to add. */
+const MASKS_PER_NOISE = 16;
+
+/** Masks that the job takes off, noise counted by the masks that would take as long. */
+export function recoveryTerms({ dropped, survivors, surplus }: RecoveryJob): number {
+  const noise = MASKS_PER_NOISE * surplus.length * survivors.length;
+  return dropped.reduce((sum, { peers }) => sum + peers.length, survivors.length + noise);
 }
 
 function side({ entries, size }: Session, field: "sPublic" | "seedCommitment"): Uint8Array {

@@ -1,4 +1,7 @@
-/** The coordinator's reconstruction (R4): secrets from revealed shares, checked against what R0 committed to. */
+/**
+ * The coordinator's reconstruction (R4): secrets from revealed shares, checked against what R0 committed to, and noise
+ * seeds, checked against their tags.
+ */
 import { accepted, equalBytes, type Result, rejected } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
 import { type Located, locateErrors } from "./error-locator.ts";
@@ -14,9 +17,12 @@ import {
   secretChunks,
   shareValue,
 } from "./shamir.ts";
+import { applyNoise, isNoiseSecret, removedNoise } from "./surplus-seeds.ts";
 
 /** Subsets of shares that are tried for one secret before the round is given up. */
 const MAX_ATTEMPTS = 256;
+/** The same for a noise seed, without which a round can do. */
+const MAX_NOISE_ATTEMPTS = 8;
 /** Masks that are derived before they are applied: the keys of a whole round would be a burden on memory. */
 const BATCH_TERMS = 256;
 
@@ -28,20 +34,44 @@ export interface RecoveryPart {
   readonly suite: CryptoSuite;
 }
 
+/** What a recovery found out about members; indices, sorted. */
+export interface RecoveryFindings {
+  /** Whose revealed shares were found wrong. */
+  readonly corrupt: readonly number[];
+  /** Survivors whose noise seed does not come out of the shares: their surplus noise stays in the sum. */
+  readonly kept: readonly number[];
+}
+
 /**
- * Takes masks off a sum of masked inputs: the self masks of U3, and the pairwise masks that members of U2∖U3 left
+ * Takes masks and surplus noise off a sum of masked inputs: the self masks of U3, and the pairwise masks that members of U2∖U3 left
  * behind, as far as they belong to the given owners. Parts add up: applied to zeros, the results of a partition of the
  * owners sum to what has to be added to the masked sum.
- * @returns the members whose shares were found wrong, sorted; `reconstruction-failed` naming the owner of a secret
- *   that does not come out of the shares, with `sum` half done
+ * @returns what was found; `reconstruction-failed` naming the owner of a secret that does not come out of the shares,
+ *   with `sum` half done
  */
 export function recoverPart(
   job: RecoveryJob,
   { owners, sum, suite }: RecoveryPart,
-): Result<{ readonly corrupt: readonly number[] }> {
-  const { sid, bits, length, sPublic, seedCommitments } = job;
+): Result<RecoveryFindings> {
+  const { sid, bits, length, sPublic, seedCommitments, surplus: deviations } = job;
   const shape = { bits, length };
-  const reconstruct = reconstructor(job);
+  const reconstruct = reconstructor(job, { table: "shares", attempts: MAX_ATTEMPTS });
+  const noiseSecrets = reconstructor(job, { table: "noise", attempts: MAX_NOISE_ATTEMPTS });
+  const kept: number[] = [];
+  const removeNoise = (owner: number, selfMaskSeed: Uint8Array): void => {
+    const component = deviations.length - 1;
+    const secret = noiseSecrets.secret(owner, (candidate) =>
+      isNoiseSecret(candidate, { sid, owner, component, selfMaskSeed }),
+    );
+    if (secret === undefined) {
+      kept.push(owner);
+      return;
+    }
+    const noise = removedNoise(secret, { sid, owner, deviations, shape });
+    applyNoise(sum, noise, { bits, keystream: suite.maskStream });
+    for (const { key } of noise) key.fill(0);
+    secret.fill(0);
+  };
   const peersOf = new Map(job.dropped.map(({ owner, peers }) => [owner, peers]));
   let terms: MaskJob["terms"][number][] = [];
   const flush = (): void => {
@@ -66,6 +96,7 @@ export function recoverPart(
       );
       if (seed === undefined) return giveUp(owner, "self-mask seed");
       add({ key: selfMaskKey(seed, { sid, owner, shape }), sign: -1 });
+      if (deviations.length > 0) removeNoise(owner, seed);
       seed.fill(0);
       continue;
     }
@@ -89,16 +120,19 @@ export function recoverPart(
     sSecret.fill(0);
   }
   flush();
-  return accepted({ corrupt: reconstruct.corrupt() });
+  const corrupt = new Set([...reconstruct.corrupt(), ...noiseSecrets.corrupt()]);
+  return accepted({ corrupt: [...corrupt].sort(ascending), kept: kept.sort(ascending) });
 }
 
 /** The whole job on the calling thread. @param sum the masked sum, which becomes the plain sum */
 export function recoverSum(
   job: RecoveryJob,
   { sum, suite }: Omit<RecoveryPart, "owners">,
-): Result<{ readonly corrupt: readonly number[] }> {
+): Result<RecoveryFindings> {
   return recoverPart(job, { owners: recoveryOwners(job), sum, suite });
 }
+
+const ascending = (a: number, b: number): number => a - b;
 
 function memberBytes(table: Uint8Array, member: number): Uint8Array {
   return table.subarray(32 * member, 32 * (member + 1));
@@ -112,12 +146,16 @@ interface Reconstructor {
   corrupt(): readonly number[];
 }
 
-function reconstructor(job: RecoveryJob): Reconstructor {
+/** @param options.table which of the revealed shares; `attempts`: subsets of them to try for one secret */
+function reconstructor(
+  job: RecoveryJob,
+  { table, attempts }: { table: "shares" | "noise"; attempts: number },
+): Reconstructor {
   const { threshold } = job;
   const corrupt = new Set<number>();
   // Owners share their holders, all of them in the complete graph: the costly coefficients repeat.
   let known: { label: string; coefficients: Float64Array } | undefined;
-  const sharesOf = sharesByOwner(job);
+  const sharesOf = sharesByOwner(job, table);
 
   function combine(shares: readonly Share[]): Uint8Array | undefined {
     const xs = shares.map(({ x }) => x);
@@ -181,16 +219,19 @@ function reconstructor(job: RecoveryJob): Reconstructor {
           if (corrected !== undefined) return corrected;
         }
         // More are wrong than the code can tell apart, but a commitment can: a lucky subset will do.
-        if (++attempt >= MAX_ATTEMPTS) break;
+        if (++attempt >= attempts) break;
       }
       return undefined;
     },
-    corrupt: () => [...corrupt].sort((a, b) => a - b),
+    corrupt: () => [...corrupt].sort(ascending),
   };
 }
 
 /** Looks the shares of an owner up, in order of their holders, in one table for all. */
-function sharesByOwner({ holders, reveals, sPublic }: RecoveryJob): (owner: number) => HeldShare[] {
+function sharesByOwner(
+  { holders, reveals, sPublic }: RecoveryJob,
+  table: "shares" | "noise",
+): (owner: number) => HeldShare[] {
   const begin = new Uint32Array(sPublic.length / 32 + 1);
   for (const { owners } of reveals) for (const owner of owners) begin[owner + 1]!++;
   for (let owner = 1; owner < begin.length; owner++) begin[owner]! += begin[owner - 1]!;
@@ -210,7 +251,7 @@ function sharesByOwner({ holders, reveals, sPublic }: RecoveryJob): (owner: numb
     for (let at = begin[owner]!; at < begin[owner + 1]!; at++) {
       const holder = holders[rank[at]!]!;
       const from = SHARE_BYTES * position[at]!;
-      const share = reveals[rank[at]!]!.shares.subarray(from, from + SHARE_BYTES);
+      const share = reveals[rank[at]!]![table].subarray(from, from + SHARE_BYTES);
       found.push({ holder, x: shareX(holder), share });
     }
     return found;

@@ -71,6 +71,8 @@ export interface RunResult {
   readonly survivors: readonly number[];
   /** Members whose revealed shares did not match, as positions in `vectors`. */
   readonly corrupt: readonly number[];
+  /** Survivors whose surplus noise could not be removed, as positions in `vectors`. */
+  readonly kept: readonly number[];
   /** Absent where the cohort never formed. */
   readonly sid?: Uint8Array;
   readonly transcript: readonly TranscriptEntry[];
@@ -168,14 +170,16 @@ class InMemoryRound {
       rejections: this.#rejections,
       ...(members && { sid: members.sid }),
     };
-    if (end.type === "failed") return { outcome: end.rejection, survivors: [], corrupt: [], ...record };
+    const nothing = { survivors: [], corrupt: [], kept: [] };
+    if (end.type === "failed") return { outcome: end.rejection, ...nothing, ...record };
     this.#options.onRecovery?.(end.job, this.#sum);
     const recovered = recoverSum(end.job, { sum: this.#sum, suite: this.#options.suite });
     wipeRecovery(end.job);
-    if (!recovered.ok) return { outcome: recovered.rejection, survivors: [], corrupt: [], ...record };
+    if (!recovered.ok) return { outcome: recovered.rejection, ...nothing, ...record };
     const survivors = clients(end.survivors);
     const corrupt = clients(recovered.value.corrupt);
-    return { outcome: "released", sum: this.#sum, survivors, corrupt, ...record };
+    const kept = clients(recovered.value.kept);
+    return { outcome: "released", sum: this.#sum, survivors, corrupt, kept, ...record };
   }
 
   /** Delivers messages in the order in which they were sent until none is left. */

@@ -60,8 +60,9 @@ export function inboxMessages(
     get shares(): SealedShare[] {
       const senders = neighbours(member).filter((sender) => present.has(sender));
       return senders.map((peer) => {
-        const position = positionOf(member, neighbours(peer));
-        return { peer, box: boxAt(shares[peer]!, position) };
+        const addressees = neighbours(peer);
+        const position = positionOf(member, addressees);
+        return { peer, box: boxAt(shares[peer]!, { position, count: addressees.length }) };
       });
     },
   });

@@ -292,8 +292,7 @@ function closeUnmasking(state: UnmaskingState, code: ErrorCode): ServerStep {
   const { config, session, sharing, survivors, reveals } = state;
   const revealed = answeredMembers(state);
   if (revealed.length < required(state)) return tooFew(state, revealed.length, code);
-  const { bits, length } = config;
-  const job = recoveryJob({ session, bits, length, sharing, survivors, reveals });
+  const job = recoveryJob({ session, binding: config, sharing, survivors, reveals });
   const roll = rollOf(state)!;
   return {
     state: { phase: "finished", roll, sharing, survivors },

@@ -12,6 +12,7 @@ import {
 } from "@kindred/protocol";
 import { chooseGraph, drawGraph, type GraphKind, type GraphParameters } from "./graph.ts";
 import { graphSeed } from "./keys.ts";
+import type { SurplusNoise } from "./surplus-seeds.ts";
 
 /** The part of the plan and of the round that client and coordinator must agree on. */
 export interface RoundBinding {
@@ -35,6 +36,8 @@ export interface RoundBinding {
   readonly corruption: number;
   readonly dropout: number;
   readonly graph: "auto" | GraphKind;
+  /** Noise that is removed when enough survive, by rising numbers of survivors; none by default. */
+  readonly surplus?: readonly SurplusNoise[] | undefined;
 }
 
 /** What the session id commits to of U1. */

@@ -1,4 +1,7 @@
-/** What R1 seals for each neighbour and R2 opens: one share of each of a member's two secrets. */
+/**
+ * What R1 seals for each neighbour and R2 opens: one share of each of a member's two secrets, and of each of its noise seeds
+ * where the plan removes surplus noise.
+ */
 import { accepted, concatBytes, type Result, rejected, type SealedShare } from "@kindred/protocol";
 import { type HeldShares, type RoundKeys, wipeShares } from "./client-state.ts";
 import type { CryptoSuite } from "./crypto.ts";
@@ -6,12 +9,16 @@ import { BOX_NONCE, shareKey } from "./keys.ts";
 import { Secret } from "./secret.ts";
 import { type Session, shareX } from "./session.ts";
 import { isShare, shareLength, splitSecret } from "./shamir.ts";
+import { noiseSecret } from "./surplus-seeds.ts";
 
 /** Bytes of a self-mask seed and of an X25519 secret key. */
 export const SEED_BYTES = 32;
 const SHARE_BYTES = shareLength(SEED_BYTES);
-/** A box holds a share of each of the two secrets and 16 bytes of authentication. */
-export const BOX_BYTES = 2 * SHARE_BYTES + 16;
+
+/** Bytes of a box: the shares and 16 of authentication. @param components of surplus noise */
+export function boxBytes(components: number): number {
+  return (2 + components) * SHARE_BYTES + 16;
+}
 
 export interface Dealt {
   readonly shares: readonly SealedShare[];
@@ -21,15 +28,25 @@ export interface Dealt {
   readonly own: HeldShares | undefined;
 }
 
-/** Deals shares of s_u and b_u to all holders, sealed for each of them alone. */
+/**
+ * Deals shares of s_u, b_u and the noise seeds to all holders, sealed for each of them alone.
+ * @param options.noiseSeeds a_0 … a_{L−1}
+ */
 export function dealShares(
   keys: RoundKeys,
   {
     session,
     self,
+    noiseSeeds,
     suite,
     random,
-  }: { session: Session; self: number; suite: CryptoSuite; random: (length: number) => Uint8Array },
+  }: {
+    session: Session;
+    self: number;
+    noiseSeeds: readonly Uint8Array[];
+    suite: CryptoSuite;
+    random: (length: number) => Uint8Array;
+  },
 ): Result<Dealt> {
   const agreements = new Map<number, Secret>();
   for (const peer of session.neighbours(self)) {
@@ -42,22 +59,39 @@ export function dealShares(
   }
   const holders = session.holders(self);
   const deal = { threshold: session.threshold, xs: holders.map(shareX), random };
-  const maskKeyShares = splitSecret({ ...deal, secret: keys.s.expose() });
-  const selfMaskShares = splitSecret({ ...deal, secret: keys.seed.expose() });
+  const { sid } = session;
+  const selfMaskSeed = keys.seed.expose();
+  const noiseSecrets = noiseSeeds.map((seed, component) =>
+    noiseSecret(seed, { sid, owner: self, component, selfMaskSeed }),
+  );
+  const dealt = [keys.s.expose(), selfMaskSeed, ...noiseSecrets].map((secret) =>
+    splitSecret({ ...deal, secret }),
+  );
+  for (const secret of noiseSecrets) secret.fill(0);
   const shares: SealedShare[] = [];
   let own: HeldShares | undefined;
   holders.forEach((holder, i) => {
+    const parts = dealt.map((ofSecret) => ofSecret[i]!);
     const agreement = agreements.get(holder);
     if (agreement === undefined) {
-      own = { maskKey: new Secret(maskKeyShares[i]!), selfMask: new Secret(selfMaskShares[i]!) };
+      own = heldShares(parts);
       return;
     }
-    const key = shareKey(agreement.expose(), { sid: session.sid, sender: self, addressee: holder });
-    const plaintext = concatBytes(maskKeyShares[i]!, selfMaskShares[i]!);
+    const key = shareKey(agreement.expose(), { sid, sender: self, addressee: holder });
+    const plaintext = concatBytes(...parts);
     shares.push({ peer: holder, box: suite.seal(plaintext, key, BOX_NONCE) });
-    for (const used of [key, plaintext, maskKeyShares[i]!, selfMaskShares[i]!]) used.fill(0);
+    for (const used of [key, plaintext, ...parts]) used.fill(0);
   });
   return accepted({ shares, agreements, own });
+}
+
+/** @param parts shares of s_u, b_u and the noise seeds, which become secrets */
+function heldShares([maskKey, selfMask, ...noise]: readonly Uint8Array[]): HeldShares {
+  return {
+    maskKey: new Secret(maskKey!),
+    selfMask: new Secret(selfMask!),
+    noise: noise.map((share) => new Secret(share)),
+  };
 }
 
 /**
@@ -70,11 +104,14 @@ export function openBoxes(
   {
     session,
     self,
+    components,
     agreements,
     suite,
   }: {
     session: Session;
     self: number;
+    /** Of surplus noise. */
+    components: number;
     agreements: ReadonlyMap<number, Secret>;
     suite: CryptoSuite;
   },
@@ -83,7 +120,7 @@ export function openBoxes(
   for (const { peer, box } of inbox) {
     const agreement = agreements.get(peer)!.expose();
     const key = shareKey(agreement, { sid: session.sid, sender: peer, addressee: self });
-    const opened = openBox(box, { key, suite });
+    const opened = box.length === boxBytes(components) ? openBox(box, { key, suite }) : undefined;
     if (opened === undefined) {
       wipeShares(held.values());
       return rejected("share-invalid", "inbox.shares", {
@@ -103,28 +140,27 @@ function openBox(
   const plaintext = suite.open(box, key, BOX_NONCE);
   key.fill(0);
   if (plaintext === undefined) return undefined;
-  const maskKey = plaintext.slice(0, SHARE_BYTES);
-  const selfMask = plaintext.slice(SHARE_BYTES);
+  const parts = Array.from({ length: plaintext.length / SHARE_BYTES }, (_, i) =>
+    plaintext.slice(i * SHARE_BYTES, (i + 1) * SHARE_BYTES),
+  );
   plaintext.fill(0);
-  if (isShare(maskKey, SEED_BYTES) && isShare(selfMask, SEED_BYTES))
-    return { maskKey: new Secret(maskKey), selfMask: new Secret(selfMask) };
-  maskKey.fill(0);
-  selfMask.fill(0);
+  if (parts.every((part) => isShare(part, SEED_BYTES))) return heldShares(parts);
+  for (const part of parts) part.fill(0);
   return undefined;
 }
 
-/** Boxes of `BOX_BYTES` one after another. */
+/** Boxes of one length one after another. */
 export function packBoxes(shares: readonly SealedShare[]): Uint8Array {
-  const packed = new Uint8Array(BOX_BYTES * shares.length);
-  shares.forEach(({ box }, i) => {
-    packed.set(box, BOX_BYTES * i);
-  });
-  return packed;
+  return concatBytes(...shares.map(({ box }) => box));
 }
 
-/** The box at a position, a view. */
-export function boxAt(packed: Uint8Array, position: number): Uint8Array {
-  return packed.subarray(BOX_BYTES * position, BOX_BYTES * (position + 1));
+/** The box at a position, a view. @param count boxes that are packed */
+export function boxAt(
+  packed: Uint8Array,
+  { position, count }: { position: number; count: number },
+): Uint8Array {
+  const length = packed.length / count;
+  return packed.subarray(length * position, length * (position + 1));
 }
 
 /** The rejection of a neighbour's key that is a point of low order. */

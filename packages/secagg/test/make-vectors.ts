@@ -1,14 +1,17 @@
 /**
- * Builds `conversations.json`, `graphs.json` and `transcripts.json`. Written with
+ * Builds `conversations.json`, `graphs.json`, `noise.json` and `transcripts.json`. Written with
  * `npx tsx packages/secagg/test/make-vectors.ts`; a test holds the code to them byte for byte. They change only
  * together with PROTOCOL_VERSION.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { AesCtrRandom, sampleDiscreteGaussian } from "@kindred/privacy";
 import { bytesToHex, decodeMemberSet, encodeMemberSet, sha256Bytes, sha256Hex } from "@kindred/protocol";
 import { sampleSize } from "../src/certificate.ts";
 import { fewestInTwoWindows } from "../src/certified-graph.ts";
 import { chooseGraph, drawGraph } from "../src/graph.ts";
+import { noiseKey } from "../src/keys.ts";
+import { drawNoiseSeeds, noiseSecret } from "../src/surplus-seeds.ts";
 import { completeConversation, regularConversation } from "./conversation-vectors.ts";
 import { replayTranscript, type TranscriptOptions } from "./transcript.ts";
 
@@ -101,6 +104,50 @@ function graphs() {
   };
 }
 
+/** SHA-256 of a long run of noise, in which the rare cases of the sampler occur too. */
+function noiseDigest(key: Uint8Array, sigma: number): string {
+  const samples = sampleDiscreteGaussian({ sigma, length: 20_000, random: new AesCtrRandom(key) });
+  const words = new DataView(new ArrayBuffer(4 * samples.length));
+  samples.forEach((sample, i) => {
+    words.setInt32(4 * i, sample);
+  });
+  return sha256Hex(new Uint8Array(words.buffer));
+}
+
+function noise() {
+  const sid = sha256Bytes("noise session");
+  const owner = 5;
+  const selfMaskSeed = sha256Bytes("noise self mask");
+  const shape = { bits: 20, length: 12 };
+  const deviations = [4, 37, 1000, 2 ** 15];
+  let drawn = sha256Bytes("noise seed").slice(0, 16);
+  const seeds = drawNoiseSeeds(deviations.length, { sid, owner, random: () => drawn });
+  drawn = new Uint8Array(0);
+  const keys = seeds.map((seed, component) => noiseKey(seed, { sid, owner, component, shape }));
+  return {
+    description:
+      "PROTOCOL.md section 9, surplus noise, of one member: seeds a_0 … a_{L-1}; the secrets that shares are dealt of; the keys of the components; the noise that each key gives at its deviation, entry by entry; and SHA-256 of the first 20,000 integers of each as signed 32-bit words, big-endian, among them some from every part of the distribution.",
+    sid: bytesToHex(sid),
+    owner,
+    selfMaskSeed: bytesToHex(selfMaskSeed),
+    shape,
+    deviations,
+    seeds: seeds.map(bytesToHex),
+    secrets: seeds.map((seed, component) =>
+      bytesToHex(noiseSecret(seed, { sid, owner, component, selfMaskSeed })),
+    ),
+    keys: keys.map(bytesToHex),
+    digests: keys.map((key, component) => noiseDigest(key, deviations[component]!)),
+    noise: keys.map((key, component) => [
+      ...sampleDiscreteGaussian({
+        sigma: deviations[component]!,
+        length: shape.length,
+        random: new AesCtrRandom(key),
+      }),
+    ]),
+  };
+}
+
 function transcripts() {
   return {
     description: DESCRIPTION,
@@ -117,6 +164,7 @@ export function buildVectors(): Readonly<Record<string, string>> {
       conversations: [completeConversation(), regularConversation()],
     },
     "graphs.json": graphs(),
+    "noise.json": noise(),
     "transcripts.json": transcripts(),
   };
   return Object.fromEntries(

@@ -2,11 +2,13 @@
  * WebCrypto behind the synchronous port. WebCrypto only answers later, the machines compute at once: what a step will
  * need is computed beforehand (`foresee`), and masks, whose keys a machine hands out, are added afterwards.
  */
+import { aesCtrKeystream } from "@kindred/privacy";
 import { bytesToHex, concatBytes, equalBytes, hexToBytes } from "@kindred/protocol";
 import type { CryptoSuite, MaskStream } from "../src/crypto.ts";
 import type { ForeseenOperation } from "../src/foresight.ts";
 import { addKeystreams } from "../src/keystream-sum.ts";
 import { applyMasks, type MaskJob, maskEntryBytes } from "../src/masks.ts";
+import { applyNoise } from "../src/surplus-seeds.ts";
 
 /** What this platform's WebCrypto knows (Web Cryptography Level 2; Chromium has X25519 since 133, Ed25519 since 137). */
 export interface NativeSupport {
@@ -130,12 +132,15 @@ export async function applyMasksNatively(
 ): Promise<void> {
   const zeros = new Uint8Array(maskEntryBytes(job.bits) * job.length);
   const counter = new Uint8Array(16);
+  const { bits, length, noise = [] } = job;
   for (const term of job.terms) {
     const key = await subtle.importKey("raw", own(term.key), { name: "AES-CTR" }, false, ["encrypt"]);
     const stream = new Uint8Array(await subtle.encrypt({ name: "AES-CTR", counter, length: 64 }, key, zeros));
-    applyMasks(vector, { ...job, terms: [term] }, { addMasks: addKeystreams(() => readFrom(stream)) });
+    applyMasks(vector, { bits, length, terms: [term] }, { addMasks: addKeystreams(() => readFrom(stream)) });
     stream.fill(0);
   }
+  // Noise takes as many bytes as it takes: it is drawn synchronously.
+  if (noise.length > 0) applyNoise(vector, noise, { bits, keystream: aesCtrKeystream });
 }
 
 function readFrom(bytes: Uint8Array): MaskStream {

@@ -6,7 +6,7 @@ import type { KeystreamFactory } from "@kindred/privacy";
 import { KindredError } from "@kindred/protocol";
 import { findChromium } from "../chromium.ts";
 import { type Measured, measure, measureAccountants, type Stopwatch } from "./measured-work.ts";
-import { OVERSHOOT_COHORT, type Overshoot, worstCaseOvershoot } from "./noise-overshoot.ts";
+import { measureOvershoot, type NoiseDesign, OVERSHOOT_COHORT, type Overshoot } from "./noise-overshoot.ts";
 import { type BrowserMeasured, measureInChromium } from "./run-in-chromium.ts";
 
 /** What commander hands over. */
@@ -27,11 +27,11 @@ export interface PrivacyResult {
   /** `null` where there is no Chromium. */
   readonly chromium: BrowserMeasured | null;
   /** By noise design. */
-  readonly overshoot: Readonly<Record<"worst-case", readonly Overshoot[]>>;
+  readonly overshoot: Readonly<Record<NoiseDesign, readonly Overshoot[]>>;
 }
 
 /** Coordinates drawn for each number of survivors: the ratio is measured to about 1 %. */
-const OVERSHOOT_ENTRIES = 8192;
+const OVERSHOOT_ENTRIES = 4096;
 
 const platformKeystream: KeystreamFactory = (key) => {
   const cipher = createCipheriv("aes-256-ctr", key, new Uint8Array(16));
@@ -72,7 +72,10 @@ export async function benchPrivacy(
     javascript: measure({ samples, stopwatch }),
     accountantMs: measureAccountants(stopwatch),
     chromium: executable === null ? null : await measureInChromium(executable, samples),
-    overshoot: { "worst-case": worstCaseOvershoot(OVERSHOOT_ENTRIES) },
+    overshoot: {
+      "worst-case": measureOvershoot("worst-case", OVERSHOOT_ENTRIES),
+      "add-then-remove": measureOvershoot("add-then-remove", OVERSHOOT_ENTRIES),
+    },
   };
   out.write(table(result));
   if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(result, null, 2)}\n`);

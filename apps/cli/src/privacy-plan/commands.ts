@@ -30,6 +30,8 @@ export function addPrivacyCommands(program: Command): void {
     .option("--modulus-bits <n>", "sums are modulo 2 to this (default: 20)")
     .option("--model-clip <c>", "L2 norm to which a model update is clipped (default: 1)")
     .option("--clip-quantile <q>", "let that clip norm follow this quantile of the updates' norms")
+    .option("--noise <design>", "worst-case or add-then-remove (default: worst-case)")
+    .option("--noise-levels <n>", "components of noise that can be removed (default: 4)")
     .option("--weights <w>", "shares of model, counts, sums, evaluation (default: 1,0.25,0.35,0.25)")
     .option("--devices <n>", "devices of one person that may take part (default: 1)")
     .option("--json [file]", "print JSON instead, or also write it to a file")

@@ -4,8 +4,10 @@ import {
   type AccountedEpsilon,
   delta,
   type Mechanism,
+  noiseOvershoot,
   planGuarantees,
   planTruePositiveRate,
+  sumVariance,
   wrapProbability,
 } from "@kindred/privacy";
 import { type Plan, packedLength } from "@kindred/protocol";
@@ -13,6 +15,9 @@ import { namingFlags, type PlanQuestion } from "./options.ts";
 
 /** Share of people who did not take part that the attacker of the plain sentence accuses. */
 const FALSE_POSITIVE_RATE = 0.01;
+
+/** Components of the design that a plan does not have and is compared with: the default of plans. */
+const COMPARED_LEVELS = 4;
 
 /** Keys and hashes that a plan has once a coordinator accepts it; nothing here depends on them. */
 const UNRESOLVED = "0".repeat(64);
@@ -29,6 +34,13 @@ export interface BlockFigures {
   readonly deviation: number;
   /** ‖mean‖/‖noise‖ when all updates agree and have the clip norm: the most that can be expected. */
   readonly signalToNoise: number;
+}
+
+/** Noise in the sum of a round over the noise that the guarantee counts on, in deviations, by noise design. */
+export interface OvershootFigures {
+  readonly survivors: number;
+  readonly worstCase: number;
+  readonly addThenRemove: number;
 }
 
 /** ε of the person who takes part whenever the plan lets them, after a number of rounds. */
@@ -56,8 +68,15 @@ export interface PlanFigures {
   };
   /** z: guaranteed deviation of the noise of the sum, over the joint clip norm. */
   readonly noiseMultiplier: number;
-  /** σ of one device's noise, an integer in quantised units. */
+  /** σ of one device's noise that always stays, an integer in quantised units. */
   readonly localDeviation: number;
+  readonly noise: {
+    readonly design: "worst-case" | "add-then-remove";
+    /** Components that are removed once so many survive; none in the worst-case design. */
+    readonly surplus: readonly { readonly survivors: number; readonly deviation: number }[];
+    /** At the fewest survivors, at the whole cohort, and half-way between them. */
+    readonly overshoot: readonly OvershootFigures[];
+  };
   /** Quantised units per unit of the joint vector. */
   readonly scale: number;
   readonly modulusBits: number;
@@ -97,7 +116,7 @@ export function planFigures(question: PlanQuestion): PlanFigures {
     modulusBits,
     cohort: cohort.maximum,
     paddedDimension: paddedLength,
-    localDeviation,
+    localDeviation: largestDeviation(mechanism, cohort),
     scale,
   });
   const last = byRound[byRound.length - 1]!; // a plan has at least one round
@@ -116,6 +135,11 @@ export function planFigures(question: PlanQuestion): PlanFigures {
     },
     noiseMultiplier: mechanism.noiseMultiplier,
     localDeviation,
+    noise: {
+      design: privacy.noise?.design ?? "worst-case",
+      surplus: (mechanism.surplus ?? []).map(({ survivors, deviation }) => ({ survivors, deviation })),
+      overshoot: overshootFigures(question),
+    },
     scale,
     modulusBits,
     length: resolved.blocks.reduce((total, block) => total + block.length, 0),
@@ -138,6 +162,36 @@ export function planFigures(question: PlanQuestion): PlanFigures {
     },
     byRound,
   };
+}
+
+/** Deviation of the noise of the sum at the number of survivors at which it is largest, over √cohort. */
+function largestDeviation(mechanism: Mechanism, { maximum }: Plan["cohort"]): number {
+  if (mechanism.surplus === undefined) return mechanism.localDeviation;
+  const ends = [...mechanism.surplus.map(({ survivors }) => survivors - 1), maximum];
+  const variances = ends.map((survivors) => sumVariance(mechanism, { survivors }));
+  return Math.sqrt(Math.max(...variances) / maximum);
+}
+
+/** Both noise designs for the same question; none without noise. */
+function overshootFigures({ input, itemCount, modelLength }: PlanQuestion): OvershootFigures[] {
+  const { privacy, cohort } = input;
+  if (privacy.mechanism === "none") return [];
+  const of = (noise: NonNullable<typeof privacy.noise>): Mechanism => {
+    const context = { coordinatorKey: UNRESOLVED, catalogueHash: UNRESOLVED, itemCount, modelLength };
+    return planMechanism(
+      resolvePlan({ ...input, privacy: { ...privacy, noise } }, context).resolved.mechanism,
+    );
+  };
+  const levels = privacy.noise?.design === "add-then-remove" ? privacy.noise.levels : COMPARED_LEVELS;
+  const worstCase = of({ design: "worst-case" });
+  const addThenRemove = of({ design: "add-then-remove", levels });
+  const { minSurvivors, maximum } = cohort;
+  const counts = new Set([minSurvivors, Math.round((minSurvivors + maximum) / 2), maximum]);
+  return [...counts].map((survivors) => ({
+    survivors,
+    worstCase: noiseOvershoot(worstCase, { survivors }),
+    addThenRemove: noiseOvershoot(addThenRemove, { survivors }),
+  }));
 }
 
 /** Both epsilons round by round, for a person who takes part as early and as often as the plan lets them. */

@@ -123,6 +123,19 @@ export function renderPlanPage(figures: PlanFigures): string {
         ],
       ),
     ),
+    figures.noise.overshoot.length > 0
+      ? section(
+          `Noise over what the guarantee needs; this plan's design is ${figures.noise.design}`,
+          table(
+            ["survivors", "worst-case", "add-then-remove"],
+            figures.noise.overshoot.map(({ survivors, worstCase, addThenRemove }) => [
+              formatCount(survivors),
+              formatNumber(worstCase),
+              formatNumber(addThenRemove),
+            ]),
+          ),
+        )
+      : "",
     section("What this rests on", `<div class="card">${list(assumptions(figures))}</div>`),
   ];
   return renderPage({

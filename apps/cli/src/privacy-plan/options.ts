@@ -23,6 +23,8 @@ export interface PrivacyPlanFlags {
   readonly modulusBits?: string;
   readonly modelClip?: string;
   readonly clipQuantile?: string;
+  readonly noise?: string;
+  readonly noiseLevels?: string;
   readonly weights?: string;
   readonly devices?: string;
   readonly json?: string | true;
@@ -56,6 +58,8 @@ const PLAN_FLAGS = [
   "modulusBits",
   "modelClip",
   "clipQuantile",
+  "noise",
+  "noiseLevels",
   "weights",
 ] as const;
 
@@ -75,6 +79,8 @@ const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
   "plan.privacy.delta": "--delta",
   "plan.privacy.modulusBits": "--modulus-bits",
   "plan.privacy.blocks.model.clip": "--model-clip",
+  "plan.privacy.noise.design": "--noise",
+  "plan.privacy.noise.levels": "--noise-levels",
   "plan.privacy.blocks.model.adaptive.quantile": "--clip-quantile",
   "plan.privacy.blocks.model.weight": "--weights",
   "plan.privacy.blocks.counts.weight": "--weights",
@@ -197,6 +203,7 @@ function fromFlags(flags: PrivacyPlanFlags): Omit<PlanQuestion, "devices"> {
       epsilon: given("epsilon", 4),
       delta: given("delta", 1e-6),
       modulusBits: given("modulusBits", 20),
+      ...noiseDesign(flags),
       blocks: {
         model: {
           weight: weights[0],
@@ -214,6 +221,16 @@ function fromFlags(flags: PrivacyPlanFlags): Omit<PlanQuestion, "devices"> {
     itemCount: input.clustering.clusters,
     modelLength: modelLength(flags.length ?? "65536", input),
   };
+}
+
+/** The noise design, left to the plan's default without a flag. */
+function noiseDesign({ noise, noiseLevels }: PrivacyPlanFlags): object {
+  if (noise === undefined && noiseLevels === undefined) return {};
+  const design = noise ?? "add-then-remove";
+  if (noiseLevels === undefined) return { noise: { design } };
+  if (design === "worst-case")
+    refuse("--noise-levels", "must come with --noise add-then-remove", "leave one of them out");
+  return { noise: { design, levels: wholeNumber("--noise-levels", noiseLevels, { from: 1, to: 16 }) } };
 }
 
 /** What `--length`, the whole joint vector, leaves for the model. */

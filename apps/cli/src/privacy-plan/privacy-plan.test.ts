@@ -77,6 +77,27 @@ describe("planFigures", () => {
     expect(await refusal({ ...ASKED, clipQuantile: "1" })).toMatchObject({ field: "--clip-quantile" });
   });
 
+  it("compare the noise designs: what is removed keeps the promise and leaves less over", async () => {
+    const worstCase = await figuresOf(ASKED);
+    const removing = await figuresOf({ ...ASKED, noise: "add-then-remove" });
+    expect(worstCase.noise).toMatchObject({ design: "worst-case", surplus: [] });
+    expect(removing.noise.surplus.map(({ survivors }) => survivors)).toEqual([782, 849, 921, 1000]);
+    expect(removing.noise.overshoot).toEqual(worstCase.noise.overshoot);
+    expect(removing.guarantees.coordinator.rdp).toBeLessThanOrEqual(4);
+    const [fewest, , all] = worstCase.noise.overshoot;
+    expect([fewest!.survivors, all!.survivors]).toEqual([720, 1000]);
+    expect(fewest!.worstCase).toBeCloseTo(Math.sqrt(720 / 670), 9);
+    expect(all!.worstCase).toBeCloseTo(Math.sqrt(1000 / 670), 9);
+    expect(all!.addThenRemove).toBeCloseTo(Math.sqrt(1000 / 950), 2);
+    expect(renderPlan(removing, plain)).toMatch(/1,000 survivors +\+22\.2 % +\+2\.\d %/);
+    expect(removing.overflow.coordinate).toBeLessThanOrEqual(worstCase.overflow.coordinate * 1.01);
+    expect(await refusal({ ...ASKED, noise: "some" })).toMatchObject({ field: "--noise" });
+    expect(await refusal({ ...ASKED, noiseLevels: "0" })).toMatchObject({ field: "--noise-levels" });
+    expect(await refusal({ ...ASKED, noise: "worst-case", noiseLevels: "2" })).toMatchObject({
+      field: "--noise-levels",
+    });
+  });
+
   it("spend what is promised in P rounds, and no more in the others; the second opinion is tighter", async () => {
     const { byRound, guarantees, promised } = await figuresOf({ ...ASKED, rounds: "9", separation: "2" });
     expect(byRound.map(({ participations }) => participations)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 4]);

@@ -99,7 +99,28 @@ export function renderPlan(figures: PlanFigures, style: PageStyle): string {
         [],
         `σ ${formatCount(figures.localDeviation)} where the clip norm is ${formatCount(figures.scale)}`,
       ),
+      ...figures.noise.surplus.flatMap(({ survivors, deviation }) =>
+        row(
+          "  besides",
+          [],
+          `σ ${formatCount(deviation)}, removed from ${formatCount(survivors)} survivors on`,
+        ),
+      ),
     ],
+    figures.noise.overshoot.length === 0
+      ? []
+      : [
+          heading("Noise over what is needed", ["worst", "removed"]),
+          ...figures.noise.overshoot.flatMap(({ survivors, worstCase, addThenRemove }) =>
+            row(`${formatCount(survivors)} survivors`, [overshoot(worstCase), overshoot(addThenRemove)]),
+          ),
+          ...wrap(
+            plain(
+              `worst: noise design worst-case; removed: add-then-remove; this plan's is ${figures.noise.design}`,
+            ),
+            width - 2,
+          ).map((line) => paint(`  ${line}`, { look: "dim", color })),
+        ],
     [
       heading("Mean of a round", ["entries", "clip", "noise", "signal"]),
       ...blocks.flatMap((block) =>
@@ -159,4 +180,9 @@ function bullet(
 ): string[] {
   const look: Look = mark === "!" ? "warn" : "dim";
   return wrap(text, width - 2).map((line, i) => paint(`${i === 0 ? mark : " "} ${line}`, { look, color }));
+}
+
+/** 1.222 as "+22 %". */
+function overshoot(ratio: number): string {
+  return `+${(100 * (ratio - 1)).toFixed(1)} %`;
 }

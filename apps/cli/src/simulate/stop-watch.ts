@@ -41,6 +41,7 @@ export class StopWatch {
       ),
       seal: timed((plain: Uint8Array, key: Uint8Array, nonce: Uint8Array) => suite.seal(plain, key, nonce)),
       open: timed((box: Uint8Array, key: Uint8Array, nonce: Uint8Array) => suite.open(box, key, nonce)),
+      maskStream: suite.maskStream,
       addMasks: timed(suite.addMasks),
     };
   }

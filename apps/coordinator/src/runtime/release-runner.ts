@@ -30,8 +30,14 @@ export class ReleaseRunner {
     this.#plan = plan;
   }
 
-  /** @param sum the plain sum of the survivors' vectors */
-  async run({ round, sid, survivors }: AggregateOutput, sum: Uint32Array): Promise<Release> {
+  /**
+   * @param recovered.sum the plain sum of the survivors' vectors
+   * @param recovered.kept survivors whose surplus noise is still in it
+   */
+  async run(
+    { round, sid, survivors }: AggregateOutput,
+    { sum, kept }: { readonly sum: Uint32Array; readonly kept: number },
+  ): Promise<Release> {
     const plan = this.#plan;
     const { parent, parentHash, optimiserHash } = await this.#latest();
     this.#superseded = optimiserHash;
@@ -46,6 +52,7 @@ export class ReleaseRunner {
       sid,
       round,
       survivors,
+      kept,
       sum,
       parent,
       parentHash,

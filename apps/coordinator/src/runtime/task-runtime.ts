@@ -57,7 +57,11 @@ export interface TaskRuntimeOptions {
   /** An empty sum for a round. */
   readonly newSum: () => RunningSum;
   readonly releases: {
-    run(output: AggregateOutput, sum: Uint32Array): Promise<Release>;
+    /** `kept`: survivors whose surplus noise is still in the plain sum. */
+    run(
+      output: AggregateOutput,
+      recovered: { readonly sum: Uint32Array; readonly kept: number },
+    ): Promise<Release>;
     /** A release is durable; what it supersedes may go. */
     published(output: ModelOutput): Promise<void>;
   };
@@ -397,8 +401,9 @@ export class TaskRuntime {
       for (const vector of output.vectors) await sum.add(vector);
       const recovered = await recover(job, sum.masked(), this.#ending.signal);
       if (!recovered.ok) throw new KindredError(recovered.rejection);
-      const release = await releases.run(output, recovered.value.sum);
-      await this.submit({ type: "aggregated", round, release, corrupt: recovered.value.corrupt });
+      const { sum: plain, corrupt, kept } = recovered.value;
+      const release = await releases.run(output, { sum: plain, kept: kept.length });
+      await this.submit({ type: "aggregated", round, release, corrupt, kept });
     } catch (error) {
       this.#log(error, "a round could not be aggregated");
       const rejection: Rejection =

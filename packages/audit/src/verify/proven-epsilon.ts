@@ -1,6 +1,6 @@
 /** ε of a plan's mechanism, computed from its integers by two accountants that share no code beyond the sensitivity. */
-import { planEpsilon } from "@kindred/engine";
-import { delta, distributedDiscreteGaussianEpsilon } from "@kindred/privacy";
+import { planEpsilon, planMechanism } from "@kindred/engine";
+import { coordinatorEpsilon, delta } from "@kindred/privacy";
 import type { Plan } from "@kindred/protocol";
 import type { ProvenEpsilon } from "./task-account.ts";
 
@@ -34,18 +34,9 @@ export class EpsilonAccounts {
     const { privacy, resolved } = this.#plan;
     if (privacy.mechanism === "none") return null;
     if (times === 0) return { rdp: 0, pld: 0 };
-    const { localDeviation: sigma, honest, paddedLength: dimension, sensitivity } = resolved.mechanism;
-    return {
-      rdp: planEpsilon(this.#plan, times),
-      pld: distributedDiscreteGaussianEpsilon({
-        l2: sensitivity.l2,
-        sigma,
-        honest,
-        dimension,
-        times,
-        delta: delta(privacy.delta),
-      }),
-    };
+    const mechanism = planMechanism(resolved.mechanism);
+    const question = { participations: times, delta: delta(privacy.delta), accountant: "pld" } as const;
+    return { rdp: planEpsilon(this.#plan, times), pld: coordinatorEpsilon(mechanism, question) };
   }
 }
 

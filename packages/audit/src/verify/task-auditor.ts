@@ -1,6 +1,6 @@
 /** Follows one task through the ledger: plan limits, survivors, noise, and ε recomputed from the plan. */
 import { followsRule, initialClip, nextClip, verifyPlan } from "@kindred/engine";
-import type { LedgerBody, Spending } from "@kindred/privacy";
+import { type LedgerBody, noiseLevel, type Spending } from "@kindred/privacy";
 import { canonicalJson, KindredError, type Plan, parseSignedPlan, sha256Hex } from "@kindred/protocol";
 import { covers, EpsilonAccounts } from "./proven-epsilon.ts";
 import type { AuditComplain } from "./rules.ts";
@@ -49,7 +49,10 @@ export class TaskAuditor {
         break;
       case "round-released":
         this.#checkRelease(body, entry.complain);
-        if (this.#plan !== undefined) this.#checkClipping(body, entry.complain);
+        if (this.#plan !== undefined) {
+          this.#checkRemoved(body, entry.complain);
+          this.#checkClipping(body, entry.complain);
+        }
         this.#released++;
         this.#models.push({
           round: body.round,
@@ -135,6 +138,21 @@ export class TaskAuditor {
       complain("noise", {
         found: noiseText(body.noise),
         expected: `${noiseText(planned)}, as the plan says`,
+      });
+  }
+
+  /** What is removed follows from the number of survivors; more would leave less noise than the plan promises. */
+  #checkRemoved({ removed, survivors }: Body<"round-released">, complain: AuditComplain): void {
+    const { surplus } = this.#plan!.resolved.mechanism;
+    const due = surplus === undefined ? undefined : noiseLevel(surplus, survivors);
+    const text = (components: number | undefined) =>
+      components === undefined
+        ? "no component of surplus noise"
+        : `${components} components of surplus noise`;
+    if (removed?.components !== due || (removed !== undefined && removed.kept > survivors))
+      complain("noise", {
+        found: `${text(removed?.components)} removed, but of ${removed?.kept ?? 0} members`,
+        expected: `${text(due)} removed of ${survivors} survivors, or of fewer`,
       });
   }
 
