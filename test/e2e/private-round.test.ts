@@ -96,8 +96,10 @@ describe.each([
         "plan-accepted",
         "round-started",
         "round-released",
+        "model-promoted",
         "round-started",
         "round-released",
+        "model-promoted",
       ]);
       const altered = structuredClone(ledger) as { body: Record<string, unknown> }[];
       altered[2]!.body["survivors"] = 7;

@@ -16,6 +16,7 @@ import {
   openDevice,
   planDocument,
   startWorld,
+  type Tap,
   type World,
 } from "./harness.ts";
 
@@ -23,6 +24,7 @@ afterEach(cleanUp);
 
 const keySeed = "5a".repeat(32);
 const PEOPLE = 6;
+const TIMEOUT = 120_000;
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "kindred-fork-"));
@@ -55,22 +57,33 @@ async function audit(url: string, heads: readonly LedgerHeadDocument[]) {
 }
 
 describe("a coordinator with two histories", () => {
-  it("is refused by the devices that saw one of them, and found out by any two", async () => {
+  it("is refused by the devices that saw one of them, and found out by any two", {
+    timeout: TIMEOUT,
+  }, async () => {
     const past = await coordinatorFolder();
     const plan = planDocument({ rounds: 3, participation: { maximum: 3 } });
     // Round 1 is everybody's past.
-    const first = await startWorld({ directory: past, keySeed });
+    const first = await startWorld({ directory: past, keySeed, reconnectGrace: 10_000 });
     await first.coordinator.createTask({ plan, catalogue });
     const people = await newFolder();
-    const open = (url: string, group: string, i: number) =>
-      openDevice(i, { url, store: fileStore(join(people, group, String(i))) });
-    const start = async (url: string, group: string) => {
-      const devices = await Promise.all(Array.from({ length: PEOPLE }, (_, i) => open(url, group, i)));
+    const start = async (url: string, group: string, tap: Tap = {}) => {
+      const devices = await Promise.all(
+        Array.from({ length: PEOPLE }, (_, i) =>
+          openDevice(i, { url, tap, store: fileStore(join(people, group, String(i))) }),
+        ),
+      );
       await Promise.all(devices.map(({ client }) => client.start()));
       onCleanUp(() => Promise.all(devices.map(({ client }) => client.stop())));
       return devices;
     };
-    const group = await start(first.url, "a");
+    // Nobody checks in for round 2, so the past ends with its start.
+    const group = await start(first.url, "a", {
+      hears: ({ type }, device) => {
+        if (type === "released") device.away = true;
+        return true;
+      },
+      sends: (_, device) => !device.away,
+    });
     first.devices.push(...group);
     expect(await first.round(1)).toMatchObject({ status: "published" });
     await stop(first);
@@ -80,7 +93,7 @@ describe("a coordinator with two histories", () => {
     await cp(past, copy, { recursive: true });
 
     // One history: the same people go on with the coordinator where it was.
-    const one = await startWorld({ directory: past, keySeed });
+    const one = await startWorld({ directory: past, keySeed, reconnectGrace: 10_000 });
     const same = await start(one.url, "a");
     for (const device of same) expect(headOf(device).size).toBeGreaterThan(0);
     await one.finished();
@@ -92,7 +105,7 @@ describe("a coordinator with two histories", () => {
     });
 
     // Another: people who never met the first are shown what the copy does.
-    const two = await startWorld({ directory: copy, keySeed });
+    const two = await startWorld({ directory: copy, keySeed, reconnectGrace: 10_000 });
     expect(two.coordinator.publicKey).toBe(one.coordinator.publicKey);
     const strangers = await start(two.url, "b");
     await two.finished();
@@ -111,17 +124,19 @@ describe("a coordinator with two histories", () => {
     }
   });
 
-  it("gets nothing from a device whose past it has cut off, also after that device's restart", async () => {
+  it("gets nothing from a device whose past it has cut off, also after that device's restart", {
+    timeout: TIMEOUT,
+  }, async () => {
     const past = await coordinatorFolder();
     const plan = planDocument({ rounds: 2 });
-    const first = await startWorld({ directory: past, keySeed });
+    const first = await startWorld({ directory: past, keySeed, reconnectGrace: 10_000 });
     const people = await newFolder();
     await first.coordinator.createTask({ plan, catalogue });
     await stop(first);
     const backup = await newFolder();
     await cp(past, backup, { recursive: true });
 
-    const one = await startWorld({ directory: past, keySeed });
+    const one = await startWorld({ directory: past, keySeed, reconnectGrace: 10_000 });
     const stores = Array.from({ length: PEOPLE }, (_, i) => join(people, String(i)));
     const before = await Promise.all(
       stores.map((store, i) => openDevice(i, { url: one.url, store: fileStore(store) })),
@@ -133,7 +148,7 @@ describe("a coordinator with two histories", () => {
     const remembered = before.map(headOf);
 
     // The operator restores the backup: round 1 has never been, says the coordinator.
-    const two = await startWorld({ directory: backup, keySeed });
+    const two = await startWorld({ directory: backup, keySeed, reconnectGrace: 10_000 });
     const after = await Promise.all(
       stores.map((store, i) => openDevice(i, { url: two.url, store: fileStore(store) })),
     );

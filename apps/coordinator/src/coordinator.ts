@@ -19,6 +19,7 @@ import { createHttpApp } from "./http/app.ts";
 import { carefulLogger } from "./logging.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
 import { appendToLedger, type Commit, commitTransitions } from "./runtime/commit.ts";
+import { type Configuration, recordConfiguration } from "./runtime/configuration.ts";
 import { DeviceNotes } from "./runtime/device-notes.ts";
 import { LedgerKeeper } from "./runtime/ledger-keeper.ts";
 import { prepareTask } from "./runtime/new-task.ts";
@@ -159,6 +160,7 @@ export class Coordinator {
         ...(options.keySeed === undefined ? {} : { seed: options.keySeed }),
       });
       coordinator = new Coordinator(options, { database, blobs, key, logger });
+      await coordinator.#recordConfiguration({ storageKey: keys.id });
       await coordinator.#resumeTasks();
       await coordinator.#listener.listen(options.port, options.host ?? "127.0.0.1");
       return coordinator;
@@ -288,6 +290,25 @@ export class Coordinator {
     for (const cancel of this.#reopenings) cancel();
     await Promise.all([...this.#tasks.values()].map(({ runtime }) => runtime.stop()));
     await this.#recoveries.close();
+  }
+
+  /** What changed since the last start stands in the ledger before anything runs under it. */
+  async #recordConfiguration(secrets: Configuration): Promise<void> {
+    const { corsOrigins = [], chunksPerSecond, reconnectGrace } = this.#options;
+    const configuration: Configuration = {
+      version: VERSION,
+      database: this.#database.kind,
+      corsOrigins: corsOrigins.length === 0 ? null : [...corsOrigins].sort().join(", "),
+      chunksPerSecond: `${chunksPerSecond ?? DEFAULT_CHUNKS_PER_SECOND}`,
+      reconnectGrace: `${reconnectGrace ?? DEFAULT_RECONNECT_GRACE_MS} ms`,
+      ...secrets,
+    };
+    const changed = await this.#ledger.inTurn(() =>
+      this.#database.tx("record configuration", (stores) =>
+        recordConfiguration(stores, configuration, { key: this.#key, now: this.#clock.now() }),
+      ),
+    );
+    if (changed.length > 0) this.#logger.info({ changed }, "the configuration has changed");
   }
 
   async #resumeTasks(): Promise<void> {

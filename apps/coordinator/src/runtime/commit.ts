@@ -96,6 +96,12 @@ async function writeDurable(
         parent: output.parent,
         createdAt: now,
       });
+      // From the commit on devices are given it; no plan has a gate between release and use.
+      await appendToLedger(
+        stores,
+        { kind: "model-promoted", task, round: output.round, modelHash: output.hash, operator: null },
+        { key, now },
+      );
       await stores.models.saveOptimiser({ task, round: output.round, blobHash: output.optimiserHash });
       break;
     case "round":
