@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hexToBytes, utf8ToBytes } from "./canonical.ts";
-import { decodeCbor, encodeCbor } from "./cbor.ts";
+import { decodeCbor, decodeCborInPlace, encodeCbor } from "./cbor.ts";
 
 const document = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -88,6 +88,20 @@ describe("CBOR", () => {
     bytes.fill(0xff);
     expect(v).toEqual(Uint8Array.of(1, 2, 3));
     expect(v.constructor).toBe(Uint8Array);
+  });
+
+  it("gives plain views of long byte strings where that is asked for", () => {
+    class Received extends Uint8Array {}
+    const long = new Uint8Array(16 * 1024).fill(7);
+    const bytes = Received.from(encodeCbor({ l: long, s: Uint8Array.of(1, 2, 3), t: "text" }));
+    const { l, s, t } = decodeCborInPlace(bytes) as { l: Uint8Array; s: Uint8Array; t: string };
+    expect(t).toBe("text");
+    expect([l, s]).toEqual([long, Uint8Array.of(1, 2, 3)]);
+    expect([l.constructor, s.constructor]).toEqual([Uint8Array, Uint8Array]);
+    expect(l.buffer).toBe(bytes.buffer);
+    // A few bytes do not keep the whole document in memory.
+    expect(s.buffer.byteLength).toBe(3);
+    expect(() => decodeCborInPlace(bytes.subarray(1))).toThrow();
   });
 
   it("does not let a document set a prototype", () => {

@@ -102,12 +102,33 @@ export function encodeCbor(value: unknown): Uint8Array {
   return encode(value, rfc8949EncodeOptions);
 }
 
+/** Byte strings below this are copied even so: a signature is not to keep the vector beside it in memory. */
+const LEAST_VIEW_BYTES = 16 * 1024;
+
+/** Bytes whose long slices share their memory, as those of Node's buffers do: cborg copies by `slice`. */
+class SharedBytes extends Uint8Array<ArrayBuffer> {
+  override slice(start = 0, end = this.length): Uint8Array<ArrayBuffer> {
+    const view = new Uint8Array(this.buffer, this.byteOffset + start, end - start);
+    return view.length < LEAST_VIEW_BYTES ? view.slice() : view;
+  }
+}
+
 /**
  * Decodes exactly one deterministic CBOR document.
  * @throws Error (of any class) when the bytes are not what `encodeCbor` gives for the value
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  // A plain view: slices of a subclass, such as Node's, would share memory with the caller.
-  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return decodeWith(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+}
+
+/**
+ * Decodes as `decodeCbor`, but byte strings from 16 KiB on are views of `bytes`, which must not change as long as they
+ * are used: a masked input is megabytes of one byte string.
+ */
+export function decodeCborInPlace(bytes: Uint8Array): unknown {
+  return decodeWith(new SharedBytes(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
+}
+
+function decodeWith(plain: Uint8Array): unknown {
   return decode(plain, { ...OPTIONS, tokenizer: new DeterministicTokeniser(plain, OPTIONS) });
 }

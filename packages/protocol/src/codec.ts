@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { concatBytes } from "./canonical.ts";
-import { decodeCbor, encodeCbor } from "./cbor.ts";
+import { decodeCborInPlace, encodeCbor } from "./cbor.ts";
 import { accepted, type Rejection, type Result, rejected } from "./errors.ts";
 import {
   type ClientMessage,
@@ -38,12 +38,12 @@ export function encodeFrame(message: ClientMessage | ServerMessage): Uint8Array 
   return frame;
 }
 
-/** Decodes and validates a frame from a client. */
+/** Decodes and validates a frame from a client. Long byte strings are views of the frame. */
 export function decodeClientFrame(frame: Uint8Array): Result<ClientMessage> {
   return decodeFrame(frame, clientMessageSchema);
 }
 
-/** Decodes and validates a frame from the coordinator. */
+/** Decodes and validates a frame from the coordinator. Long byte strings are views of the frame. */
 export function decodeServerFrame(frame: Uint8Array): Result<ServerMessage> {
   return decodeFrame(frame, serverMessageSchema);
 }
@@ -57,7 +57,7 @@ function decodeFrame<T>(frame: Uint8Array, schema: z.ZodType<T>): Result<T> {
   if (frame[1] !== PROTOCOL_VERSION) return versionRejection(frame[1]!);
   let body: unknown;
   try {
-    body = decodeCbor(frame.subarray(2));
+    body = decodeCborInPlace(frame.subarray(2));
   } catch {
     return rejected("frame-malformed", "frame", {
       rule: "must hold exactly one deterministic CBOR document after the two header bytes",

@@ -30,16 +30,29 @@ type AdvertisementFields = Record<(typeof ADVERTISEMENT_FIELDS)[number][0], Uint
  */
 export function writeAdvertisements(advertisements: readonly AdvertisementFields[]): Uint8Array {
   const column = new Uint8Array(ADVERTISEMENT_BYTES * advertisements.length);
-  let at = 0;
-  for (const advertisement of advertisements)
-    for (const [name, width] of ADVERTISEMENT_FIELDS) {
-      const field = advertisement[name];
-      if (field.length !== width)
-        throw new RangeError(`an advertisement's ${name} must have ${width} bytes, found ${field.length}`);
-      column.set(field, at);
-      at += width;
-    }
+  advertisements.forEach((advertisement, i) => {
+    column.set(recordOf(advertisement), ADVERTISEMENT_BYTES * i);
+  });
   return column;
+}
+
+/** An advertisement is written to each of its neighbours. It does not change. */
+const written = new WeakMap<AdvertisementFields, Uint8Array>();
+
+function recordOf(advertisement: AdvertisementFields): Uint8Array {
+  const known = written.get(advertisement);
+  if (known !== undefined) return known;
+  const record = new Uint8Array(ADVERTISEMENT_BYTES);
+  let at = 0;
+  for (const [name, width] of ADVERTISEMENT_FIELDS) {
+    const field = advertisement[name];
+    if (field.length !== width)
+      throw new RangeError(`an advertisement's ${name} must have ${width} bytes, found ${field.length}`);
+    record.set(field, at);
+    at += width;
+  }
+  written.set(advertisement, record);
+  return record;
 }
 
 /** The fields of the advertisement at `offset`, views of `bytes`. */

@@ -29,7 +29,8 @@ export class Wire {
         if (bytes.length < end) break;
         const frame = bytes.subarray(HEADER_BYTES, end);
         // Small messages are copied, so that they do not keep a large buffer.
-        const lasting = frame.length > bytes.length / 2 ? frame : Uint8Array.prototype.slice.call(frame);
+        const lasting =
+          frame.length > frame.buffer.byteLength / 2 ? frame : Uint8Array.prototype.slice.call(frame);
         receive(bytes.readUInt32BE(4), lasting);
         bytes = bytes.subarray(end);
       }
