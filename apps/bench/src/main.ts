@@ -16,6 +16,7 @@ program
   .option("--dropout <p>", "share of members that vanish between R1 and R2", "0.1")
   .option("--graph <kind>", "complete or regular", "regular")
   .option("--bits <b>", "entries are integers modulo 2^b", "20")
+  .option("--surplus <n>", "components of noise that clients add and the server removes again", "0")
   .option("--workers <n>", "threads that recover the sum (default: what the machine runs at once)")
   .option("--processes <n>", "processes that hold the clients", "2")
   .option("--seed <s>", "who drops out, and the vectors", "1")

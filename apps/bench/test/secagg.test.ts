@@ -45,6 +45,17 @@ describe("bench secagg", () => {
     expect(result.masks).toBeGreaterThan(60);
   });
 
+  test("with surplus noise the sum is still exact: all of it is removed", () => {
+    const json = join(folder, "surplus.json");
+    const shape = ["--clients", "30", "--length", "300", "--graph", "complete", "--surplus", "3"];
+    const run = bench(...shape, "--workers", "2", "--json", json);
+    expect(run.stdout).toContain("sum             exact");
+    const { exact, bytesUp } = JSON.parse(readFileSync(json, "utf8"));
+    expect(exact).toBe(true);
+    // Three shares more for each of 29 neighbours, and a revealed one for each of 27 survivors.
+    expect(bytesUp).toBeGreaterThan(29 * (2 + 3) * 36);
+  });
+
   test("says what is wrong with a flag, and exits with 1", () => {
     const run = bench("--dropout", "1.5");
     expect(run.status).toBe(1);
@@ -58,6 +69,7 @@ test.each<[string, Partial<SecaggFlags>]>([
   ["--dropout", { dropout: "" }],
   ["--graph", { graph: "star" }],
   ["--bits", { bits: "33" }],
+  ["--surplus", { surplus: "17" }],
   ["--workers", { workers: "0" }],
   ["--processes", { processes: "1.5" }],
   ["--seed", { seed: "-1" }],
@@ -69,6 +81,7 @@ test.each<[string, Partial<SecaggFlags>]>([
       dropout: "0",
       graph: "regular",
       bits: "20",
+      surplus: "0",
       processes: "2",
       seed: "1",
     },

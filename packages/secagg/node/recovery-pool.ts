@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { accepted, type Rejection, type Result } from "@kindred/protocol";
 import { addInto } from "../src/masks.ts";
 import { type RecoveryFindings, recoverSum } from "../src/recovery.ts";
-import { type RecoveryJob, recoveryOwners, recoveryTerms, wipeRecovery } from "../src/recovery-job.ts";
+import { type RecoveryJob, recoveryEffort, recoveryOwners, wipeRecovery } from "../src/recovery-job.ts";
 import { CANCELLED, type RecoveryAnswer, type RecoveryTask } from "./recovery-task.ts";
 import { nodeSuite } from "./suite.ts";
 
@@ -66,7 +66,7 @@ export class RecoveryPool {
    *   was closed, or `signal` was aborted
    */
   recover(job: RecoveryJob, masked: Uint32Array, signal?: AbortSignal): Promise<Result<Recovered>> {
-    const terms = recoveryTerms(job);
+    const terms = recoveryEffort(job);
     if (terms * (job.length + ENTRIES_PER_TERM) <= this.#inlineEntries)
       return Promise.resolve(recoverInline(job, masked, this.#suite));
     const result = this.#turn.then(() => this.#distribute(job, masked, signal));

@@ -136,10 +136,14 @@ export function recoveryOwners({ dropped, survivors }: RecoveryJob): Uint32Array
 /** An entry of noise takes as long to draw as so many entries of a mask to add. */
 const MASKS_PER_NOISE = 16;
 
-/** Masks that the job takes off, noise counted by the masks that would take as long. */
-export function recoveryTerms({ dropped, survivors, surplus }: RecoveryJob): number {
-  const noise = MASKS_PER_NOISE * surplus.length * survivors.length;
-  return dropped.reduce((sum, { peers }) => sum + peers.length, survivors.length + noise);
+/** Masks that the job takes off. */
+export function recoveryTerms({ dropped, survivors }: RecoveryJob): number {
+  return dropped.reduce((sum, { peers }) => sum + peers.length, survivors.length);
+}
+
+/** Masks that would take as long as the job's masks and noise together. */
+export function recoveryEffort(job: RecoveryJob): number {
+  return recoveryTerms(job) + MASKS_PER_NOISE * job.surplus.length * job.survivors.length;
 }
 
 function side({ entries, size }: Session, field: "sPublic" | "seedCommitment"): Uint8Array {

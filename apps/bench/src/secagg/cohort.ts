@@ -3,11 +3,15 @@ import { hashParts, sha256Bytes, utf8ToBytes } from "@kindred/protocol";
 import type { ServerConfig } from "@kindred/secagg";
 import type { SecaggOptions } from "./options.ts";
 
+/** About that of a component in a plan of 1000 clients. */
+const NOISE_DEVIATION = 500;
+
 type Shape = Omit<SecaggOptions, "json">;
 
 /** The plan's part of the round. */
 export function roundBinding(options: Shape): Omit<ServerConfig, "signRoster"> {
-  const { clients, dropout, graph, bits, length } = options;
+  const { clients, dropout, graph, bits, length, surplus } = options;
+  const minSurvivors = clients - droppedClients(options).size;
   return {
     task: "bench",
     round: 1,
@@ -18,10 +22,12 @@ export function roundBinding(options: Shape): Omit<ServerConfig, "signRoster"> {
     length,
     minimumCohort: clients,
     maximumCohort: clients,
-    minSurvivors: clients - droppedClients(options).size,
+    minSurvivors,
     corruption: 0.05,
     dropout: Math.max(dropout, 0.05),
     graph,
+    // All of it is removed, so that the sum stays the plain one.
+    surplus: Array.from({ length: surplus }, () => ({ survivors: minSurvivors, deviation: NOISE_DEVIATION })),
   };
 }
 

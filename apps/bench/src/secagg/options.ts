@@ -9,6 +9,8 @@ export interface SecaggOptions {
   readonly dropout: number;
   readonly graph: "complete" | "regular";
   readonly bits: number;
+  /** Components of surplus noise, all of which are removed. */
+  readonly surplus: number;
   readonly workers: number;
   readonly processes: number;
   readonly seed: number;
@@ -22,6 +24,7 @@ export interface SecaggFlags {
   readonly dropout: string;
   readonly graph: string;
   readonly bits: string;
+  readonly surplus: string;
   readonly workers?: string;
   readonly processes: string;
   readonly seed: string;
@@ -45,6 +48,7 @@ export function parseSecaggOptions(flags: SecaggFlags): SecaggOptions {
     dropout,
     graph,
     bits: integer("--bits", flags.bits, [8, 32]),
+    surplus: integer("--surplus", flags.surplus, [0, 16]),
     workers:
       flags.workers === undefined ? availableParallelism() : integer("--workers", flags.workers, [1, 256]),
     processes: integer("--processes", flags.processes, [1, 64]),
