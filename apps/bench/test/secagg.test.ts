@@ -37,6 +37,7 @@ describe("bench secagg", () => {
       t: expect.any(Number),
       clientMs: timed(stages),
       serverMs: timed([...stages, "recovery"]),
+      health: { answers: expect.any(Number), p50Ms: expect.any(Number), p99Ms: expect.any(Number) },
       exact: true,
     });
     for (const figure of ["bytesUp", "bytesDown", "expansion", "peakRssMb", "idleRssMb", "floorRatio"])

@@ -5,6 +5,7 @@ import { sha256Hex } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import type { ClientFigures, ClientInput, ClientReport, ClientStage } from "./client-process.ts";
 import { droppedClients, plainVector } from "./cohort.ts";
+import { type HealthFigures, HealthProbe } from "./health.ts";
 import type { SecaggOptions } from "./options.ts";
 import { writeTables } from "./report.ts";
 import type { ServerFigures, ServerReport, ServerStage } from "./server-process.ts";
@@ -38,6 +39,8 @@ export interface SecaggResult {
   /** Wall of the recovery over the wall of its expansions and additions alone. */
   readonly floorRatio: number;
   readonly loopDelayMs: number;
+  /** HTTP answers of the server's event loop while it recovered the sum. */
+  readonly health: HealthFigures;
   /** Whether the result is the sum of the survivors' plain vectors. */
   readonly exact: boolean;
 }
@@ -74,12 +77,17 @@ async function playRound(options: SecaggOptions, { children, progress }: Stage):
     return child;
   };
   const server = start("./server-process-entry.mjs", options);
-  let listening: (port: number) => void = () => {};
-  const bound = new Promise<number>((resolve) => {
+  type Ports = Extract<ServerReport, { type: "listening" }>;
+  let listening: (ports: Ports) => void = () => {};
+  const bound = new Promise<Ports>((resolve) => {
     listening = resolve;
   });
+  let probe: HealthProbe | undefined;
+  let healthy: Promise<HealthFigures> | undefined;
   const served = reported<ServerReport, ServerFigures>(server, "server", (message) => {
-    if (message.type === "listening") listening(message.port);
+    if (message.type === "listening") listening(message);
+    if (message.type === "recovered") healthy = probe?.stop();
+    if (message.type === "progress" && message.stage === "recovery") probe?.begin();
     if (message.type === "progress")
       progress(
         message.stage === "recovery"
@@ -87,10 +95,11 @@ async function playRound(options: SecaggOptions, { children, progress }: Stage):
           : `${message.stage}: ${message.done} of ${message.of}`,
       );
   });
-  const port = await Promise.race([
+  const { port, healthPort } = await Promise.race([
     bound,
     served.then(() => Promise.reject(new Error("the server did not listen"))),
   ]);
+  probe = new HealthProbe(healthPort);
   const hosts = Array.from({ length: options.processes }, (_, remainder) => {
     const input: ClientInput = { options, port, remainder };
     const host = start("./client-process-entry.mjs", input);
@@ -105,7 +114,8 @@ async function playRound(options: SecaggOptions, { children, progress }: Stage):
   progress("checking the sum");
   const clients = await Promise.all(hosts.map(({ figures: own }) => own));
   progress("");
-  return assemble(options, figures, clients);
+  if (healthy === undefined) throw new Error("the server did not say that it has recovered the sum");
+  return assemble(options, { server: figures, hosts: clients, health: await healthy });
 }
 
 /** The figures that a process ends with. */
@@ -126,8 +136,11 @@ function reported<R extends { readonly type: string }, F>(
 
 function assemble(
   options: SecaggOptions,
-  server: ServerFigures,
-  hosts: readonly ClientFigures[],
+  {
+    server,
+    hosts,
+    health,
+  }: { server: ServerFigures; hosts: readonly ClientFigures[]; health: HealthFigures },
 ): SecaggResult {
   const { clients, length, dropout, graph, bits, workers } = options;
   const over = (figure: (host: ClientFigures) => number): number =>
@@ -163,6 +176,7 @@ function assemble(
     floorMs: server.floorMs,
     floorRatio: server.wallMs.recovery / server.floorMs,
     loopDelayMs: server.loopDelayMs,
+    health,
     exact: server.sumDigest === plainSumDigest(options),
   };
 }

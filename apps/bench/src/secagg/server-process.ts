@@ -1,6 +1,8 @@
 /** The server of a round, in a process of its own: the real machine, fed with real frames. */
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { createServer, type Server } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import {
   checkPacked,
@@ -32,8 +34,11 @@ export type ServerStage = ServerPhase | "recovery";
 
 /** What the server tells the process that started it. */
 export type ServerReport =
-  | { readonly type: "listening"; readonly port: number }
+  /** `port` speaks frames; `healthPort` answers HTTP from the same event loop. */
+  | { readonly type: "listening"; readonly port: number; readonly healthPort: number }
   | { readonly type: "progress"; readonly stage: ServerStage; readonly done: number; readonly of: number }
+  /** The sum is there; what follows is measurement. */
+  | { readonly type: "recovered" }
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "finished"; readonly figures: ServerFigures };
 
@@ -97,6 +102,9 @@ function enter(next: ServerStage): void {
   answered = 0;
 }
 
+const health = createHttpServer((_, response) => {
+  response.end("ok");
+});
 const server = createServer((socket) => {
   const wire: Wire = new Wire(socket, (client, frame) => receive(client, frame, wire));
 });
@@ -182,6 +190,7 @@ async function recover({ job }: Extract<ServerOutput, { type: "unmask" }>): Prom
   delay.enable();
   const recovered = await pool.recover(job, sum.total());
   delay.disable();
+  report({ type: "recovered" });
   wipeRecovery(job);
   enter("recovery");
   if (!recovered.ok) throw new Error(`${recovered.rejection.field} ${recovered.rejection.rule}`);
@@ -203,6 +212,8 @@ async function recover({ job }: Extract<ServerOutput, { type: "unmask" }>): Prom
   };
   report({ type: "finished", figures });
   server.close();
+  health.close();
+  health.closeAllConnections();
   process.disconnect?.();
 }
 
@@ -218,10 +229,18 @@ function fail(error: unknown): void {
 }
 process.on("uncaughtException", fail);
 
+async function portOf(listener: Server): Promise<number> {
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const address = listener.address();
+  if (address === null || typeof address === "string") throw new Error("a server has a port");
+  return address.port;
+}
+
 /** A coordinator has rounds behind it: its threads run, and its code is compiled. */
 async function warmUp(): Promise<void> {
-  const { bits } = options;
-  const vectors = Array.from({ length: 48 }, () => new Uint32Array(8));
+  const { bits, length } = options;
+  const vectors = Array.from({ length: 48 }, () => new Uint32Array(length));
   const dropouts = [7, 21, 35].map((client) => ({ client, before: "masking" }) as const);
   let recorded: { job: RecoveryJob; masked: Uint32Array } | undefined;
   run({
@@ -242,8 +261,4 @@ async function warmUp(): Promise<void> {
 
 await warmUp();
 idleRssMb = process.memoryUsage.rss() / 2 ** 20;
-server.listen(0, "127.0.0.1", () => {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has a port");
-  report({ type: "listening", port: address.port });
-});
+report({ type: "listening", port: await portOf(server), healthPort: await portOf(health) });
