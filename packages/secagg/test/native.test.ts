@@ -101,16 +101,24 @@ describe("foreseen operations", () => {
   });
 });
 
-test.each([7, 16, 20, 24, 32])("masks modulo 2^%i are those of the synchronous generator", async (bits) => {
-  const random = randomFrom(`native masks ${bits}`);
-  const length = 1003;
-  const terms = ([1, -1, 1] as const).map((sign) => ({ key: random(32), sign }));
-  const vector = Uint32Array.from({ length }, (_, i) => (i * 2654435761) % 2 ** bits);
-  const expected = vector.slice();
-  applyMasks(expected, { bits, length, terms }, { addMasks: addKeystreams(platformMaskStream) });
-  await applyMasksNatively(vector, { bits, length, terms }, subtle);
-  expect(vector).toEqual(expected);
-});
+test.each([7, 16, 20, 24, 32])(
+  "masks modulo 2^%i and noise are those of the synchronous generator",
+  async (bits) => {
+    const random = randomFrom(`native masks ${bits}`);
+    const length = 1003;
+    const terms = ([1, -1, 1] as const).map((sign) => ({ key: random(32), sign }));
+    const vector = Uint32Array.from({ length }, (_, i) => (i * 2654435761) % 2 ** bits);
+    const expected = vector.slice();
+    const platform = { addMasks: addKeystreams(platformMaskStream), maskStream: platformMaskStream };
+    applyMasks(expected, { bits, length, terms }, platform);
+    await applyMasksNatively(vector, { bits, length, terms }, subtle);
+    expect(vector).toEqual(expected);
+    const noise = ([1, -1] as const).map((sign) => ({ key: random(32), deviation: 9, sign }));
+    applyMasks(expected, { bits, length, terms, noise }, platform);
+    await applyMasksNatively(vector, { bits, length, terms, noise }, subtle);
+    expect(vector).toEqual(expected);
+  },
+);
 
 test("a vector of another length than the job's is refused", async () => {
   const job = { bits: 16, length: 4, terms: [{ key: new Uint8Array(32), sign: 1 as const }] };

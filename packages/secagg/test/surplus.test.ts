@@ -283,6 +283,13 @@ test("a machine that ends wipes its seeds, and a job its keys", () => {
   expect(secrets.every((secret) => secret instanceof Secret)).toBe(true);
   the.step(0, { type: "leave" });
   for (const secret of secrets) expect(() => secret.expose()).toThrow();
+  const masking = new Cohort(4, { surplus, bits });
+  const boxes = masking.share();
+  const before = masking.states[1]!;
+  if (before.phase !== "sharing") throw new Error(before.phase);
+  masking.step(1, masking.inbox(boxes[1]!));
+  expect(masking.states[1]!.phase).toBe("masking");
+  for (const used of before.noiseSeeds) expect(() => used.expose()).toThrow();
   const { job } = new Cohort(4, { surplus, bits }).mask()[0]!;
   expect(job.noise).toHaveLength(3);
   expect(JSON.stringify(job)).not.toContain("key");

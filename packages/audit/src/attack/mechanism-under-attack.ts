@@ -10,7 +10,7 @@ import {
   type MeanContribution,
   resolvePlan,
 } from "@kindred/engine";
-import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
+import { AesCtrRandom, type KeystreamFactory, sampleDiscreteGaussian, toModulus } from "@kindred/privacy";
 import { type Plan, type PlanInput, sha256Bytes } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 
@@ -96,15 +96,22 @@ export function releaseOf(
   { mechanism, chance, name }: { mechanism: MechanismUnderAttack; chance: Chance; name: string },
 ): MeanContribution {
   const { plan, deviationShare } = mechanism;
-  const { paddedLength, modulusBits, honest } = plan.resolved.mechanism;
+  const { paddedLength, modulusBits, honest, surplus = [] } = plan.resolved.mechanism;
   const sid = chance.bytes(`${name} session`);
   const random = chance.stream(`${name} noise`);
   const sum = new Uint32Array(paddedLength);
   for (const canary of canaries) addInto(sum, encodeAs(canary, { plan, share: 0, sid, random }), modulusBits);
   if (deviationShare > 0) {
     const nothing = contributionOf(plan, (length) => new Float64Array(length));
-    for (let i = 0; i < honest; i++)
+    for (let i = 0; i < honest; i++) {
       addInto(sum, encodeAs(nothing, { plan, share: deviationShare, sid, random }), modulusBits);
+      // With so few survivors nothing of the noise that can be removed is.
+      for (const { deviation } of surplus) {
+        const sigma = Math.max(1, Math.round(deviation * deviationShare));
+        const noise = sampleDiscreteGaussian({ sigma, length: paddedLength, random });
+        addInto(sum, toModulus(noise, modulusBits), modulusBits);
+      }
+    }
   }
   return decodeAggregate(sum, { plan, sid, survivors: 1, clip: initialClip(plan) });
 }

@@ -55,6 +55,21 @@ describe("attacks on the client pipeline", () => {
     expect(promised.federatedCanaries.estimate).toBeLessThan(promised.proven.rdp);
   });
 
+  it("face as much noise where some of it can be removed, and an adaptive clip norm", () => {
+    const privacy = {
+      ...plan.privacy,
+      noise: { design: "add-then-remove", levels: 3 } as const,
+      blocks: { ...plan.privacy.blocks, model: { ...plan.privacy.blocks.model, adaptive: {} } },
+    };
+    const removable = attack({ plan: parsePlanInput({ ...plan, privacy }) });
+    expect(removable.contradicted).toBe(false);
+    expect(removable.twoWorlds.gaussianLowerBound).toBeGreaterThan(0.25 * removable.proven.pld);
+    const { proven } = removable;
+    expect(removable.lowerBound).toBeLessThan(Math.min(proven.rdp, proven.pld));
+    const { proven: worstCase } = promised;
+    expect(proven.rdp).toBeCloseTo(worstCase.rdp, 1);
+  });
+
   it("with noise off, come near their ceilings", () => {
     expect(off.contradicted).toBe(true);
     expect(off.twoWorlds.lowerBound).toBe(off.twoWorlds.ceiling);
