@@ -1,66 +1,27 @@
 /** Takes part in the rounds of one task: drives the participant machine of @kindred/engine and carries out its outputs. */
 import {
   isExhausted,
-  type ParticipantConfig,
   type ParticipantEvent,
   type ParticipantOutput,
   type ParticipantState,
-  type ParticipationEntry,
   startParticipant,
   stepParticipant,
 } from "@kindred/engine";
-import type { KeystreamFactory, SignedLedgerHead } from "@kindred/privacy";
 import {
   bytesToHex,
   type ClientMessage,
   KindredError,
-  packBits,
   type Rejection,
   type ServerMessage,
 } from "@kindred/protocol";
-import { applyMasks, type CryptoSuite, wipeMasks } from "@kindred/secagg";
-import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
-import { Backoff, type Clock, within } from "./clock.ts";
-import { quantise, type WipeableContribution, wipeContribution } from "./contribution.ts";
-import { type NativeCryptography, type StepCryptography, withForesight } from "./native.ts";
+import { wipeMasks } from "@kindred/secagg";
+import type { ParticipationPhase } from "./activity.ts";
+import { Backoff, within } from "./clock.ts";
+import { type WipeableContribution, wipeContribution } from "./contribution.ts";
+import { maskContribution } from "./masked-contribution.ts";
+import { type StepCryptography, withForesight } from "./native.ts";
+import type { ParticipationOptions } from "./participation-ports.ts";
 import { Session } from "./session.ts";
-import type { TaskProgress } from "./task-source.ts";
-import type { TransportFactory } from "./transport.ts";
-
-/** What a participation needs of the client around it. */
-export interface ParticipationPorts {
-  /** The device's ledger; `append` resolves once the entry is durable. */
-  readonly ledger: {
-    entries(): readonly ParticipationEntry[];
-    append(entry: ParticipationEntry): Promise<void>;
-  };
-  /** The coordinator said what became of a round. */
-  readonly outcome: (round: number, outcome: { readonly released: string | undefined }) => void;
-  /** The newest verified tree head of the coordinator's ledger; `remember` resolves once it is durable. */
-  readonly ledgerHead: {
-    newest(): SignedLedgerHead | undefined;
-    remember(head: SignedLedgerHead): Promise<void>;
-  };
-  /** Trains from a model and computes the contribution. */
-  readonly contribute: (modelHash: string) => Promise<WipeableContribution>;
-  readonly progress: () => Promise<TaskProgress>;
-  /** The coordinator named its newest model. */
-  readonly modelAnnounced: (modelHash: string) => void;
-  readonly event: (event: ParticipationActivity) => void;
-  readonly traffic: (bytes: { readonly sent: number; readonly received: number }) => void;
-}
-
-export interface ParticipationOptions {
-  readonly url: string;
-  readonly config: ParticipantConfig;
-  readonly suite: CryptoSuite;
-  readonly native?: NativeCryptography | undefined;
-  readonly random: (length: number) => Uint8Array;
-  readonly keystream?: KeystreamFactory | undefined;
-  readonly clock: Clock;
-  readonly transport: TransportFactory;
-  readonly ports: ParticipationPorts;
-}
 
 /** A device in a round that hears nothing for this long asks over HTTP whether the round still is. */
 const QUIET_MS = 30_000;
@@ -408,41 +369,22 @@ export class Participation {
     this.#feed({ type: "trained", round });
   }
 
-  /** Noise, ledger, masks: in this order, and the ledger is durable before any masked number exists. */
-  async #mask({ round, sid, job, epsilon }: Output<"mask">): Promise<void> {
+  async #mask(output: Output<"mask">): Promise<void> {
     const current = this.#current;
-    const { config, random, keystream, clock, suite, native, ports } = this.#options;
-    const { plan } = config;
+    const { round, epsilon } = output;
+    const { ports } = this.#options;
     try {
       if (current?.contribution === undefined || current.round !== round)
         throw new Error("a round under way has a contribution");
-      const begun = clock.now();
-      const vector = quantise(current.contribution, { plan, sid, random, keystream });
-      const encodeMs = clock.now() - begun;
+      const { contribution, modelHash } = current;
       current.contribution = undefined;
-      await ports.ledger.append({
-        task: plan.task,
-        planDigest: bytesToHex(config.planDigest),
-        round,
-        time: clock.now(),
-        epsilon,
-        delta: plan.privacy.delta,
-        modelHash: current.modelHash,
-      });
-      if (this.#current !== current) {
-        vector.fill(0);
-        wipeMasks(job);
-        return;
-      }
-      if (native === undefined) applyMasks(vector, job, suite);
-      else await native.applyMasks(vector, job);
-      wipeMasks(job);
-      if (this.#current !== current) return void vector.fill(0);
-      const packed = packBits(vector, job.bits);
-      ports.event({ type: "contributed", round, epsilon, encodeMs });
-      this.#feed({ type: "masked", round, vector: packed });
+      const isWanted = (): boolean => this.#current === current;
+      const masked = await maskContribution(output, { ...this.#options, contribution, modelHash, isWanted });
+      if (masked === undefined) return;
+      ports.event({ type: "contributed", round, epsilon, encodeMs: masked.encodeMs });
+      this.#feed({ type: "masked", round, vector: masked.vector });
     } catch (error) {
-      wipeMasks(job);
+      wipeMasks(output.job);
       if (this.#current === current) this.#abandon(round, reasonOf(error, "contribution"));
     }
   }
