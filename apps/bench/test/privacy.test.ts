@@ -25,6 +25,7 @@ it("bench privacy prints what its JSON holds, for Node and where there is one fo
     const result = await benchPrivacy({ samples: "20000", json }, stream);
     expect(JSON.parse(await readFile(json, "utf8"))).toEqual(result);
     const { platform, javascript, chromium } = result;
+    if (chromium) expect(chromium.processorShare).toBeGreaterThan(0);
     expect(chromium === null).toBe(findChromium() === undefined);
     for (const measured of [platform, javascript, ...(chromium ? [chromium.measured] : [])]) {
       const { samplers, keystream, encodeMs, decodeMs } = measured;

@@ -93,6 +93,9 @@ function table(result: PrivacyResult): string {
   const { maximum, minSurvivors, corruption } = OVERSHOOT_COHORT;
   return [
     `Node ${node}, ${cores} cores; ${chromium ? `Chromium ${chromium.version}` : "no Chromium found"}; one thread\n\n`,
+    chromium
+      ? `Chromium by the clock, in which its page had ${(100 * chromium.processorShare).toFixed(0)} % of a core; Node by processor time\n\n`
+      : "",
     line("millions a second", ["platform AES", "JavaScript AES", ...browserHead]),
     ...platform.samplers.map(({ sigma }, i) =>
       row(`exact samples, sigma ${sigma}`, ({ samplers }) => millions(samplers[i]!.rate)),

@@ -10,6 +10,8 @@ export interface BrowserMeasured {
   /** With the AES in JavaScript: browsers have no synchronous one. */
   readonly measured: Measured;
   readonly accountantMs: Readonly<Record<string, number>>;
+  /** Processor time of the page over the time that passed: below 1 other programs had their share of its core. */
+  readonly processorShare: number;
 }
 
 /**
@@ -29,8 +31,22 @@ export async function measureInChromium(executable: string, samples: number): Pr
   try {
     const page = await browser.newPage();
     await page.addScriptTag({ content: bundle.outputFiles[0]!.text });
+    const system = await browser.newBrowserCDPSession();
+    const processorSeconds = async (): Promise<number> => {
+      const { processInfo } = await system.send("SystemInfo.getProcessInfo");
+      return processInfo
+        .filter(({ type }) => type === "renderer")
+        .reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+    };
+    const [processorBefore, before] = [await processorSeconds(), performance.now()];
     const result = await page.evaluate(`kindredBench(${samples})`);
-    return { version: browser.version(), ...(result as Omit<BrowserMeasured, "version">) };
+    const elapsed = (performance.now() - before) / 1000;
+    const processorShare = ((await processorSeconds()) - processorBefore) / elapsed;
+    return {
+      version: browser.version(),
+      processorShare,
+      ...(result as Pick<BrowserMeasured, "measured" | "accountantMs">),
+    };
   } finally {
     await browser.close();
   }
