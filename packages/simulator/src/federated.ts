@@ -37,6 +37,13 @@ export interface FederatedSimulationOptions {
   readonly cohort: number;
   /** People whose noise is on the mean; 0 = no noise. */
   readonly noiseCohort: number;
+  /** Devices of each cohort that have no data and contribute zeros, as they do in a round; 0 by default. */
+  readonly idle?: number;
+  /**
+   * Noise that is really added, and that the server reckons with, as a share of the deviation that the plan promises; 1 by
+   * default. For attacks.
+   */
+  readonly noiseShare?: number;
   readonly seed: number;
   readonly onRound?: (report: FederatedRoundReport) => void | Promise<void>;
 }
@@ -94,6 +101,7 @@ export async function simulateFederated(
   const eligible = sequences.map((_, index) => index).filter((index) => sequences[index]!.items.length >= 2);
   for (let round = 1; round <= plan.rounds; round++) {
     const members = draw(eligible, Math.min(cohort, eligible.length), random);
+    const devices = members.length + (options.idle ?? 0);
     const mean = new Float64Array(encoder.trainable.length);
     const counts = new Float64Array(noise.cells);
     const sums = new Float64Array(noise.cells * plan.encoder.dimension);
@@ -112,10 +120,10 @@ export async function simulateFederated(
       const clipped = clipToNorm(result.delta, clip);
       updateNorm += l2Norm(result.delta) / members.length;
       loss += result.loss / members.length;
-      for (let i = 0; i < mean.length; i++) mean[i]! += clipped.vector[i]! / members.length;
+      for (let i = 0; i < mean.length; i++) mean[i]! += clipped.vector[i]! / devices;
       const statistics = sufficientStatistics(own.vectors, countingCells(clusters), own.weights);
-      for (const [i, value] of statistics.counts.entries()) counts[i]! += value / members.length;
-      for (const [i, value] of statistics.sums.entries()) sums[i]! += value / members.length;
+      for (const [i, value] of statistics.counts.entries()) counts[i]! += value / devices;
+      for (const [i, value] of statistics.sums.entries()) sums[i]! += value / devices;
     }
     for (const [values, name] of [
       [mean, "model"],
@@ -128,7 +136,7 @@ export async function simulateFederated(
       ...clustering,
       parent: clusters,
       mean: { counts, sums, deviation: noise.deviation },
-      people: options.noiseCohort || members.length,
+      people: options.noiseCohort || devices,
       items: describedItems(options),
     });
     clusters = released;
@@ -161,6 +169,7 @@ function noiseDeviations({
   plan,
   encoder,
   noiseCohort,
+  noiseShare = 1,
 }: FederatedSimulationOptions): Pick<FederatedSimulationResult, "deviation" | "epsilon"> & { cells: number } {
   const noisy = noiseCohort > 0;
   const input = noisy
@@ -175,7 +184,7 @@ function noiseDeviations({
   const deviation = Object.fromEntries(
     resolved.blocks.map((block) => [
       block.name,
-      noisy ? blockDeviation(resolved.mechanism, { block, survivors: noiseCohort }) : 0,
+      noisy ? noiseShare * blockDeviation(resolved.mechanism, { block, survivors: noiseCohort }) : 0,
     ]),
   ) as FederatedSimulationResult["deviation"];
   return { deviation, epsilon: noisy ? plan.privacy.epsilon : null, cells: resolved.blocks[1]!.length };

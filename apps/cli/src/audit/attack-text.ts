@@ -1,5 +1,4 @@
 /** What the attacks found, as text for a terminal, and in sentences that the report shares. */
-import type { AttackReport } from "@kindred/audit/attack";
 import {
   formatCount,
   formatDelta,
@@ -10,6 +9,8 @@ import {
 } from "../report/format.ts";
 import { fact, fit, heading, type Row } from "../terminal/rows.ts";
 import { paint, wrap } from "../terminal/text.ts";
+import { type AttackFindings, isContradicted } from "./findings.ts";
+import type { ReleasedModelReport } from "./released-models.ts";
 
 /** What noise the members added, in words. */
 export function noiseInWords(share: number): string {
@@ -20,17 +21,19 @@ export function noiseInWords(share: number): string {
 }
 
 /** The outcome in one sentence. */
-export function attackHeadline(report: AttackReport): string {
-  const { contradicted, lowerBound, proven, alpha } = report;
+export function attackHeadline(report: AttackFindings): string {
+  const { contradicted, lowerBound, proven, alpha, released } = report;
   const claim = formatEpsilon(Math.min(proven.rdp, proven.pld));
   const confidence = formatPercent(1 - alpha);
+  if (!contradicted && released?.contradicted)
+    return `The attacks contradict the proof: released models show an ε of at least ${formatEpsilon(released.lowerBound)} (${confidence} confidence), where at most ${formatEpsilon(released.promised)} was promised.`;
   return contradicted
     ? `The attacks contradict the proof: they show an ε of at least ${formatEpsilon(lowerBound)} (${confidence} confidence), where at most ${claim} was proven.`
     : `The attacks found nothing that contradicts the proof: at least ε ${formatEpsilon(lowerBound)} is shown (${confidence} confidence), at most ${claim} is proven.`;
 }
 
 /** Outcome of the attempts to read one person's input. */
-export function reconstructionInWords({ reconstruction }: AttackReport): {
+export function reconstructionInWords({ reconstruction }: AttackFindings): {
   readonly text: string;
   readonly safe: boolean;
 } {
@@ -43,7 +46,39 @@ export function reconstructionInWords({ reconstruction }: AttackReport): {
     : { text: `something: cosine ${masked.toFixed(3)} with the truth`, safe };
 }
 
-function rows(report: AttackReport): Row[][] {
+/** What membership inference on released models came to, in a sentence. */
+export function releasedInWords(released: ReleasedModelReport | null): string {
+  if (released === null) return "Released models were not attacked.";
+  const { attacks, people, shadows, deviationShare, promised, lowerBound } = released;
+  const best = attacks.reduce((a, b) => (b.area > a.area ? b : a));
+  return `From what a small task of ${plural(people, "person", "people")} publishes, encoder and centroids, with ${noiseInWords(deviationShare)}, the best of four attacks tells members from others with an area under the curve of ${formatNumber(best.area)} (a coin has 0.5), helped by ${formatCount(shadows - 1)} models it trained itself. It shows an ε of ${formatEpsilon(lowerBound)} or more, where ${formatEpsilon(promised)} or less is promised.`;
+}
+
+function releasedRows({ released }: AttackFindings): Row[] {
+  const title = heading("Who is in a released model?");
+  if (released === null) return [title, fact("released models", "not attacked", "warn")];
+  const { attacks, people, rounds, shadows, promised, lowerBound } = released;
+  return [
+    title,
+    fact(
+      "attacked",
+      `${plural(shadows, "model")} of ${plural(people, "person", "people")} over ${plural(rounds, "round")}, each with the help of all others${released.timeUp ? "; time was up before the rest" : ""}`,
+    ),
+    ...attacks.map(({ attack, area, rateAtOnePercent }) =>
+      fact(
+        attack,
+        `area ${formatNumber(area)}; at 1 % false alarms ${formatPercent(rateAtOnePercent)} are found`,
+      ),
+    ),
+    fact(
+      "lower bound of ε",
+      `${formatEpsilon(lowerBound)}, where at most ${formatEpsilon(promised)} is promised`,
+      released.contradicted ? "bad" : "plain",
+    ),
+  ];
+}
+
+function rows(report: AttackFindings): Row[][] {
   const { twoWorlds, oneRun, federatedCanaries, membership, reconstruction, proven, noiseMultiplier } =
     report;
   const masked = reconstructionInWords(report);
@@ -87,6 +122,7 @@ function rows(report: AttackReport): Row[][] {
         ),
       ),
     ],
+    releasedRows(report),
     [
       heading("What does one input show?"),
       fact("masked, as it is sent", masked.text, masked.safe ? "good" : "bad"),
@@ -101,12 +137,12 @@ function rows(report: AttackReport): Row[][] {
 
 /** The findings; ends with a line break. */
 export function renderAttack(
-  report: AttackReport,
+  report: AttackFindings,
   { columns, color }: { columns: number; color: boolean },
 ): string {
   const width = Math.max(40, columns);
   const title = wrap(attackHeadline(report), width).map((line) =>
-    paint(line, { look: report.contradicted ? "bad" : "good", color }),
+    paint(line, { look: isContradicted(report) ? "bad" : "good", color }),
   );
   const late = report.timeUp
     ? wrap("Time was up before all runs were made; the bounds hold for those that were.", width)

@@ -6,7 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { simulateLedger } from "../../../../packages/audit/test/simulated-ledger.ts";
 import { type AttackFlags, attackCommand, parseAttackFlags } from "./attack.ts";
 
-const FLAGS: AttackFlags = { deviation: "1", runs: "4", canaries: "20", seconds: "60", seed: "1" };
+const FLAGS: AttackFlags = {
+  deviation: "1",
+  runs: "4",
+  canaries: "20",
+  shadows: "0",
+  seconds: "60",
+  seed: "1",
+};
 let folder = "";
 const write = (name: string, noise: boolean) =>
   writeFile(
@@ -68,6 +75,17 @@ describe("kindred audit attack", () => {
     expect(text).toMatch(/attacked with +the noise turned off/);
   });
 
+  it("attacks released models: members are found with the noise off, and the outcome is in the text", async () => {
+    const { stands, text } = await run("ledger.jsonl", { deviation: "0", shadows: "10", seconds: "600" });
+    expect(text).toMatch(/Released models +\d\d:\d\d +done/);
+    expect(text).toContain("Who is in a released model?");
+    const area = Number(/LiRA on updates +area ([\d.]+)/.exec(text)?.[1]);
+    expect(area).toBeGreaterThan(0.8);
+    expect(stands).toBeTypeOf("boolean");
+    const left = await run("ledger.jsonl", { seconds: "1", shadows: "10000" });
+    expect(left.text).toMatch(/not attacked|time was up/);
+  });
+
   it("refuses a plan without noise, a ledger without a plan, and what cannot be written", async () => {
     expect(await refusal(run("silent.jsonl"))).toMatch(/^LEDGER must promise an ε/);
     await writeFile(join(folder, "empty.jsonl"), "{}");
@@ -81,6 +99,7 @@ describe("kindred audit attack", () => {
     ["deviation", "-1", "--deviation"],
     ["runs", "1.5", "--runs"],
     ["canaries", "961", "--canaries"],
+    ["shadows", "-8", "--shadows"],
     ["seconds", "", "--seconds"],
   ])("refuses %s %j", (flag, value, field) => {
     expect(() => parseAttackFlags({ ...FLAGS, [flag]: value })).toThrow(field);

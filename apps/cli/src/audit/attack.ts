@@ -1,6 +1,6 @@
 /** `kindred audit attack`: does the mechanism give away more than it is proven to? */
 import { writeFile } from "node:fs/promises";
-import { type AttackProgress, type AttackReport, runAttacks } from "@kindred/audit/attack";
+import { type AttackProgress, runAttacks } from "@kindred/audit/attack";
 import { isLedgerEntry } from "@kindred/privacy";
 import { KindredError, type PlanInput, parsePlanInput, parseSignedPlan } from "@kindred/protocol";
 import { nodeMaskStream, nodeSuite } from "@kindred/secagg/node";
@@ -8,13 +8,16 @@ import { createProgress } from "../terminal/progress.ts";
 import { isRich } from "../terminal/text.ts";
 import { renderAttack } from "./attack-text.ts";
 import type { AuditTerminal } from "./audit-terminal.ts";
+import { type AttackFindings, isContradicted } from "./findings.ts";
 import { readLedger } from "./read-sources.ts";
+import { attackReleased } from "./released-models.ts";
 
 /** What commander hands over: every value still a text. */
 export interface AttackFlags {
   readonly deviation: string;
   readonly runs: string;
   readonly canaries: string;
+  readonly shadows: string;
   readonly seconds: string;
   readonly seed: string;
   readonly json?: string;
@@ -22,6 +25,12 @@ export interface AttackFlags {
 
 /** Probability that any lower bound of an audit is wrong. */
 const ALPHA = 0.05;
+
+/** People of the small task whose released models are attacked. */
+const PEOPLE = 64;
+
+/** Of the time limit, what released models may take. */
+const RELEASED_SHARE = 0.5;
 
 /** Milliseconds between two draws of the progress. */
 const DRAW_MS = 120;
@@ -63,6 +72,7 @@ interface AttackSettings {
   readonly deviationShare: number;
   readonly runs: number;
   readonly canaries: number;
+  readonly shadows: number;
   readonly seconds: number;
   readonly seed: string;
 }
@@ -73,6 +83,7 @@ export function parseAttackFlags(flags: Omit<AttackFlags, "json">): AttackSettin
     deviationShare: number("--deviation", flags.deviation, { from: 0, to: 10, whole: false }),
     runs: number("--runs", flags.runs, { from: 2, to: 1_000_000, whole: true }),
     canaries: number("--canaries", flags.canaries, { from: 10, to: 960, whole: true }),
+    shadows: number("--shadows", flags.shadows, { from: 0, to: 10_000, whole: true }),
     seconds: number("--seconds", flags.seconds, { from: 1, to: 86_400, whole: false }),
     seed: flags.seed,
   };
@@ -81,13 +92,14 @@ export function parseAttackFlags(flags: Omit<AttackFlags, "json">): AttackSettin
 /** Runs the attacks on a plan, with a progress bar. @throws KindredError for a plan without noise */
 export async function attackPlanOf(
   plan: PlanInput,
-  { seconds, ...settings }: AttackSettings,
+  { seconds, shadows, ...settings }: AttackSettings,
   { stdout, env }: AuditTerminal,
-): Promise<AttackReport> {
+): Promise<AttackFindings> {
   if (plan.privacy.mechanism === "none")
     refuse("LEDGER", "must promise an ε, but its plan has no noise", "attack a plan with privacy.mechanism");
   const progress = createProgress({ stream: stdout, now: () => Date.now(), env });
   const end = Date.now() + 1000 * seconds;
+  const { deviationShare, seed } = settings;
   const running = runAttacks({
     ...settings,
     plan,
@@ -99,11 +111,29 @@ export async function attackPlanOf(
   let last: AttackProgress | undefined;
   let drawn = 0;
   try {
+    const releasedEnd = Date.now() + 1000 * seconds * RELEASED_SHARE;
+    const released =
+      shadows === 0
+        ? null
+        : await attackReleased({
+            privacy: plan.privacy,
+            deviationShare,
+            shadows,
+            people: PEOPLE,
+            alpha: ALPHA,
+            seed,
+            expired: () => Date.now() > releasedEnd,
+            progress: async (fraction) => {
+              progress.task("Released models", fraction);
+              await new Promise((resolve) => setImmediate(resolve));
+            },
+          });
+    if (released?.timeUp !== false && shadows > 0) progress.task("Released models", 1);
     for (;;) {
       const step = running.next();
       if (step.done) {
         if (last !== undefined && last.fraction < 1) progress.task(labelOf(last), 1);
-        return step.value;
+        return { ...step.value, released };
       }
       const { value } = step;
       if (value.attack !== last?.attack || value.fraction === 1 || Date.now() - drawn > DRAW_MS) {
@@ -152,5 +182,5 @@ export async function attackCommand(
         ),
     );
   stdout.write(renderAttack(report, { columns: stdout.columns || 80, color: isRich(stdout.isTTY, env) }));
-  return !report.contradicted;
+  return !isContradicted(report);
 }

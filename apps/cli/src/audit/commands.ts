@@ -61,6 +61,7 @@ function attackOptions(command: Command): Command {
     .option("--deviation <share>", "noise that members really add, as a share of the promised deviation", "1")
     .option("--runs <n>", "runs of each of the two worlds", "1000")
     .option("--canaries <n>", "canaries of the one-run audit", "400")
+    .option("--shadows <n>", "models trained to attack released models, 8 or more; 0 leaves that out", "32")
     .option("--seconds <s>", "time limit", "120")
     .option("--seed <s>", "seed of canaries and noise", "1");
 }

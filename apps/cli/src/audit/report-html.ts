@@ -1,5 +1,4 @@
 /** The audit report as one HTML file. */
-import type { AttackReport } from "@kindred/audit/attack";
 import { largestTruePositiveRate } from "@kindred/audit/attack";
 import { type AuditViolation, RULE_MEANINGS, type TaskAccount } from "@kindred/audit/verify";
 import { type Bar, barChart, columnChart, legend, lineChart } from "../report/charts.ts";
@@ -15,6 +14,8 @@ import {
 import { bannerBox, figure, glossaryList, list, section, tile } from "../report/layout.ts";
 import { renderPage } from "../report/page.ts";
 import { noiseInWords } from "./attack-text.ts";
+import type { AttackFindings } from "./findings.ts";
+import type { ReleasedModelReport } from "./released-models.ts";
 import {
   AUDIT_WORDS,
   type AuditResult,
@@ -192,7 +193,7 @@ function lineage({ task, models, promoted, rounds }: TaskAccount): string {
   );
 }
 
-function attackFigures(attack: AttackReport): string {
+function attackFigures(attack: AttackFindings): string {
   const { twoWorlds, oneRun, federatedCanaries, membership, proven, delta } = attack;
   const bar = (label: string, value: number, tone: Bar["tone"]): Bar => ({
     label,
@@ -268,7 +269,81 @@ function attackFigures(attack: AttackReport): string {
           },
         },
       ),
-  })}</div>`;
+  })}${attack.released === null ? "" : releasedFigures(attack.released)}</div>`;
+}
+
+/** Curves of the attacks on released models, and their bounds beside the promise. */
+function releasedFigures({ attacks, promised, people, shadows, alpha, delta }: ReleasedModelReport): string {
+  const tones = ["slate", "teal", "amber", "rose"] as const;
+  const curves = attacks.map(({ attack, curve }, i) => ({
+    name: attack,
+    tone: tones[i % tones.length]!,
+    points: curve.map((p) => ({ x: p.falsePositiveRate, y: p.truePositiveRate })),
+  }));
+  const grid = Array.from({ length: 101 }, (_, i) => i / 100);
+  const allowed = grid.map((x) => ({ x, y: largestTruePositiveRate(x, { epsilon: promised, delta }) }));
+  const roc = figure({
+    heading: "Who is in a released model?",
+    about: `Members of a small task found in its published encoder and centroids, against others wrongly accused: ${formatCount(people)} people, ${formatCount(shadows)} models.`,
+    body:
+      legend([
+        ...curves.map(({ name, tone }) => ({ name, tone, line: true })),
+        { name: "most that the promise allows", tone: "indigo", line: true },
+        { name: "coin", tone: "slate", dash: true },
+      ]) +
+      lineChart(
+        {
+          id: "released-roc",
+          title: "Membership inference on released models",
+          desc: "Curves of four attacks between the diagonal and the promised limit.",
+        },
+        {
+          series: [
+            { name: "most allowed", tone: "indigo", points: allowed },
+            ...curves,
+            {
+              name: "coin",
+              tone: "slate",
+              dash: true,
+              points: [
+                { x: 0, y: 0 },
+                { x: 1, y: 1 },
+              ],
+            },
+          ],
+          fromZero: true,
+          horizontal: {
+            label: "share wrongly accused",
+            ticks: [0, 0.25, 0.5, 0.75, 1],
+            format: formatNumber,
+          },
+        },
+      ),
+  });
+  const bounds = figure({
+    heading: "Shown by released models, and promised",
+    about: "ε from below, by guesses about people in one model, beside the promise of the small task.",
+    body: barChart(
+      {
+        id: "released-bounds",
+        title: "ε shown by released models",
+        desc: "Bars of the attacks' lower bounds and the promise.",
+      },
+      [
+        ...attacks.map(
+          ({ attack, lowerBound }): Bar => ({
+            label: attack,
+            value: lowerBound,
+            text: formatEpsilon(lowerBound),
+            tone: "teal",
+          }),
+        ),
+        { label: "promised", value: promised, text: formatEpsilon(promised), tone: "indigo" },
+      ],
+    ),
+    caption: `Bounds hold with ${formatPercent(1 - alpha)} confidence together (Steinke, Nasr, Jagielski 2023), from ${formatCount(people)} people: they cannot show much.`,
+  });
+  return `${roc}${bounds}`;
 }
 
 function appendix(result: AuditResult): string {
@@ -312,6 +387,14 @@ function appendix(result: AuditResult): string {
       ],
       ["canary estimate", `Andrew et al. 2023; ${formatCount(attack.federatedCanaries.canaries)} canaries`],
       ["membership", `likelihood ratio (Carlini et al. 2022); area ${formatNumber(attack.membership.area)}`],
+      ...(attack.released === null
+        ? []
+        : [
+            [
+              "released models",
+              `loss threshold (Yeom et al. 2018) and likelihood ratio with shadow models (Carlini et al. 2022); ${attack.released.attacks.map((each) => `${each.attack} ${formatNumber(each.area)}`).join(", ")}`,
+            ] satisfies [string, string],
+          ]),
       [
         "reconstruction",
         `cosine ${attack.reconstruction.masked.toFixed(3)} masked, ${attack.reconstruction.unmasked.toFixed(3)} unmasked without noise, chance ${attack.reconstruction.chanceLevel.toFixed(3)}`,

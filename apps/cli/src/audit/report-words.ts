@@ -1,5 +1,4 @@
 /** The audit report in sentences for somebody who answers for data protection and knows no cryptography. */
-import type { AttackReport } from "@kindred/audit/attack";
 import type { LedgerVerdict, TaskAccount } from "@kindred/audit/verify";
 import {
   formatCount,
@@ -10,7 +9,8 @@ import {
   plural,
 } from "../report/format.ts";
 import type { Banner } from "../report/layout.ts";
-import { attackHeadline, reconstructionInWords } from "./attack-text.ts";
+import { attackHeadline, reconstructionInWords, releasedInWords } from "./attack-text.ts";
+import { type AttackFindings, isContradicted } from "./findings.ts";
 
 /** Everything a report is made of. */
 export interface AuditResult {
@@ -20,7 +20,7 @@ export interface AuditResult {
   readonly time: string;
   readonly verdict: LedgerVerdict;
   /** Null where no attack was run. */
-  readonly attack: AttackReport | null;
+  readonly attack: AttackFindings | null;
   /** Tree heads and model files that the ledger was compared with; null where none were asked for. */
   readonly heads: number;
   readonly models: number | null;
@@ -31,7 +31,7 @@ const WEAK_EPSILON = 10;
 
 /** Whether everything that was looked at holds. */
 export function holds({ verdict, attack }: AuditResult): boolean {
-  return verdict.violations.length === 0 && attack?.contradicted !== true;
+  return verdict.violations.length === 0 && (attack === null || !isContradicted(attack));
 }
 
 /** What to know first. */
@@ -44,7 +44,7 @@ export function auditBanner(result: AuditResult): Banner {
       title: `The ledger does not hold: ${plural(broken, "rule was broken", "rules were broken")}`,
       text: "What was promised to people was not kept, or cannot be shown to have been kept. The entries are listed below.",
     };
-  if (attack?.contradicted)
+  if (attack !== null && isContradicted(attack))
     return {
       tone: "bad",
       title: "The attacks contradict what the ledger proves",
@@ -102,7 +102,7 @@ export function proofInWords(account: TaskAccount): string {
 }
 
 /** What the attacks found. */
-export function attackInWords(attack: AttackReport | null): string {
+export function attackInWords(attack: AttackFindings | null): string {
   if (attack === null) return "No attack was run, so this report rests on the proof alone.";
   const { membership } = attack;
   const rate = membership.rates[0];
@@ -110,7 +110,7 @@ export function attackInWords(attack: AttackReport | null): string {
     rate === undefined
       ? ""
       : ` Asked whether a given person took part, the best attack finds ${formatPercent(rate.truePositiveRate)} of those who did when it accuses ${formatPercent(rate.falsePositiveRate)} of the others wrongly.`;
-  return `${attackHeadline(attack)}${found} From the one message that a device sends in a round, the attack reads ${reconstructionInWords(attack).text}.`;
+  return `${attackHeadline(attack)}${found} From the one message that a device sends in a round, the attack reads ${reconstructionInWords(attack).text}. ${releasedInWords(attack.released)}`;
 }
 
 /** What the report does not show. */

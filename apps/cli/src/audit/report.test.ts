@@ -35,6 +35,7 @@ async function report(
     deviation: "1",
     runs: "8",
     canaries: "20",
+    shadows: "0",
     seconds: "60",
     seed: "1",
     ...changes,
@@ -46,7 +47,12 @@ async function report(
 describe("kindred audit report", () => {
   it("puts promise, proof and attacks into one file without scripts and requests, and into JSON", async () => {
     const json = join(folder, "audit.json");
-    const { sound, html, said } = await report("ledger.jsonl", { attack: true, json });
+    const { sound, html, said } = await report("ledger.jsonl", {
+      attack: true,
+      shadows: "8",
+      seconds: "600",
+      json,
+    });
     expect(sound).toBe(true);
     expect(said).toContain("The ledger holds, and attacks found nothing that contradicts it");
     const problems: string[] = [];
@@ -60,6 +66,8 @@ describe("kindred audit report", () => {
       "3 of 3 planned rounds were published",
       "the attack reads nothing",
       "Was this person in it?",
+      "Who is in a released model?",
+      "Shown by released models, and promised",
       "whose it is was not checked",
     ])
       expect(html).toContain(words);

@@ -11,6 +11,14 @@ export {
   truePositiveRateAt,
 } from "./membership.ts";
 export { type OneRunGuesses, oneRunEpsilon, oneRunPValue } from "./one-run.ts";
+export {
+  attackReleasedModels,
+  LEAST_SHADOWS,
+  type PersonStatistics,
+  type ReleasedAttack,
+  type ReleasedAttackResult,
+  type ShadowModel,
+} from "./released-models.ts";
 export { type AttackOptions, type AttackProgress, type AttackReport, runAttacks } from "./run-attacks.ts";
 export {
   chooseThreshold,
