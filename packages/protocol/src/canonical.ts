@@ -30,13 +30,18 @@ export function sha256Hex(input: Uint8Array | string): string {
  * as a big-endian u32, and the whole by a domain label.
  */
 export function hashParts(domain: string, parts: readonly Uint8Array[]): Uint8Array {
+  return sha256(frameParts(domain, parts));
+}
+
+/** What `hashParts` hashes. More parts may follow. */
+export function frameParts(domain: string, parts: readonly Uint8Array[]): Uint8Array {
   const framed: Uint8Array[] = [];
   for (const part of [utf8ToBytes(domain), ...parts]) {
     const length = new Uint8Array(4);
     new DataView(length.buffer).setUint32(0, part.length);
     framed.push(length, part);
   }
-  return sha256(concatBytes(...framed));
+  return concatBytes(...framed);
 }
 
 /** Whether two byte strings are equal; takes time that depends on their lengths only. */

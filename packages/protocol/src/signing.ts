@@ -1,10 +1,14 @@
 /** The exact bytes that signatures cover. Every one starts with a domain label of its own. */
-import { concatBytes, hashParts, utf8ToBytes } from "./canonical.ts";
+import { concatBytes, frameParts, hashParts, sha256Bytes, utf8ToBytes } from "./canonical.ts";
 import type { Advertisement } from "./messages.ts";
 
+/** `setUint32` would wrap silently. */
+function notU32(value: number): RangeError {
+  return new RangeError(`must be an unsigned 32-bit integer, found ${value}`);
+}
+
 function u32(value: number): Uint8Array {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
-    throw new RangeError(`must be an unsigned 32-bit integer, found ${value}`); // setUint32 would wrap silently
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw notU32(value);
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);
   return bytes;
@@ -91,9 +95,17 @@ export function sharingSigningBytes(sid: Uint8Array, sharing: Uint8Array): Uint8
   return hashParts("kindred.sharing/1", [sid, sharing]);
 }
 
-/** Bytes a member signs in R3: `sid` and the digest of the sorted U3; 32 bytes. */
+/** Bytes a member signs in R3: the digest of `sid` and of the sorted U3, each member as a part of its own; 32 bytes. */
 export function consistencySigningBytes(sid: Uint8Array, survivors: readonly number[]): Uint8Array {
-  return hashParts("kindred.consistency/1", [sid, ...survivors.map(u32)]);
+  // Thousands of parts: their frames are written in place.
+  const members = new Uint8Array(8 * survivors.length);
+  const view = new DataView(members.buffer);
+  survivors.forEach((member, i) => {
+    if (!Number.isInteger(member) || member < 0 || member > 0xffffffff) throw notU32(member);
+    view.setUint32(8 * i, 4);
+    view.setUint32(8 * i + 4, member);
+  });
+  return sha256Bytes(concatBytes(frameParts("kindred.consistency/1", [sid]), members));
 }
 
 /**
