@@ -139,6 +139,20 @@ export function sampleResult(differs: Partial<SimulationResult> = {}): Simulatio
       y: Math.sin(i * 2.4) * Math.sqrt(i + 0.5),
     })),
     layers: sampleLayers(),
+    person: {
+      interactions: 57,
+      layers: [
+        [
+          { tags: ["action"], membership: 0.7, longTerm: 0.5 },
+          { tags: ["feelings"], membership: 0.3, longTerm: 0.5 },
+        ],
+      ],
+      latent: [{ tags: ["musicals"], expected: 0.12, usual: 0.05 }],
+      drift: 0.31,
+      changes: [{ interaction: 33, shift: 0.6 }],
+      next: [{ tags: ["superheroes"], share: 0.22 }],
+      portrait: { en: "Most of what you like is action and feelings.", zh: "你主要喜欢action和feelings。" },
+    },
     vector: { length: 61_730, padded: 65_536, bits: 20 },
     backend: "tensorflow",
     durationMs: 98_400,

@@ -92,6 +92,22 @@ export interface LayerNode {
   outlier: boolean;
 }
 
+/** What one person sees on their own device under the last model. */
+export interface PersonResult {
+  /** On record. */
+  interactions: number;
+  /** From basic to fine, the largest present share first. */
+  layers: { tags: string[]; membership: number; longTerm: number }[][];
+  /** Interests not shown yet: probability that they come next, and share of people that is usual. */
+  latent: { tags: string[]; expected: number; usual: number }[];
+  /** Distance between present and record, 0 to 1. */
+  drift: number;
+  changes: { interaction: number; shift: number }[];
+  /** Interests by the probability that they come next. */
+  next: { tags: string[]; share: number }[];
+  portrait: { en: string; zh: string };
+}
+
 /** A finished simulation. */
 export interface SimulationResult {
   /** Name of the data set or of the synthetic population. */
@@ -151,6 +167,8 @@ export interface SimulationResult {
   clusters: { name: string; size: number; x: number; y: number }[];
   /** The layers of the last model, from basic to fine. */
   layers: LayerNode[][];
+  /** The person with the most interactions. */
+  person: PersonResult;
   /** The vector that is masked: used length, padded length, bits of the modulus. */
   vector: { length: number; padded: number; bits: number };
   /** Tensor backend of the clients. */

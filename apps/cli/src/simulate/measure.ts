@@ -76,6 +76,7 @@ export async function measure({
       learning: learning.map(({ round, ndcg10 }) => ({ round, ndcg10 })),
       clusters: after.map,
       layers: after.layers,
+      person: await meter.person(signed, last),
       vector: {
         length: plan.resolved.blocks.reduce((sum, { length }) => sum + length, 0),
         padded: plan.resolved.mechanism.paddedLength,

@@ -14,7 +14,7 @@ import {
   seededRandom,
 } from "@kindred/encoder";
 import type { ClusterModel } from "@kindred/engine";
-import type { Model } from "@kindred/protocol";
+import type { Model, SignedPlan } from "@kindred/protocol";
 import {
   evaluationUsers,
   type Population,
@@ -24,8 +24,15 @@ import {
   typicalTagGroups,
   userSequences,
 } from "@kindred/simulator";
-import type { ClusterQuality, LayerNode, Quality, SimulationResult } from "../report/simulation-result.ts";
+import type {
+  ClusterQuality,
+  LayerNode,
+  PersonResult,
+  Quality,
+  SimulationResult,
+} from "../report/simulation-result.ts";
 import { clusterQuality, layerTree, nearestClusters } from "./cluster-quality.ts";
+import { onePerson } from "./one-person.ts";
 import { principalPlane } from "./principal-plane.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -78,6 +85,11 @@ export class QualityMeter {
       features: this.#features,
       itemCount: catalogue.items.length,
     });
+  }
+
+  /** What one person sees under a model; see {@link onePerson}. */
+  person(signed: SignedPlan, model: Model): Promise<PersonResult> {
+    return onePerson({ scenario: this.#scenario, signed, model, backend: this.#backend });
   }
 
   popularity(): Quality {

@@ -25,6 +25,12 @@ describe("renderSummary", () => {
     expect(after(summary, "AMI")).toContain("0.701");
     expect(after(summary, "action")).toContain("crime and thrillers (46); romantic comedy (22)");
     expect(after(summary, "ARI")).toContain("0.612");
+    expect(after(summary, "action   ")).toContain("crime");
+    expect(after(summary, "on record")).toBe("57 interactions");
+    expect(after(summary, "not shown yet")).toBe("musicals (12 % expected)");
+    expect(after(summary, "drift")).toBe("0.310; 1 change point");
+    expect(after(summary, "portrait")).toBe("Most of what you like is action and feelings.");
+    expect(summary).toContain("你主要喜欢action和feelings。");
     expect(after(summary, "ε against the coordinator")).toBe("3.18 at δ 1e-6; 4.00 promised");
     expect(after(summary, "ε against model observers")).toBe("1.36");
     expect(after(summary, "outcome")).toBe("4 published, 1 failed");

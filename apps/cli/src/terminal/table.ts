@@ -20,6 +20,7 @@ import {
   type SimulationResult,
 } from "../report/simulation-result.ts";
 import { promiseState, shareOf, type Totals, totalsOf } from "../report/totals.ts";
+import { personRows } from "./person-rows.ts";
 import { fact, fit, heading, type Row } from "./rows.ts";
 import { paint, printable, wrap } from "./text.ts";
 
@@ -223,6 +224,7 @@ export function renderSummary(
   const blocks: Row[][] = [
     qualityRows(result),
     interestRows(result),
+    personRows(result),
     privacyRows(result),
     roundRows(result, totals),
     timeRows(
