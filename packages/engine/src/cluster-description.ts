@@ -23,8 +23,8 @@ export type ClusterModel = Pick<Model, "centroids" | "clusters" | "cells" | "clu
 /** Least weight of a cluster in a tree, as a share of all; a public cluster may hold no item. */
 const LEAST_SHARE = 1e-6;
 
-/** A point is dense when the weights within its radius reach this many times the mean. */
-const CORE_SHARE = 2;
+/** Radius of a neighbourhood, in usual distances to the nearest centroid. */
+const RADIUS = 1.5;
 
 /**
  * Describes new clusters; those of `parent` lend them their identities.
@@ -90,13 +90,34 @@ function parentsOf(labels: Int32Array, coarser: Int32Array | undefined): number[
   return parents;
 }
 
-/** Regions by density (DBSCAN over centroids weighted by size, its radius by the knee); −1 for an outlier. */
+/**
+ * Regions by density: DBSCAN over the centroids, weighted by size. A cluster of mean size is dense by itself; a smaller
+ * one belongs to a region when others lie within one and a half times the usual distance to the nearest. What is small
+ * and far from the others is an outlier, −1. (The knee of `kneeRadius` needs more points than there are clusters.)
+ */
 function denseRegions(centroids: Matrix, weights: readonly number[]): number[] {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const minWeight = (CORE_SHARE * total) / centroids.rows;
   // Of two clusters neither can be the odd one out.
   if (centroids.rows < 3) return weights.map(() => 0);
-  return [...dbscan(centroids, { metric: "cosine", weights, minWeight }).labels];
+  const minWeight = weights.reduce((sum, weight) => sum + weight, 0) / centroids.rows;
+  const nearest = nearestDistances(centroids).sort((a, b) => a - b);
+  const radius = RADIUS * nearest[nearest.length >> 1]!;
+  // Centroids that coincide are one region, whatever the radius.
+  const options = { metric: "cosine", weights, minWeight, radius: Math.max(radius, 1e-9) } as const;
+  return [...dbscan(centroids, options).labels];
+}
+
+/** Cosine distance of each centroid to the nearest other one. */
+function nearestDistances({ rows, columns, data }: Matrix): number[] {
+  return Array.from({ length: rows }, (_, a) => {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (let b = 0; b < rows; b++) {
+      if (a === b) continue;
+      let cosine = 0;
+      for (let i = 0; i < columns; i++) cosine += data[a * columns + i]! * data[b * columns + i]!;
+      nearest = Math.min(nearest, 1 - cosine);
+    }
+    return nearest;
+  });
 }
 
 type Events = ModelClustering["events"];

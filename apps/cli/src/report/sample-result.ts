@@ -140,6 +140,7 @@ export function sampleResult(differs: Partial<SimulationResult> = {}): Simulatio
     })),
     layers: sampleLayers(),
     person: {
+      cohort: 10_000,
       interactions: 57,
       layers: [
         [

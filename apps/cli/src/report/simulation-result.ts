@@ -92,7 +92,7 @@ export interface LayerNode {
   outlier: boolean;
 }
 
-/** What one person sees on their own device under the last model. */
+/** What one person sees on their own device. */
 export interface PersonResult {
   /** On record. */
   interactions: number;
@@ -167,8 +167,11 @@ export interface SimulationResult {
   clusters: { name: string; size: number; x: number; y: number }[];
   /** The layers of the last model, from basic to fine. */
   layers: LayerNode[][];
-  /** The person with the most interactions. */
-  person: PersonResult;
+  /**
+   * The person with the most interactions, under the model with the noise of `cohort` people a round, or, where it is
+   * null, under the run's last model.
+   */
+  person: PersonResult & { cohort: number | null };
   /** The vector that is masked: used length, padded length, bits of the modulus. */
   vector: { length: number; padded: number; bits: number };
   /** Tensor backend of the clients. */

@@ -60,7 +60,7 @@ export async function measure({
         after: pick(learning.at(-1)!),
         popularity: meter.popularity(),
         centralised,
-        ...(noiseCohort === undefined ? {} : { noiseCohort }),
+        ...(noiseCohort === undefined ? {} : { noiseCohort: noiseCohort.result }),
         silhouette: { before: before.quality.silhouette, after: after.quality.silhouette },
         ari: meter.groups === "known" ? after.quality.ari : null,
         clusters: { before: before.quality, after: after.quality, groups: meter.groups },
@@ -76,7 +76,10 @@ export async function measure({
       learning: learning.map(({ round, ndcg10 }) => ({ round, ndcg10 })),
       clusters: after.map,
       layers: after.layers,
-      person: await meter.person(signed, last),
+      person: {
+        cohort: noiseCohort?.result.cohort ?? null,
+        ...(await meter.person(signed, noiseCohort?.model ?? last)),
+      },
       vector: {
         length: plan.resolved.blocks.reduce((sum, { length }) => sum + length, 0),
         padded: plan.resolved.mechanism.paddedLength,
@@ -105,7 +108,7 @@ async function noisyRun(
     progress.task(label, Math.min(0.99, fraction)),
   );
   progress.task(label, 1);
-  return { cohort: options.noiseCohort, ...run };
+  return { result: { cohort: options.noiseCohort, ...run.measured }, model: run.model };
 }
 
 function pick({ hr10, ndcg10 }: { hr10: number; ndcg10: number }) {

@@ -160,7 +160,10 @@ export class QualityMeter {
   async noiseCohort(
     cohort: number,
     progress: (fraction: number) => void,
-  ): Promise<Omit<NonNullable<SimulationResult["metrics"]["noiseCohort"]>, "cohort">> {
+  ): Promise<{
+    readonly measured: Omit<NonNullable<SimulationResult["metrics"]["noiseCohort"]>, "cohort">;
+    readonly model: Model;
+  }> {
     const { plan } = this.#scenario;
     const encoder = this.#newEncoder();
     try {
@@ -178,12 +181,22 @@ export class QualityMeter {
         },
       });
       const people = this.#people(encoder);
-      return {
+      const measured = {
         quality: this.#rank(encoder),
         epsilon: result.epsilon ?? plan.privacy.epsilon,
         clusters: clusterQuality(people, { model: result.clusters, groups: this.#groups }),
         layers: layerTree(people, result.clusters),
       };
+      // The plan of the run has room for fewer micro-clusters than so large a cohort carries.
+      const clusters = { ...result.clusters, cells: new Float32Array() };
+      const model = {
+        task: plan.task,
+        round: plan.rounds,
+        parent: "",
+        weights: encoder.getWeights(),
+        ...clusters,
+      };
+      return { measured, model };
     } finally {
       encoder.dispose();
     }

@@ -20,6 +20,9 @@ export function personRows({ person }: SimulationResult): Row[] {
   const changes = person.changes.length;
   return [
     heading("On one person's own device"),
+    ...(person.cohort === null
+      ? []
+      : [fact("model", `with the noise of ${plural(person.cohort, "person", "people")} a round`, "dim")]),
     fact("on record", plural(person.interactions, "interaction")),
     ...basic
       .filter(({ membership, longTerm }) => Math.max(membership, longTerm) >= SHOWN)
