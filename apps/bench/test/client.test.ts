@@ -25,7 +25,8 @@ it("bench client prints what its JSON holds", async () => {
     const result = await benchClient({ ...flags, json }, stream);
     expect(JSON.parse(await readFile(json, "utf8"))).toEqual(result);
     expect(result).toMatchObject({ backend: "cpu", items: 300, events: 12, repeats: 3 });
-    for (const { median, p95 } of [result.interests, result.recommend]) {
+    for (const { median, p95, processor } of [result.interests, result.recommend]) {
+      expect(processor).toBeGreaterThan(0);
       expect(median).toBeGreaterThan(0);
       expect(p95).toBeGreaterThanOrEqual(median);
       expect(text()).toContain(median.toFixed(1));

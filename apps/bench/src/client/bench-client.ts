@@ -13,10 +13,13 @@ export interface ClientFlags {
   readonly json?: string;
 }
 
-/** Elapsed times in milliseconds over the repetitions. */
+/** Milliseconds over the repetitions. */
 export interface Latency {
+  /** Elapsed time. */
   readonly median: number;
   readonly p95: number;
+  /** Median of the process's processor time: what a core of its own would take, and what other work does not change. */
+  readonly processor: number;
 }
 
 export interface ClientResult {
@@ -88,12 +91,21 @@ async function latency(
   action: () => Promise<unknown>,
 ): Promise<Latency> {
   const times: number[] = [];
+  const processor: number[] = [];
   for (let i = 0; i < repeats; i++) {
     await prepare();
+    const before = process.cpuUsage();
     times.push(await elapsed(action));
+    const { user, system } = process.cpuUsage(before);
+    processor.push((user + system) / 1000);
   }
-  times.sort((a, b) => a - b);
-  return { median: times[Math.floor(repeats / 2)]!, p95: times[Math.floor(repeats * 0.95)]! };
+  for (const values of [times, processor]) values.sort((a, b) => a - b);
+  const middle = Math.floor(repeats / 2);
+  return {
+    median: times[middle]!,
+    p95: times[Math.floor(repeats * 0.95)]!,
+    processor: processor[middle]!,
+  };
 }
 
 async function elapsed(action: () => Promise<unknown>): Promise<number> {
@@ -103,14 +115,14 @@ async function elapsed(action: () => Promise<unknown>): Promise<number> {
 }
 
 function table({ node, backend, items, clusters, events, repeats, ...times }: ClientResult): string {
-  const line = (name: string, { median, p95 }: Latency) =>
-    `${name.padEnd(44)}${median.toFixed(1).padStart(10)}${p95.toFixed(1).padStart(10)}\n`;
+  const line = (name: string, { median, p95, processor }: Latency) =>
+    `${name.padEnd(44)}${[median, p95, processor].map((ms) => ms.toFixed(1).padStart(11)).join("")}\n`;
   return [
     `Node ${node}, backend ${backend}: ${items} items, ${clusters} clusters, ${events} interactions and more\n\n`,
-    `${`ms, of ${repeats}`.padEnd(44)}${"median".padStart(10)}${"p95".padStart(10)}\n`,
+    `${`ms, of ${repeats}`.padEnd(44)}${["median", "p95", "processor"].map((name) => name.padStart(11)).join("")}\n`,
     line("interests after one more interaction", times.interests),
     line("10 recommendations after one more", times.recommend),
-    `${"interests of the whole record at first".padEnd(44)}${times.firstMs.toFixed(1).padStart(10)}\n`,
+    `${"interests of the whole record at first".padEnd(44)}${times.firstMs.toFixed(1).padStart(11)}\n`,
   ].join("");
 }
 

@@ -8,6 +8,10 @@ const WIDTH = 760;
 const ROW = 26;
 const MARGIN = 14;
 const BAR = 10;
+/** Between a bar, its label and a line. */
+const GAP = 6;
+/** Mean width of a character of 12 pixels. */
+const CHARACTER = 6.8;
 /** Characters of a name that are shown. */
 const NAME = 34;
 
@@ -58,22 +62,27 @@ export function layerTreeSvg(
     layers[0]!.reduce((sum, { size }) => sum + sizeOf(size), 0),
   );
   const longest = (WIDTH - 2 * MARGIN) / layers.length / 2;
+  const barOf = (size: number): number => Math.max(3, Math.min(1, sizeOf(size) / people) * longest);
+  const labelOf = ({ name, size, outlier }: LayerNode): string =>
+    `${shortened(name)} ${formatCount(size)}${outlier ? " · niche" : ""}`;
+  const labelEnd = ({ node, x }: PlacedNode): number =>
+    x + barOf(node.size) + 2 * GAP + [...labelOf(node)].length * CHARACTER;
   const links = placed.flatMap((nodes, depth) =>
     nodes.flatMap(({ node, x, y }) => {
       const parent = node.parent === null ? undefined : placed[depth - 1]?.[node.parent];
       if (parent === undefined) return [];
       const middle = x - 40;
       return [
-        `<path d="M${(parent.x + 4).toFixed(1)} ${parent.y.toFixed(1)} H${middle.toFixed(1)} V${y.toFixed(1)} H${x.toFixed(1)}"/>`,
+        `<path d="M${Math.min(middle, labelEnd(parent)).toFixed(1)} ${parent.y.toFixed(1)} H${middle.toFixed(1)} V${y.toFixed(1)} H${x.toFixed(1)}"/>`,
       ];
     }),
   );
   const nodes = placed.flat().map(({ node, x, y }) => {
-    const width = Math.max(3, Math.min(1, sizeOf(node.size) / people) * longest);
-    const text = `${shortened(node.name)} ${formatCount(node.size)}${node.outlier ? " · niche" : ""}`;
+    const width = barOf(node.size);
+    const text = labelOf(node);
     return (
       `<g><rect x="${x.toFixed(1)}" y="${(y - BAR / 2).toFixed(1)}" width="${width.toFixed(1)}" height="${BAR}" rx="3"/>` +
-      `<text x="${(x + width + 6).toFixed(1)}" y="${(y + 4).toFixed(1)}">${escapeHtml(text)}</text></g>`
+      `<text x="${(x + width + GAP).toFixed(1)}" y="${(y + 4).toFixed(1)}">${escapeHtml(text)}</text></g>`
     );
   });
   return (
