@@ -106,13 +106,13 @@ export class MerkleTree {
     return concatBytes(...path.reverse());
   }
 
-  /** Hash over the leaves start … end − 1, where start is a multiple of the largest power of two below their number. */
+  /**
+   * Hash over the leaves start … end − 1 of a node of the tree: as many as a power of two, or the last ones, in which case
+   * the node stands as high as it would with all its leaves.
+   */
   #subtree(start: number, end: number): Uint8Array {
-    if (end - start === 1) return this.#levels[0]![start]!;
-    const split = largestPowerBelow(end - start);
-    const level = Math.log2(split);
-    const left = this.#levels[level]![start / split]!;
-    return nodeHash(left, this.#subtree(start + split, end));
+    const height = Math.ceil(Math.log2(end - start));
+    return this.#levels[height]![start / 2 ** height]!;
   }
 }
 
