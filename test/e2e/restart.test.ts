@@ -193,7 +193,7 @@ describe("a coordinator that is stopped", () => {
     const options = {
       directory: await coordinatorFolder(),
       port: await freePort(),
-      reconnectGrace: 8_000,
+      reconnectGrace: 60_000,
       ...own,
     };
     const outputs = new Timeline<TaskOutput>();
@@ -302,7 +302,7 @@ describe("a coordinator whose process is killed", () => {
   it("loses nothing that it acknowledged, and releases nothing twice", { timeout: TIMEOUT }, async () => {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
-    const options = { directory: await coordinatorFolder(), port, reconnectGrace: 8_000 };
+    const options = { directory: await coordinatorFolder(), port, reconnectGrace: 60_000 };
     const rounds = 2;
     const plan = planDocument({ rounds });
     let child = standBy();
