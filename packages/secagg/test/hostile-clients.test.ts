@@ -243,7 +243,13 @@ describe.each(GRAPHS)("hostile clients, $graph graph", ({ graph, n, rates }) => 
       advertise: [
         { type: "advertise", round: 1, advertisement: { ...advertisement, nonce: new Uint8Array(16) } },
       ],
-      shares: [[], boxes.slice(1), [...boxes].reverse(), [...boxes, boxes[0]!]].map((changed) => ({
+      shares: [
+        [],
+        boxes.slice(1),
+        [...boxes].reverse(),
+        [...boxes, boxes[0]!],
+        boxes.map((sent, i) => (i === 0 ? { ...sent, box: new Uint8Array(sent.box.length) } : sent)),
+      ].map((changed) => ({
         type: "shares",
         round: 1,
         shares: changed,
