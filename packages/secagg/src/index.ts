@@ -29,3 +29,4 @@ export {
   serverMembers,
 } from "./server-state.ts";
 export { combineShares, splitSecret } from "./shamir.ts";
+export { boxBytes } from "./share-boxes.ts";

@@ -16,7 +16,6 @@ import {
   MAX_CHUNK_BYTES,
   type Plan,
   PROTOCOL_VERSION,
-  packedLength,
   type Rejection,
   rejectionMessage,
   type ServerMessage,
@@ -28,13 +27,12 @@ import { RateLimiterMemory } from "rate-limiter-flexible";
 import { Server, type Socket } from "socket.io";
 import type { Clock } from "../runtime/clock.ts";
 import type { Outbox, TaskRuntime } from "../runtime/task-runtime.ts";
+import { largestFrame } from "./frame-limit.ts";
 
 /** Largest frame of a connection that has not proved its device. */
 const HELLO_BYTES = 4 * 1024;
 /** Milliseconds within which a connection has to prove its device. */
 const HELLO_MS = 30_000;
-/** Bytes of one sealed or revealed share with its member's index, rounded up. */
-const SHARE_BYTES = 100;
 
 /** What the gateway needs of a task that is being served. */
 export interface ServedTask {
@@ -312,10 +310,4 @@ export class Gateway {
     }
     if (connection.session !== undefined) this.#options.traffic(connection.session.task, { up: 0, down });
   }
-}
-
-/** Largest frame that an honest client of a plan sends: its masked vector, or one share for every member. */
-function largestFrame(plan: Plan): number {
-  const { paddedLength, modulusBits } = plan.resolved.mechanism;
-  return 1_024 + Math.max(packedLength(paddedLength, modulusBits), plan.cohort.maximum * SHARE_BYTES);
 }
