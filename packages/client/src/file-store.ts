@@ -34,6 +34,8 @@ const CACHED: Readonly<Record<CachedFile, string>> = {
 const WHOLE_FILES = [IDENTITY, CONSENT, LEDGER_HEADS, ...Object.values(CACHED)];
 const LINE_FILES = [INTERACTIONS, PARTICIPATIONS, OUTCOMES];
 const KEY_FILE = "store.key";
+/** Is there from the beginning of `clear` to its end: whoever finds it goes on. */
+const FORGETTING = "forgetting";
 /** The variable that a key is taken from, and the one for the key before it. */
 const KEY_VARIABLE = "KINDRED_STORE_KEY";
 const PREVIOUS_VARIABLE = "KINDRED_STORE_KEY_PREVIOUS";
@@ -150,10 +152,19 @@ export function fileStore(
     for (const name of WHOLE_FILES) await read(name);
     for (const name of LINE_FILES) await readLines(name);
   };
+  const removeAll = async (): Promise<void> => {
+    await replace(FORGETTING, "");
+    // The key first: from then on nothing of the rest can be read, whatever becomes of it.
+    await keys.discard();
+    lengths.clear();
+    for (const name of [...WHOLE_FILES, ...LINE_FILES, FORGETTING])
+      for (const file of [`${name}.new`, name]) await rm(path(file), { force: true });
+  };
 
   return {
     load: () =>
       queued(async () => {
+        if ((await readIfThere(path(FORGETTING))) !== undefined) await removeAll();
         const state = {
           identity: checkIdentity(await read(IDENTITY)),
           consent: checkConsent(await read(CONSENT)),
@@ -162,10 +173,8 @@ export function fileStore(
           outcomes: await parseLines<RoundOutcome>(OUTCOMES),
           ledgerHeads: await readHeads(),
         };
-        if (await keys.isRotating()) {
-          await sealAnew();
-          await keys.finishRotation();
-        }
+        if (await keys.hasPrevious()) await sealAnew();
+        if (await keys.isRotating()) await keys.finishRotation();
         return state;
       }),
     saveIdentity: (seed) => queued(() => write(IDENTITY, seed)),
@@ -188,14 +197,7 @@ export function fileStore(
         await sealAnew();
         await keys.finishRotation();
       }),
-    clear: () =>
-      queued(async () => {
-        // The key first: from then on nothing of the rest can be read, whatever becomes of it.
-        await keys.discard();
-        lengths.clear();
-        for (const name of [...WHOLE_FILES, ...LINE_FILES].flatMap((name) => [name, `${name}.new`]))
-          await rm(path(name), { force: true });
-      }),
+    clear: () => queued(removeAll),
   };
 }
 
@@ -242,6 +244,12 @@ class StoreKeys {
   /** Whether a rotation was cut off, or begun: there are two keys in files. */
   async isRotating(): Promise<boolean> {
     return this.#file !== undefined && (await readIfThere(`${this.#file}.next`)) !== undefined;
+  }
+
+  /** Whether there are keys from before the present one, so that records of them may remain. */
+  async hasPrevious(): Promise<boolean> {
+    if (this.#file !== undefined) return this.isRotating();
+    return (await this.ring()).hasPrevious;
   }
 
   /** @throws KindredError `option-invalid` where the key is the app's */

@@ -1,4 +1,15 @@
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "fake-indexeddb/auto";
@@ -352,7 +363,6 @@ describe("a file store at rest", () => {
       vi.stubEnv("KINDRED_STORE_KEY_PREVIOUS", "11".repeat(32));
       const between = fileStore(directory);
       expect(await between.load()).toEqual(FILLED);
-      await between.readCached("plan");
       vi.stubEnv("KINDRED_STORE_KEY_PREVIOUS", "");
       expect(await fileStore(directory).load()).toEqual(FILLED);
       expect(await fileStore(directory).readCached("plan")).toBeDefined();
@@ -409,6 +419,30 @@ describe("a file store at rest", () => {
       expect(await fileStore(cut).readCached("plan")).toBeDefined();
     }
   });
+
+  it.each(["its own key", "a key of others"])(
+    "with %s, forgets the rest after what cut it off",
+    async (key) => {
+      const directory = await newDirectory();
+      const file = join(await newDirectory(), "shared.key");
+      const open = () => fileStore(directory, key === "its own key" ? {} : { storeKey: { file } });
+      await fill(open());
+      // A folder cannot be removed like a file: the removal ends there.
+      await rm(join(directory, "consent.json"));
+      await mkdir(join(directory, "consent.json"));
+      await expect(open().clear()).rejects.toThrow();
+      expect(await readdir(directory)).toContain("participations.jsonl");
+      await rmdir(join(directory, "consent.json"));
+      expect(await open().load()).toMatchObject({
+        identity: undefined,
+        consent: "pending",
+        participations: [],
+      });
+      expect(await contentsOf(directory)).toEqual([]);
+      await fill(open());
+      expect(await open().load()).toEqual(FILLED);
+    },
+  );
 
   it("forgets its key first, and every file; one that others may use stays", async () => {
     const directory = await newDirectory();

@@ -61,6 +61,11 @@ export class KeyRing {
     return this.#current;
   }
 
+  /** Whether it opens records of other keys than the present one. */
+  get hasPrevious(): boolean {
+    return this.#keys.size > 1;
+  }
+
   /** @param place where the record will be; it opens nowhere else */
   seal(bytes: Uint8Array, place: string): Uint8Array {
     const header = Buffer.concat([MAGIC, Buffer.from(this.#current, "hex")]);
