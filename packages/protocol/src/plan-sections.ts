@@ -5,6 +5,8 @@ import { z } from "zod";
 
 const positive = z.number().positive().finite();
 const count = z.number().int().min(1);
+/** Norms whose quotients floating point holds at full precision, also where an update has diverged. */
+const clipNorm = z.number().gt(1e-9).max(1e9);
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
 const milliseconds = z.number().int().min(100).max(86_400_000);
 
@@ -116,8 +118,8 @@ const adaptiveClipSchema = z.strictObject({
   /** η_C of the geometric update C ← C·exp(−η_C(b − γ)). */
   learningRate: positive.max(2).default(0.2),
   /** The clip norm never leaves [minimum, maximum]. */
-  minimum: positive.default(0.001),
-  maximum: positive.default(1_000),
+  minimum: clipNorm.default(0.001),
+  maximum: clipNorm.default(1_000),
   /** Share of the joint norm that the entry takes which says whether an update was within the clip norm. */
   weight: positive.default(0.1),
 });
@@ -153,7 +155,7 @@ export const privacySchema = z.strictObject({
         .strictObject({
           weight: positive.default(1),
           /** C, L2 bound of an update; with `adaptive` that of the first round. */
-          clip: positive.default(1),
+          clip: clipNorm.default(1),
           /** Left out, the clip norm stays as it is. */
           adaptive: adaptiveClipSchema.optional(),
         })

@@ -81,6 +81,17 @@ describe("the minimum size of a cluster", () => {
   });
 });
 
+describe("a clip norm", () => {
+  // Below the normal numbers of floating point clipping is off by percents, and only for whom it clips: who could not
+  // encode their contribution would be seen.
+  it.each([6e-309, 1e300])("of %d is refused wherever it stands", (norm) => {
+    const model = (change: object) => refusalOf({ privacy: { blocks: { model: change } } }).field;
+    expect(model({ clip: norm })).toBe("plan.privacy.blocks.model.clip");
+    for (const bound of ["minimum", "maximum"])
+      expect(model({ adaptive: { [bound]: norm } })).toBe(`plan.privacy.blocks.model.adaptive.${bound}`);
+  });
+});
+
 describe("malformed fields", () => {
   const fields = leaves(parsePlanInput({ task: "x" }));
 
