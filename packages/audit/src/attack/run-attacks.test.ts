@@ -66,6 +66,8 @@ describe("attacks on the client pipeline", () => {
     expect(removable.twoWorlds.gaussianLowerBound).toBeGreaterThan(0.25 * removable.proven.pld);
     const { proven } = removable;
     expect(removable.lowerBound).toBeLessThan(Math.min(proven.rdp, proven.pld));
+    // The long plan is the one that forgotten components would weaken most: ten times at two of two hundred.
+    expect(removable.federatedCanaries.estimate / promised.federatedCanaries.estimate).toBeCloseTo(1, 0);
     const { proven: worstCase } = promised;
     expect(proven.rdp).toBeCloseTo(worstCase.rdp, 1);
   });
