@@ -14,7 +14,7 @@ function catalogue(tags: readonly (readonly string[])[]) {
   };
 }
 
-const rules = { sensitive: ["health", "faith"], diversity: 2, clusters: 2 };
+const rules = { sensitive: ["health", "faith"], diversity: 2 };
 
 describe("l-diversity of a description", () => {
   it.each<[string, string[][], boolean]>([
@@ -25,20 +25,27 @@ describe("l-diversity of a description", () => {
     ["a tag that an item names twice", [["health", "health"], ["health"], ["b"], ["c"]], true],
   ])("%s", (_, tags, passes) => {
     const isDiverse = describesDiversely(catalogue(tags), rules);
-    expect(isDiverse(east)).toBe(passes);
-    expect(isDiverse(north)).toBe(true);
+    expect(isDiverse(east, 2)).toBe(passes);
+    expect(isDiverse(north, 2)).toBe(true);
+  });
+
+  it("judges as many items as describe one of so many clusters", () => {
+    const isDiverse = describesDiversely(catalogue([["health"], ["health"], ["b"], ["c"]]), rules);
+    expect([isDiverse(east, 8), isDiverse(east, 3), isDiverse(east, 2)]).toEqual([false, false, true]);
   });
 
   it("asks more of a larger l, and nothing where no category is declared", () => {
     const half = catalogue([["health"], ["health"], ["b"], ["c"]]);
-    expect(describesDiversely(half, { ...rules, diversity: 3 })(east)).toBe(false);
-    expect(describesDiversely(half, { ...rules, diversity: 3, sensitive: [] })(east)).toBe(true);
+    expect(describesDiversely(half, { ...rules, diversity: 3 })(east, 2)).toBe(false);
+    expect(describesDiversely(half, { ...rules, diversity: 3, sensitive: [] })(east, 2)).toBe(true);
   });
 
   it("refuses items that do not fit, centroids of another dimension and an l below 1", () => {
     const { items, units } = catalogue([["a"], ["a"], ["a"], ["a"]]);
     expect(() => describesDiversely({ items: items.slice(1), units }, rules)).toThrow("7 items do not fit 8");
     expect(() => describesDiversely({ items, units }, { ...rules, diversity: 0 })).toThrow("at least 1");
-    expect(() => describesDiversely({ items, units }, rules)(Float32Array.of(1, 0, 0))).toThrow("dimension");
+    expect(() => describesDiversely({ items, units }, rules)(Float32Array.of(1, 0, 0), 2)).toThrow(
+      "dimension",
+    );
   });
 });

@@ -19,8 +19,8 @@ interface DescribedCatalogue {
  * @param catalogue the public items
  * @param options.sensitive tags of the sensitive categories
  * @param options.diversity l, ≥ 1
- * @param options.clusters number of clusters, which sets how many items describe one (see `clusterTags`)
- * @returns whether a centroid, of norm 1, passes; it throws a RangeError on a mismatch of shapes
+ * @returns whether a centroid, of norm 1, passes among so many clusters, which set how many items describe one (see
+ *   `clusterTags`); it throws a RangeError on a mismatch of shapes
  * @throws {RangeError} when the items do not fit or l is below 1
  */
 export function describesDiversely(
@@ -28,20 +28,18 @@ export function describesDiversely(
   options: {
     readonly sensitive: readonly string[];
     readonly diversity: number;
-    readonly clusters: number;
   },
-): (centroid: Float32Array) => boolean {
-  const { sensitive, diversity, clusters } = options;
+): (centroid: Float32Array, clusters: number) => boolean {
+  const { sensitive, diversity } = options;
   if (items.length !== units.rows)
     throw new RangeError(`${items.length} items do not fit ${units.rows} item vectors.`);
   if (!(diversity >= 1)) throw new RangeError(`l must be at least 1, not ${diversity}.`);
   const declared = new Set(sensitive);
-  const describing = namingItems(units.rows, clusters);
-  return (centroid) => {
+  return (centroid, clusters) => {
     const centroids = { rows: 1, columns: centroid.length, data: centroid };
     checkShapes({ length: units.columns }, centroids);
     if (declared.size === 0) return true;
-    const nearest = nearestItems(units, centroids, describing)[0]!;
+    const nearest = nearestItems(units, centroids, namingItems(units.rows, clusters))[0]!;
     const bearing = new Map<string, number>();
     for (const item of nearest)
       for (const tag of new Set(items[item]!.tags))

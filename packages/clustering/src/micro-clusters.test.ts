@@ -192,6 +192,9 @@ describe("clusters of a micro-release", () => {
     expect(merged.changes).toEqual([
       expect.objectContaining({ kind: "merged", reason: "not-diverse", cells: [0], into: 0 }),
     ]);
+    // Fewer clusters are described by more items each: every one is judged by as many as it is published with.
+    const few = clusterMicroRelease(cells, { ...options, isDiverse: (_, clusters) => clusters <= 2 });
+    expect(few.clusters).toHaveLength(2);
     const none = clusterMicroRelease(cells, { ...options, isDiverse: () => false });
     expect(none.clusters).toEqual([]);
     expect(none.changes.map(({ kind, reason }) => [kind, reason])).toEqual([

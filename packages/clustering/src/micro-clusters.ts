@@ -61,8 +61,9 @@ export interface PublicationRules {
   /**
    * Whether a centroid, of norm 1, may be published as it is, such as {@link describesDiversely} says; every one by
    * default.
+   * @param clusters with how many, itself counted, it would be published
    */
-  readonly isDiverse?: (centroid: Float32Array) => boolean;
+  readonly isDiverse?: (centroid: Float32Array, clusters: number) => boolean;
 }
 
 /**
@@ -220,7 +221,7 @@ function published(
       const threshold = minimumSize + significance * deviationOf(smallest);
       return { group: smallest, reason: "below-minimum-size", threshold };
     }
-    const telling = groups.find(({ sum }) => !isDiverse(Float32Array.from(normalised(sum))));
+    const telling = groups.find(({ sum }) => !isDiverse(Float32Array.from(normalised(sum)), groups.length));
     return telling && { group: telling, reason: "not-diverse", threshold: Number.POSITIVE_INFINITY };
   };
   const record = ({ group, reason, threshold }: Failing) => ({

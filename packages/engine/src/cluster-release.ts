@@ -83,7 +83,7 @@ export function releaseClusters(options: {
   const rules = {
     significance,
     minimumSize,
-    isDiverse: describesDiversely(items, { ...options.options, clusters: parent.clusters }),
+    isDiverse: describesDiversely(items, options.options),
   };
   const clusters = choice === "fixed" ? k : { minimum: minimumClusters, maximum: k, criterion: choice };
   const { centroids, ...found } =
