@@ -851,6 +851,27 @@ describe("the person's own data", () => {
     }
   });
 
+  it("keeps nothing that was still loading when it was forgotten", async () => {
+    const world = await createWorld({ people: 0 });
+    const kept = memoryStore();
+    let goOn: (() => void) | undefined;
+    const store = {
+      ...kept,
+      writeCached: async (...[name, file]: Parameters<typeof kept.writeCached>) => {
+        await kept.writeCached(name, file);
+        if (name === "plan") await new Promise<void>((resolve) => void (goOn = resolve));
+      },
+    };
+    const { client } = await world.add({ store });
+    const starting = client.start();
+    await world.clock.until(() => goOn !== undefined, "the plan");
+    await client.forget();
+    goOn!();
+    await starting;
+    for (const name of ["plan", "catalogue", "model"] as const)
+      expect(await kept.readCached(name)).toBeUndefined();
+  });
+
   it("forgets all of it, also in the middle of a round, and is as new afterwards", async () => {
     const world = await createWorld({ people: 5, plan: { rounds: 1 } });
     const [person] = world.people;

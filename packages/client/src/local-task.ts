@@ -99,10 +99,8 @@ export class LocalTask {
     if (!verified.ok) throw new KindredError(verified.rejection);
     const plan = verified.value;
     const digest = planDigest(plan);
-    if (!kept && !this.#closed) {
-      await store.writeCached("plan", material.files.plan);
-      await store.writeCached("catalogue", material.files.catalogue);
-    }
+    for (const name of ["plan", "catalogue"] as const)
+      if (!kept && !this.#closed) await store.writeCached(name, material.files[name]);
     const { encoder: given } = this.#options;
     const encoder =
       typeof given === "function" ? await given({ plan, catalogue: material.catalogue }) : given;
