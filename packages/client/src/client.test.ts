@@ -859,7 +859,10 @@ describe("the person's own data", () => {
       ...kept,
       writeCached: async (...[name, file]: Parameters<typeof kept.writeCached>) => {
         await kept.writeCached(name, file);
-        if (name === "plan") await new Promise<void>((resolve) => void (goOn = resolve));
+        if (name !== "plan") return;
+        await new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
       },
     };
     const { client } = await world.add({ store });
