@@ -3,6 +3,7 @@ import { itemFeatures } from "@kindred/encoder/features";
 import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
 import { initialClip, publicClusters, resolvePlan } from "@kindred/engine";
 import {
+  type Catalogue,
   canonicalJson,
   catalogueHash,
   encodeModel,
@@ -42,6 +43,7 @@ export function prepareTask(
       rule: `must not exceed the catalogue's ${itemCount} items`,
       fix: "ask for fewer clusters",
     });
+  checkSensitive(input.clustering.sensitive, catalogue);
   const layout = encoderLayout(input.encoder, itemCount, input.training);
   const plan = resolvePlan(input, {
     coordinatorKey,
@@ -65,4 +67,17 @@ export function prepareTask(
     ...(plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(plan) }),
   });
   return { plan, catalogue: utf8ToBytes(canonicalJson(catalogue)), model };
+}
+
+/** A tag that no item bears protects nobody: it is misspelt, or of another catalogue. */
+function checkSensitive(sensitive: readonly string[], catalogue: Catalogue): void {
+  const borne = new Set(catalogue.items.flatMap(({ tags }) => tags));
+  const unknown = sensitive.findIndex((tag) => !borne.has(tag));
+  if (unknown >= 0)
+    throw new KindredError({
+      code: "plan-invalid",
+      field: `plan.clustering.sensitive[${unknown}]`,
+      rule: `must be a tag of the catalogue, found "${sensitive[unknown]}"`,
+      fix: "write it exactly as the items' tags have it",
+    });
 }

@@ -75,7 +75,7 @@ export async function rotateStorageKey(
       fix: "put the new key into KINDRED_STORAGE_KEY and the old one into KINDRED_STORAGE_KEY_PREVIOUS",
     });
   const isFile = storageKey === undefined;
-  // The lock of the data folder comes first: no key is replaced under a coordinator that runs.
+  // The embedded database's lock comes first: no key is replaced under a coordinator that runs. PostgreSQL has none.
   const locked = await openDatabase({
     ...(databaseUrl === undefined ? { directory: join(directory, "database") } : { url: databaseUrl }),
     keys: async () => {
