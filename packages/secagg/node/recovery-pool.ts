@@ -26,8 +26,8 @@ export interface Recovered extends RecoveryFindings {
 const INLINE_ENTRIES = 2 ** 22;
 /** An agreement and the derivation of its key take about as long as so many entries of a mask. */
 const ENTRIES_PER_TERM = 2 ** 16;
-/** Keystream blocks are short-lived: a small young generation has their memory used again while it is in the cache. */
-const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4 };
+/** Keystream blocks are short-lived garbage: a young generation too small for it is collected all the time. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 48 };
 
 /** Threads start with the first job that needs them, and stay. Jobs are done one after another. */
 export class RecoveryPool {

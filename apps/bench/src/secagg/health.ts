@@ -2,7 +2,7 @@
 import { Agent, get } from "node:http";
 
 /** Milliseconds between an answer and the next question, while it counts and before: asking costs the server as well. */
-const PAUSE_MS = 2;
+const PAUSE_MS = 10;
 const WARM_UP_PAUSE_MS = 100;
 
 export interface HealthFigures {

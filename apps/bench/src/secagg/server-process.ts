@@ -239,8 +239,8 @@ async function portOf(listener: Server): Promise<number> {
 
 /** A coordinator has rounds behind it: its threads run, and its code is compiled. */
 async function warmUp(): Promise<void> {
-  const { bits, length } = options;
-  const vectors = Array.from({ length: 48 }, () => new Uint32Array(length));
+  const { bits } = options;
+  const vectors = Array.from({ length: 48 }, () => new Uint32Array(8));
   const dropouts = [7, 21, 35].map((client) => ({ client, before: "masking" }) as const);
   let recorded: { job: RecoveryJob; masked: Uint32Array } | undefined;
   run({
