@@ -28,15 +28,23 @@ export class HealthProbe {
   async #ask(port: number): Promise<void> {
     while (this.#running) {
       const asked = performance.now();
-      await new Promise<void>((resolve, reject) => {
-        get({ host: "127.0.0.1", port, path: "/healthz", agent: this.#agent }, (response) => {
-          response.resume().once("end", resolve);
-        }).once("error", reject);
-      });
+      // A server that is gone fails the round, and the round says why.
+      if (!(await this.#isAnswered(port))) break;
       if (this.#measuring) this.#latencies.push(performance.now() - asked);
       await new Promise((resolve) => setTimeout(resolve, this.#measuring ? PAUSE_MS : WARM_UP_PAUSE_MS));
     }
     this.#agent.destroy();
+  }
+
+  #isAnswered(port: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      get({ host: "127.0.0.1", port, path: "/healthz", agent: this.#agent }, (response) => {
+        response
+          .resume()
+          .once("end", () => resolve(true))
+          .once("error", () => resolve(false));
+      }).once("error", () => resolve(false));
+    });
   }
 
   /** From here on answers are measured. */

@@ -1,0 +1,29 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { HealthProbe } from "../src/secagg/health.ts";
+
+test("counts answers from the beginning of the measurement, and ends with a server that goes away", async () => {
+  let answers = 0;
+  let answered: () => void = () => undefined;
+  const server = createServer((_, response) => {
+    answers++;
+    response.end("ok", () => answered());
+  });
+  const next = () => new Promise<void>((resolve) => void (answered = resolve));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const first = next();
+  const probe = new HealthProbe((server.address() as AddressInfo).port);
+  await first;
+  probe.begin();
+  for (let i = 0; i < 3; i++) await next();
+  server.closeAllConnections();
+  server.close();
+  await once(server, "close");
+  const { answers: measured, p50Ms, p99Ms } = await probe.stop();
+  expect(measured).toBeGreaterThanOrEqual(1);
+  expect(measured).toBeLessThanOrEqual(answers);
+  expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+});
