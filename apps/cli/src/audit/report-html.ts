@@ -1,21 +1,18 @@
 /** The audit report as one HTML file. */
-import { largestTruePositiveRate } from "@kindred/audit/attack";
 import { type AuditViolation, RULE_MEANINGS, type TaskAccount } from "@kindred/audit/verify";
-import { type Bar, barChart, columnChart, legend, lineChart } from "../report/charts.ts";
+import { columnChart, legend, lineChart } from "../report/charts.ts";
 import {
   escapeHtml,
   formatCount,
   formatDelta,
   formatEpsilon,
   formatNumber,
-  formatPercent,
   plural,
 } from "../report/format.ts";
 import { bannerBox, figure, glossaryList, list, section, tile } from "../report/layout.ts";
 import { renderPage } from "../report/page.ts";
+import { attackFigures } from "./attack-figures.ts";
 import { noiseInWords } from "./attack-text.ts";
-import type { AttackFindings } from "./findings.ts";
-import type { ReleasedModelReport } from "./released-models.ts";
 import {
   AUDIT_WORDS,
   type AuditResult,
@@ -191,159 +188,6 @@ function lineage({ task, models, promoted, rounds }: TaskAccount): string {
       hash === promoted ? "promoted" : "",
     ]),
   );
-}
-
-function attackFigures(attack: AttackFindings): string {
-  const { twoWorlds, oneRun, federatedCanaries, membership, proven, delta } = attack;
-  const bar = (label: string, value: number, tone: Bar["tone"]): Bar => ({
-    label,
-    value,
-    text: formatEpsilon(value),
-    tone,
-  });
-  const claim = { epsilon: Math.min(proven.rdp, proven.pld), delta };
-  const grid = Array.from({ length: 101 }, (_, i) => i / 100);
-  return `<div class="grid">${figure({
-    heading: "Shown and proven",
-    about:
-      "ε from below, by attacks, beside ε from above, by proof. Attack bars have to stay shorter than proof bars.",
-    body: barChart(
-      {
-        id: "bounds",
-        title: "Shown and proven ε",
-        desc: "Bars of the attacks' lower bounds and the proven upper bounds.",
-      },
-      [
-        bar("two worlds", twoWorlds.lowerBound, "teal"),
-        bar("… Gaussian", twoWorlds.gaussianLowerBound, "teal"),
-        bar("one run", oneRun.lowerBound, "teal"),
-        bar("canary estimate", federatedCanaries.estimate, "slate"),
-        bar("proven (PLD)", proven.pld, "indigo"),
-        bar("proven (Rényi)", proven.rdp, "indigo"),
-      ],
-    ),
-    caption: `Bounds hold with ${formatPercent(1 - attack.alpha)} confidence together. The canary estimate is no bound.`,
-  })}${figure({
-    heading: "Was this person in it?",
-    about:
-      "People found, against people wrongly accused, as the attacker is less and less sure. A coin lies on the diagonal.",
-    body:
-      legend([
-        { name: "attack", tone: "teal", line: true },
-        { name: "most that the proof allows", tone: "indigo", line: true },
-        { name: "coin", tone: "slate", dash: true },
-      ]) +
-      lineChart(
-        {
-          id: "roc",
-          title: "Membership inference",
-          desc: "The attack's curve between the diagonal and the proven limit.",
-        },
-        {
-          series: [
-            {
-              name: "most allowed",
-              tone: "indigo",
-              points: grid.map((x) => ({ x, y: largestTruePositiveRate(x, claim) })),
-            },
-            {
-              name: "attack",
-              tone: "teal",
-              points: membership.curve.map((p) => ({ x: p.falsePositiveRate, y: p.truePositiveRate })),
-            },
-            {
-              name: "coin",
-              tone: "slate",
-              dash: true,
-              points: [
-                { x: 0, y: 0 },
-                { x: 1, y: 1 },
-              ],
-            },
-          ],
-          fromZero: true,
-          horizontal: {
-            label: "share wrongly accused",
-            ticks: [0, 0.25, 0.5, 0.75, 1],
-            format: formatNumber,
-          },
-        },
-      ),
-  })}${attack.released === null ? "" : releasedFigures(attack.released)}</div>`;
-}
-
-/** Curves of the attacks on released models, and their bounds beside the promise. */
-function releasedFigures({ attacks, promised, people, shadows, alpha, delta }: ReleasedModelReport): string {
-  const tones = ["slate", "teal", "amber", "rose"] as const;
-  const curves = attacks.map(({ attack, curve }, i) => ({
-    name: attack,
-    tone: tones[i % tones.length]!,
-    points: curve.map((p) => ({ x: p.falsePositiveRate, y: p.truePositiveRate })),
-  }));
-  const grid = Array.from({ length: 101 }, (_, i) => i / 100);
-  const allowed = grid.map((x) => ({ x, y: largestTruePositiveRate(x, { epsilon: promised, delta }) }));
-  const roc = figure({
-    heading: "Who is in a released model?",
-    about: `Members of a small task found in its published encoder and centroids, against others wrongly accused: ${formatCount(people)} people, ${formatCount(shadows)} models.`,
-    body:
-      legend([
-        ...curves.map(({ name, tone }) => ({ name, tone, line: true })),
-        { name: "most that the promise allows", tone: "indigo", line: true },
-        { name: "coin", tone: "slate", dash: true },
-      ]) +
-      lineChart(
-        {
-          id: "released-roc",
-          title: "Membership inference on released models",
-          desc: "Curves of four attacks between the diagonal and the promised limit.",
-        },
-        {
-          series: [
-            { name: "most allowed", tone: "indigo", points: allowed },
-            ...curves,
-            {
-              name: "coin",
-              tone: "slate",
-              dash: true,
-              points: [
-                { x: 0, y: 0 },
-                { x: 1, y: 1 },
-              ],
-            },
-          ],
-          fromZero: true,
-          horizontal: {
-            label: "share wrongly accused",
-            ticks: [0, 0.25, 0.5, 0.75, 1],
-            format: formatNumber,
-          },
-        },
-      ),
-  });
-  const bounds = figure({
-    heading: "Shown by released models, and promised",
-    about: "ε from below, by guesses about people in one model, beside the promise of the small task.",
-    body: barChart(
-      {
-        id: "released-bounds",
-        title: "ε shown by released models",
-        desc: "Bars of the attacks' lower bounds and the promise.",
-      },
-      [
-        ...attacks.map(
-          ({ attack, lowerBound }): Bar => ({
-            label: attack,
-            value: lowerBound,
-            text: formatEpsilon(lowerBound),
-            tone: "teal",
-          }),
-        ),
-        { label: "promised", value: promised, text: formatEpsilon(promised), tone: "indigo" },
-      ],
-    ),
-    caption: `Bounds hold with ${formatPercent(1 - alpha)} confidence together (Steinke, Nasr, Jagielski 2023), from ${formatCount(people)} people: they cannot show much.`,
-  });
-  return `${roc}${bounds}`;
 }
 
 function appendix(result: AuditResult): string {
