@@ -11,7 +11,10 @@ test("counts answers from the beginning of the measurement, and ends with a serv
     answers++;
     response.end("ok", () => answered());
   });
-  const next = () => new Promise<void>((resolve) => void (answered = resolve));
+  const next = () =>
+    new Promise<void>((resolve) => {
+      answered = resolve;
+    });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const first = next();
