@@ -1,10 +1,11 @@
 /** The mask generator and the sum of masks on Node: AES from OpenSSL, addition by vector instructions. */
 import { createCipheriv } from "node:crypto";
 import type { AddMasks, MaskStream } from "../src/crypto.ts";
+import { releaseMemory } from "./release-memory.ts";
 import { GROUP_ENTRIES, OVERREAD_BYTES, type SimdAdder, simdAdder } from "./simd.ts";
 
 /** Bytes that OpenSSL is asked for at a time: larger blocks leave the second-level cache, smaller ones cost calls. */
-const BLOCK_BYTES = 64 * 1024;
+const BLOCK_BYTES = 48 * 1024;
 const PAGE_BYTES = 64 * 1024;
 /** Where the sum begins in the adder's memory; in front of it lies the block of keystream that is being added. */
 const SUM_AT = BLOCK_BYTES + 4 * GROUP_ENTRIES;
@@ -40,7 +41,9 @@ export const nodeAddMasks: AddMasks = (target, keys, entryBytes) => {
     const cipher = createCipheriv("aes-256-ctr", key, INITIAL_COUNTER);
     for (let offset = 0; offset < target.length; offset += blockEntries) {
       const entries = Math.min(blockEntries, target.length - offset);
-      block.set(cipher.update(ZEROS.subarray(0, entries * entryBytes)));
+      const keystream = cipher.update(ZEROS.subarray(0, entries * entryBytes));
+      block.set(keystream);
+      releaseMemory(keystream);
       // The last group may be filled up with stale bytes: they end in the padding of the sum.
       add(0, SUM_AT + 4 * offset, Math.ceil(entries / GROUP_ENTRIES));
     }
