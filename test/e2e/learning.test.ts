@@ -28,6 +28,14 @@ it("trains the real encoder on devices: the loss falls from round to round, and 
       privacy: { blocks: { model: { clip: 10 } } },
       cohort: { minimum: people, target: people, maximum: people, minSurvivors: people - 2 },
       clustering: { clusters: 2 },
+      // A machine with other things to do trains slowly; nobody waits for these unless a device is gone.
+      deadlines: {
+        selecting: 120_000,
+        training: 120_000,
+        enrolling: 60_000,
+        sharing: 60_000,
+        masking: 60_000,
+      },
     }),
     catalogue: {
       schema: "kindred.catalogue/1",
@@ -66,4 +74,4 @@ it("trains the real encoder on devices: the loss falls from round to round, and 
   await first!.client.refresh();
   const after = await first!.client.recommend({ count: 5 });
   expect(after.map(({ score }) => score)).not.toEqual(before.map(({ score }) => score));
-});
+}, 180_000);
