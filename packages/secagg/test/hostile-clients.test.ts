@@ -248,6 +248,8 @@ describe.each(GRAPHS)("hostile clients, $graph graph", ({ graph, n, rates }) => 
         boxes.slice(1),
         [...boxes].reverse(),
         [...boxes, boxes[0]!],
+        // The same boxes, addressed the other way round.
+        boxes.map(({ box }, i) => ({ peer: boxes.at(-1 - i)!.peer, box })),
         boxes.map((sent, i) => (i === 0 ? { ...sent, box: new Uint8Array(sent.box.length) } : sent)),
       ].map((changed) => ({
         type: "shares",
@@ -259,7 +261,17 @@ describe.each(GRAPHS)("hostile clients, $graph graph", ({ graph, n, rates }) => 
         { ...input, signature: new Uint8Array(64) },
       ],
       consistency: [{ type: "consistency", round: 1, signature: new Uint8Array(64) }],
-      reveal: [[], shares.slice(1), [...shares].reverse(), [...shares, shares[0]!]].map((changed) => ({
+      reveal: [
+        [],
+        shares.slice(1),
+        [...shares].reverse(),
+        [...shares, shares[0]!],
+        shares.map((sent, i) => ({ ...sent, owner: shares.at(-1 - i)!.owner })),
+        shares.map((sent) => ({
+          ...sent,
+          kind: sent.kind === "self-mask" ? ("mask-key" as const) : ("self-mask" as const),
+        })),
+      ].map((changed) => ({
         type: "reveal",
         round: 1,
         shares: changed,

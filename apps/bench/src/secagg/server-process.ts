@@ -240,8 +240,8 @@ async function portOf(listener: Server): Promise<number> {
 /** A coordinator has rounds behind it: its threads run, and its code is compiled. */
 async function warmUp(): Promise<void> {
   const { bits } = options;
-  const vectors = Array.from({ length: 48 }, () => new Uint32Array(8));
-  const dropouts = [7, 21, 35].map((client) => ({ client, before: "masking" }) as const);
+  const vectors = Array.from({ length: 96 }, () => new Uint32Array(512));
+  const dropouts = [7, 21, 35, 49, 63, 77].map((client) => ({ client, before: "masking" }) as const);
   let recorded: { job: RecoveryJob; masked: Uint32Array } | undefined;
   run({
     vectors,
@@ -256,7 +256,7 @@ async function warmUp(): Promise<void> {
     },
   });
   const { job, masked } = recorded!;
-  for (let repeat = 0; repeat < 8; repeat++) await pool.recover(job, masked);
+  for (let repeat = 0; repeat < 24; repeat++) await pool.recover(job, masked);
 }
 
 await warmUp();
