@@ -1,10 +1,12 @@
 /** The interest encoder: from a person's last interactions to a vector, and from vectors to item scores. */
 import { type EncoderShape, KindredError, type TrainingOptions } from "@kindred/protocol";
 import type { Backend } from "./backend.ts";
+import { runBody } from "./body.ts";
+import type { EncoderConstants } from "./embedding.ts";
 import { ItemHead } from "./item-head.ts";
 import { deltaBasis } from "./item-vectors.ts";
 import {
-  ADAPTED_MATRICES,
+  encoderAdapters,
   initialWeights,
   type Layout,
   type TrainableLayout,
@@ -15,7 +17,6 @@ import { seededRandom } from "./random.ts";
 import { checkSequence, lastWindow, packWindows, type Sequence, type Window } from "./sequence.ts";
 import { type CentralisedOptions, type CentralisedResult, trainCentrally } from "./train-centralised.ts";
 import { type LocalTrainingOptions, type TrainingResult, trainLocally } from "./train-local.ts";
-import { bodyBackward, bodyForward, type EncoderConstants } from "./transformer.ts";
 import { EncoderWeights } from "./weights.ts";
 
 /** Largest number of tokens in one forward pass of {@link InterestEncoder.userVectors}. */
@@ -40,7 +41,7 @@ export interface LossAndGradient {
 }
 
 /**
- * Pre-norm causal transformer over (item, action, time gap, rating) tokens with tied item vectors.
+ * Causal encoder over (item, action, time gap, rating) tokens with tied item vectors; the plan chooses the architecture.
  *
  * Holds two constant tensors on the backend from creation, and copies of its matrices while it works;
  * {@link dispose} frees all of them. Not safe for use while an asynchronous `train` or `trainCentralised` runs.
@@ -79,7 +80,7 @@ export class InterestEncoder {
     const fail = (field: string, rule: string, fix: string): never => {
       throw new KindredError({ code: "option-invalid", field, rule, fix });
     };
-    if (shape.dimension % shape.heads !== 0)
+    if (shape.architecture === "transformer" && shape.dimension % shape.heads !== 0)
       fail("shape.heads", `must divide shape.dimension (${shape.dimension})`, "choose a divisor, such as 2");
     if (features.length !== itemCount * shape.dimension)
       fail(
@@ -130,10 +131,8 @@ export class InterestEncoder {
     let done = 0;
     const flush = (): void => {
       const batch = packWindows(windows);
-      const { output } = bodyForward(batch, this.weights, {
-        constants: this.constants,
-        products: this.products,
-      }).output;
+      const { constants, products } = this;
+      const { vectors: output } = runBody(batch, this.weights, { constants, products });
       windows.forEach((_, index) => {
         const last = batch.starts[index + 1]! - 1;
         vectors.set(output.subarray(last * d, (last + 1) * d), (done + index) * d);
@@ -198,13 +197,9 @@ export class InterestEncoder {
     );
     const view = (name: string): Float32Array => views.get(name)!;
     const draw = random ? seededRandom(Math.floor(random() * 4294967296)) : undefined;
-    const cache = bodyForward(batch, weights, {
-      constants: this.constants,
-      products: this.products,
-      random: draw,
-    });
+    const { constants, products } = this;
+    const { vectors, backward } = runBody(batch, weights, { constants, products, random: draw });
     const context = { weights, gradient: view };
-    const vectors = cache.output.output;
     const { loss, dVectors } =
       itemCount <= training.fullSoftmaxLimit
         ? this.head.fullSoftmax(vectors, batch.targets, context)
@@ -212,12 +207,7 @@ export class InterestEncoder {
             ...context,
             negatives: drawNegatives(training.negatives, itemCount, draw ?? seededRandom(this.shape.seed)),
           });
-    bodyBackward(dVectors, cache, {
-      ...context,
-      constants: this.constants,
-      products: this.products,
-      matrices: training.trainable !== "head",
-    });
+    backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
     if (training.trainable === "adapters") this.projectOnAdapters(view);
     return { loss, gradient: this.onlyTrained(gradient), tokens: batch.rows };
   }
@@ -225,28 +215,24 @@ export class InterestEncoder {
   /** With W' = W + A·B: dA = dW'·Bᵀ and dB = Aᵀ·dW'. */
   private projectOnAdapters(gradient: (name: string) => Float32Array): void {
     const rank = this.training.adapterRank;
-    for (let layer = 0; layer < this.shape.layers; layer++)
-      for (const matrix of ADAPTED_MATRICES) {
-        const name = `layer${layer}.${matrix}`;
-        const whole = gradient(name);
-        const a = this.weights.view(`${name}.adapterA`);
-        const b = this.weights.view(`${name}.adapterB`);
-        const dA = gradient(`${name}.adapterA`);
-        const dB = gradient(`${name}.adapterB`);
-        const inputs = a.length / rank;
-        const outputs = b.length / rank;
-        for (let i = 0; i < inputs; i++)
-          for (let r = 0; r < rank; r++) {
-            let dot = 0;
-            const factor = a[i * rank + r]!;
-            for (let j = 0; j < outputs; j++) {
-              const g = whole[i * outputs + j]!;
-              dot += g * b[r * outputs + j]!;
-              dB[r * outputs + j]! += factor * g;
-            }
-            dA[i * rank + r]! += dot;
+    for (const { name, inputs, outputs } of encoderAdapters(this.shape)) {
+      const whole = gradient(name);
+      const a = this.weights.view(`${name}.adapterA`);
+      const b = this.weights.view(`${name}.adapterB`);
+      const dA = gradient(`${name}.adapterA`);
+      const dB = gradient(`${name}.adapterB`);
+      for (let i = 0; i < inputs; i++)
+        for (let r = 0; r < rank; r++) {
+          let dot = 0;
+          const factor = a[i * rank + r]!;
+          for (let j = 0; j < outputs; j++) {
+            const g = whole[i * outputs + j]!;
+            dot += g * b[r * outputs + j]!;
+            dB[r * outputs + j]! += factor * g;
           }
-      }
+          dA[i * rank + r]! += dot;
+        }
+    }
   }
 
   private onlyTrained(gradient: Float32Array): Float32Array {

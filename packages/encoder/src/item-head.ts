@@ -6,8 +6,8 @@
  * matrix, and only the slim (rank + 1) × items part changes with the weights.
  */
 import type { Tensor2D } from "@tensorflow/tfjs-core";
+import type { EncoderConstants } from "./embedding.ts";
 import { addTo, type MatrixProducts, transpose } from "./products.ts";
-import type { EncoderConstants } from "./transformer.ts";
 import type { EncoderWeights } from "./weights.ts";
 
 /** What one unit of a weight of `item.bias` adds to a score, in nats. */

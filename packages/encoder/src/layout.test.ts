@@ -30,6 +30,26 @@ describe("encoderLayout", () => {
     }
   });
 
+  it("has the tables of the inputs that the plan names, and all of them where it names none", () => {
+    const inputs = (named?: ("action" | "gap" | "rating")[]) =>
+      encoderLayout(named === undefined ? shape : { ...shape, inputs: named }, 10)
+        .tensors.map(({ name }) => name)
+        .filter((name) => name.startsWith("input."));
+    expect(inputs()).toEqual(["input.action", "input.gap", "input.rating"]);
+    expect(inputs(["rating", "action"])).toEqual(["input.action", "input.rating"]);
+    expect(inputs([])).toEqual([]);
+  });
+
+  it("lays out a recurrent encoder with adapters on its matrices alone", () => {
+    const { tensors, length } = encoderLayout({ ...shape, architecture: "gru" }, 100, training("adapters"));
+    const last = tensors.at(-1)!;
+    expect(last.offset + last.length).toBe(length);
+    const adapted = tensors.filter(({ name }) => name.endsWith(".adapterA")).map(({ name }) => name);
+    expect(adapted).toContain("layer1.recurrent.stateUpdate.adapterA");
+    expect(adapted).toHaveLength(2 * 7);
+    expect(tensors.some(({ name }) => name.includes("attention"))).toBe(false);
+  });
+
   it("leaves room in 2^17 entries at the defaults and 3,650 items", () => {
     expect(encoderLayout(shape, 3650).length).toBeLessThanOrEqual(2 ** 17 - 4096);
   });

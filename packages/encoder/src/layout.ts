@@ -2,8 +2,16 @@
  * Where each weight of the encoder lies in the one flat vector that is shared, and where each trained weight
  * lies in the delta that a client sends. Free of any tensor library, so that a coordinator can use it.
  */
-import { type EncoderShape, KindredError, type TrainingOptions } from "@kindred/protocol";
+import {
+  ENCODER_INPUTS,
+  type EncoderInput,
+  type EncoderShape,
+  KindredError,
+  type TrainingOptions,
+} from "@kindred/protocol";
+import { adaptedMatrices, blockTensors, type DeclaredTensor } from "./block-layout.ts";
 import { seededRandom } from "./random.ts";
+import { constant, uniform, xavier } from "./start.ts";
 
 /** Actions of an interaction, in the order of the rows of `input.action`. */
 export const ACTIONS = ["view", "like", "dislike", "purchase", "rate", "share"] as const;
@@ -44,24 +52,54 @@ export interface TrainableLayout {
 
 type Trainable = Pick<TrainingOptions, "trainable" | "adapterRank">;
 
-/** Matrices of one layer that carry a low-rank adapter when `trainable` is `adapters`. */
-export const ADAPTED_MATRICES = [
-  "attention.query",
-  "attention.key",
-  "attention.value",
-  "attention.output",
-  "feedForward.up",
-  "feedForward.down",
-] as const;
-
 const HEAD = new Set(["output.gain", "output.bias", "item.projection", "item.delta", "item.bias"]);
 
-/** Shape of one adapted matrix, [inputs, outputs]. */
-function matrixShape(matrix: (typeof ADAPTED_MATRICES)[number], shape: EncoderShape): [number, number] {
-  const { dimension: d, feedForward: f } = shape;
-  if (matrix === "feedForward.up") return [d, f];
-  if (matrix === "feedForward.down") return [f, d];
-  return [d, d];
+/** What the encoder reads of an interaction besides its item; everything unless the plan says otherwise. */
+export function encoderInputs({ inputs }: EncoderShape): readonly EncoderInput[] {
+  return ENCODER_INPUTS.filter((input) => inputs === undefined || inputs.includes(input));
+}
+
+const INPUT_ROWS: Record<EncoderInput, number> = {
+  action: ACTIONS.length,
+  gap: GAP_BUCKETS,
+  rating: RATING_BUCKETS,
+};
+
+/** Name of an adapted matrix in block `layer`. */
+function inBlock<T extends { readonly name: string }>(layer: number, declared: readonly T[]): T[] {
+  return declared.map((one) => ({ ...one, name: `layer${layer}.${one.name}` }));
+}
+
+/** Matrices of the whole encoder that carry a low-rank adapter when `trainable` is `adapters`. */
+export function encoderAdapters(shape: EncoderShape): { name: string; inputs: number; outputs: number }[] {
+  return Array.from({ length: shape.layers }, (_, layer) => inBlock(layer, adaptedMatrices(shape))).flat();
+}
+
+/** All shared tensors, in the order of the flat vector. */
+function declaredTensors(shape: EncoderShape, itemCount: number, training?: Trainable): DeclaredTensor[] {
+  const { dimension: d, itemDeltaRank: rank } = shape;
+  const zero = constant(0);
+  return [
+    ...encoderInputs(shape).map((input) => ({
+      name: `input.${input}`,
+      shape: [INPUT_ROWS[input], d],
+      start: uniform(0.05),
+    })),
+    ...Array.from({ length: shape.layers }, (_, layer) => inBlock(layer, blockTensors(shape))).flat(),
+    { name: "output.gain", shape: [d], start: constant(1) },
+    { name: "output.bias", shape: [d], start: zero },
+    { name: "item.projection", shape: [d, d], start: xavier({ gain: 0, diagonal: 1 }) },
+    ...(rank > 0 ? [{ name: "item.delta", shape: [rank, itemCount], start: zero }] : []),
+    { name: "item.bias", shape: [itemCount], start: zero },
+    ...(training?.trainable === "adapters" ? adapterTensors(shape, training.adapterRank) : []),
+  ];
+}
+
+function adapterTensors(shape: EncoderShape, rank: number): DeclaredTensor[] {
+  return encoderAdapters(shape).flatMap(({ name, inputs, outputs }) => [
+    { name: `${name}.adapterA`, shape: [inputs, rank], start: xavier({ gain: 1 }) },
+    { name: `${name}.adapterB`, shape: [rank, outputs], start: constant(0) },
+  ]);
 }
 
 /**
@@ -80,45 +118,12 @@ export function encoderLayout(shape: EncoderShape, itemCount: number, training?:
       rule: `must be an integer of at least 2, got ${itemCount}`,
       fix: "pass the number of items of the catalogue",
     });
-  const { dimension: d, heads, feedForward: f, sequenceLength, itemDeltaRank } = shape;
-  const tensors: LayoutTensor[] = [];
   let offset = 0;
-  const add = (name: string, ...dimensions: number[]): void => {
+  const tensors = declaredTensors(shape, itemCount, training).map(({ name, shape: dimensions }) => {
     const length = dimensions.reduce((product, size) => product * size, 1);
-    tensors.push({ name, shape: dimensions, offset, length });
     offset += length;
-  };
-  add("input.action", ACTIONS.length, d);
-  add("input.gap", GAP_BUCKETS, d);
-  add("input.rating", RATING_BUCKETS, d);
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const at = `layer${layer}`;
-    add(`${at}.attentionNorm.gain`, d);
-    add(`${at}.attentionNorm.bias`, d);
-    add(`${at}.attention.query`, d, d);
-    add(`${at}.attention.key`, d, d);
-    add(`${at}.attention.value`, d, d);
-    add(`${at}.attention.distance`, heads, sequenceLength);
-    add(`${at}.attention.output`, d, d);
-    add(`${at}.feedForwardNorm.gain`, d);
-    add(`${at}.feedForwardNorm.bias`, d);
-    add(`${at}.feedForward.up`, d, f);
-    add(`${at}.feedForward.upBias`, f);
-    add(`${at}.feedForward.down`, f, d);
-    add(`${at}.feedForward.downBias`, d);
-  }
-  add("output.gain", d);
-  add("output.bias", d);
-  add("item.projection", d, d);
-  if (itemDeltaRank > 0) add("item.delta", itemDeltaRank, itemCount);
-  add("item.bias", itemCount);
-  if (training?.trainable === "adapters")
-    for (let layer = 0; layer < shape.layers; layer++)
-      for (const matrix of ADAPTED_MATRICES) {
-        const [inputs, outputs] = matrixShape(matrix, shape);
-        add(`layer${layer}.${matrix}.adapterA`, inputs, training.adapterRank);
-        add(`layer${layer}.${matrix}.adapterB`, training.adapterRank, outputs);
-      }
+    return { name, shape: dimensions, offset: offset - length, length };
+  });
   return { tensors, length: offset };
 }
 
@@ -185,50 +190,23 @@ export function applyDelta(
   return result;
 }
 
-/** Half-life, in interactions, of the recency prior of each attention head at the start. */
-const HALF_LIVES = [2, 8, 4, 16];
-
 /**
- * Initial weights, equal bit for bit on every platform: they use only integer arithmetic, sums and products.
+ * Initial weights, equal bit for bit on every platform.
  *
- * The start is residual-dominant (after Zhang et al. 2019, "Fixup"): value and output matrices begin near a scaled
- * identity, queries and keys near zero, and the distance bias falls linearly (Press et al. 2022, "ALiBi"), so
- * that the untrained encoder already answers with a recency-weighted mean of the public text vectors of what a
- * person touched last, and training improves on that. Gains are 1, item deltas and item biases 0.
+ * The start is residual-dominant, so that the untrained encoder already answers with a recency-weighted mean of the public
+ * text vectors of what a person touched last, and training improves on that; see `block-layout.ts` for each
+ * architecture. Gains are 1, item deltas and item biases 0.
  *
  * @param training needed when the layout has adapters: A uniform, B zero
  */
 export function initialWeights(shape: EncoderShape, itemCount: number, training?: Trainable): Float32Array {
-  const layout = encoderLayout(shape, itemCount, training);
-  const weights = new Float32Array(layout.length);
-  layout.tensors.forEach((tensor, index) => {
+  const { tensors, length } = encoderLayout(shape, itemCount, training);
+  const weights = new Float32Array(length);
+  declaredTensors(shape, itemCount, training).forEach(({ start }, index) => {
+    const { offset, length: size, shape: dimensions } = tensors[index]!;
+    const [rows = 1, columns = 1] = dimensions;
     const random = seededRandom(shape.seed + Math.imul(index + 1, 0x9e3779b1));
-    fillInitial(weights.subarray(tensor.offset, tensor.offset + tensor.length), tensor, random);
+    start(weights.subarray(offset, offset + size), { rows, columns, random });
   });
   return weights;
-}
-
-function fillInitial(view: Float32Array, tensor: LayoutTensor, random: () => number): void {
-  const [rows = 1, columns = 1] = tensor.shape;
-  const uniform = (bound: number): void => {
-    for (let i = 0; i < view.length; i++) view[i] = (2 * random() - 1) * bound;
-  };
-  const xavier = (gain: number): void => uniform(gain * Math.sqrt(6 / (rows + columns)));
-  const diagonal = (value: number): void => {
-    for (let i = 0; i < rows; i++) view[i * columns + i]! += value;
-  };
-  const part = tensor.name.replace(/^layer\d+\./, "");
-  if (part.endsWith(".gain")) view.fill(1);
-  else if (part === "attention.distance")
-    for (let head = 0; head < rows; head++)
-      for (let distance = 0; distance < columns; distance++)
-        view[head * columns + distance] = (-Math.LN2 * distance) / HALF_LIVES[head % HALF_LIVES.length]!;
-  else if (part === "attention.query" || part === "attention.key" || part === "feedForward.up") xavier(1);
-  else if (part === "attention.value" || part === "attention.output") {
-    xavier(0.1);
-    diagonal(0.6);
-  } else if (part === "feedForward.down") xavier(0.1);
-  else if (part === "item.projection") diagonal(1);
-  else if (part.startsWith("input.")) uniform(0.05);
-  else if (part.endsWith(".adapterA")) xavier(1);
 }

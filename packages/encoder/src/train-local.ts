@@ -8,11 +8,9 @@ import { checkSequence, type Sequence, trainingWindows, type Window } from "./se
 export interface LocalTrainingOptions {
   /** The person's sequences (usually one), each with at least two interactions. */
   readonly sequences: readonly Sequence[];
-  readonly options: Pick<TrainingOptions, "epochs" | "batchSize" | "learningRate" | "maxSteps">;
+  readonly options: Pick<TrainingOptions, "epochs" | "batchSize" | "learningRate" | "maxSteps" | "proximal">;
   /** Draws for dropout, shuffling and negatives; need not be secret. */
   readonly random: () => number;
-  /** μ of FedProx (Li et al. 2020): pulls the local weights back to the global ones; 0 by default. */
-  readonly proximal?: number;
 }
 
 export interface TrainingResult {
@@ -38,13 +36,13 @@ export function epochWindows(sequences: readonly Sequence[], length: number, ran
 
 /**
  * `options.epochs` passes over the person's own windows of up to `sequenceLength` transitions, `batchSize` windows per step,
- * at most `maxSteps` steps. With one step the delta is −learningRate × the mean gradient.
+ * at most `maxSteps` steps, with the proximal term of FedProx (Li et al. 2020, equation 2) where there is a μ. With one step the delta is −learningRate × the mean gradient.
  *
  * @throws KindredError `option-invalid` on a sequence that is malformed or has fewer than two interactions
  */
 export async function trainLocally(
   encoder: InterestEncoder,
-  { sequences, options, random, proximal = 0 }: LocalTrainingOptions,
+  { sequences, options, random }: LocalTrainingOptions,
 ): Promise<TrainingResult> {
   if (sequences.length === 0)
     throw new KindredError({
@@ -56,7 +54,7 @@ export async function trainLocally(
   sequences.forEach((sequence, index) => {
     checkSequence(sequence, `sequences[${index}]`, { itemCount: encoder.itemCount, minimum: 2 });
   });
-  const { epochs, batchSize, learningRate, maxSteps } = options;
+  const { epochs, batchSize, learningRate, maxSteps, proximal = 0 } = options;
   const { trainable } = encoder;
   const delta = new Float32Array(trainable.length);
   let start: Float32Array | undefined;

@@ -63,8 +63,8 @@ export class EncoderWeights {
     return [rows, columns];
   }
 
-  /** The matrix with its low-rank adapter added, W + A·B. */
-  private effective(name: string): Float32Array {
+  /** The matrix with its low-rank adapter added, W + A·B; the view itself where it has none. */
+  matrix(name: string): Float32Array {
     if (!this.has(`${name}.adapterA`)) return this.view(name);
     let sum = this.merged.get(name);
     if (!sum) {
@@ -93,7 +93,7 @@ export class EncoderWeights {
       let start = 0;
       names.forEach((name, index) => {
         const width = widths[index]!;
-        const values = this.effective(name);
+        const values = this.matrix(name);
         for (let i = 0; i < inputs; i++)
           joined.set(values.subarray(i * width, (i + 1) * width), i * columns + start);
         start += width;
@@ -106,7 +106,7 @@ export class EncoderWeights {
   backward(...names: string[]): Tensor2D {
     return this.cached(`${names.join("|")}←`, () => {
       const inputs = this.shapeOf(names[0]!)[0];
-      const blocks = names.map((name) => transpose(this.effective(name), inputs, this.shapeOf(name)[1]));
+      const blocks = names.map((name) => transpose(this.matrix(name), inputs, this.shapeOf(name)[1]));
       const joined = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
       let start = 0;
       for (const block of blocks) {

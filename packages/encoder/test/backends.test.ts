@@ -1,5 +1,5 @@
 /** The encoder's contract, held by every tensor backend that loads here. */
-import { KindredError, type TrainingOptions } from "@kindred/protocol";
+import { type EncoderShape, KindredError, type TrainingOptions } from "@kindred/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { itemVectors } from "../src/features.ts";
 import {
@@ -39,6 +39,8 @@ const shape = {
   seed: 3,
 } as const;
 
+const ARCHITECTURES = ["transformer", "gru"] as const;
+
 const training: TrainingOptions = {
   trainable: "full",
   adapterRank: 2,
@@ -49,6 +51,17 @@ const training: TrainingOptions = {
   negatives: 6,
   fullSoftmaxLimit: 10_000,
 };
+
+/** What the gradient is checked for: name, changes of the training, changes of the shape. */
+const GRADIENTS: [string, Partial<TrainingOptions>, Partial<EncoderShape>][] = [
+  ["full", {}, {}],
+  ["adapters", { trainable: "adapters" }, {}],
+  ["head", { trainable: "head" }, {}],
+  ["sampled softmax", { fullSoftmaxLimit: 5 }, {}],
+  ["recurrent", {}, { architecture: "gru" }],
+  ["recurrent, adapters", { trainable: "adapters" }, { architecture: "gru" }],
+  ["items and gaps only", {}, { inputs: ["gap"] }],
+];
 
 const ITEMS = 17;
 const catalogue = Array.from({ length: ITEMS }, (_, index) => ({
@@ -113,14 +126,12 @@ describe.each(backends)("backend $name", (backend) => {
     await backend.tf.setBackend(backend.name);
   });
 
-  describe.each([
-    ["full", {}],
-    ["adapters", { trainable: "adapters" }],
-    ["head", { trainable: "head" }],
-    ["sampled softmax", { fullSoftmaxLimit: 5 }],
-  ] as const)("gradient, %s", (_, changes) => {
+  describe.each(GRADIENTS)("gradient, %s", (_, changes, shapeChanges) => {
     it("meets central finite differences for every trained tensor", () => {
-      const encoder = build(backend, { training: { ...training, ...changes } });
+      const encoder = build(backend, {
+        training: { ...training, ...changes },
+        shape: { ...shape, ...shapeChanges },
+      });
       const weights = noisyWeights(encoder);
       encoder.setWeights(weights);
       const windows = windowsOf([9, 4]);
@@ -187,8 +198,8 @@ describe.each(backends)("backend $name", (backend) => {
     expect(backend.tf.memory().numTensors).toBe(before);
   });
 
-  it("is causal: a later item does not change an earlier loss", () => {
-    const encoder = build(backend);
+  it.each(ARCHITECTURES)("is causal: a later item does not change an earlier loss, as %s", (architecture) => {
+    const encoder = build(backend, { shape: { ...shape, architecture } });
     encoder.setWeights(noisyWeights(encoder));
     const sequence = randomSequence(7, seededRandom(9));
     const changed = { ...sequence, items: itemChanged(sequence.items, 6) };
@@ -217,24 +228,27 @@ describe.each(backends)("backend $name", (backend) => {
     encoder.dispose();
   });
 
-  it("encodes packed sequences as it encodes them one by one, by their last sequenceLength items", () => {
-    const encoder = build(backend);
-    encoder.setWeights(noisyWeights(encoder));
-    const random = seededRandom(4);
-    const sequences = [1, 7, 12, 3].map((length) => randomSequence(length, random));
-    const together = encoder.userVectors(sequences);
-    sequences.forEach((sequence, index) => {
-      const alone = encoder.userVectors([sequence]);
-      alone.forEach((value, j) => {
-        expect(together[index * shape.dimension + j]).toBeCloseTo(value, 5);
+  it.each(ARCHITECTURES)(
+    "encodes packed sequences as it encodes them one by one, by their last sequenceLength items, as %s",
+    (architecture) => {
+      const encoder = build(backend, { shape: { ...shape, architecture } });
+      encoder.setWeights(noisyWeights(encoder));
+      const random = seededRandom(4);
+      const sequences = [1, 7, 12, 3].map((length) => randomSequence(length, random));
+      const together = encoder.userVectors(sequences);
+      sequences.forEach((sequence, index) => {
+        const alone = encoder.userVectors([sequence]);
+        alone.forEach((value, j) => {
+          expect(together[index * shape.dimension + j]).toBeCloseTo(value, 5);
+        });
       });
-    });
-    const long = sequences[2]!;
-    const { start } = lastWindow(long, shape.sequenceLength);
-    const other = { ...long, items: itemChanged(long.items, start - 1) };
-    expect(encoder.userVectors([other])).toEqual(encoder.userVectors([long]));
-    encoder.dispose();
-  });
+      const long = sequences[2]!;
+      const { start } = lastWindow(long, shape.sequenceLength);
+      const other = { ...long, items: itemChanged(long.items, start - 1) };
+      expect(encoder.userVectors([other])).toEqual(encoder.userVectors([long]));
+      encoder.dispose();
+    },
+  );
 
   it("scores by user vector · item vector plus a bias that no user changes", () => {
     const encoder = build(backend);
@@ -297,9 +311,8 @@ describe.each(backends)("backend $name", (backend) => {
     encoder.setWeights(weights);
     const held = await encoder.train({
       sequences: [sequence],
-      options: several,
+      options: { ...several, proximal: 1 },
       random: seededRandom(1),
-      proximal: 1,
     });
     const norm = (vector: Float32Array): number => Math.hypot(...vector);
     expect(norm(held.delta)).toBeLessThan(norm(longer.delta));
@@ -317,7 +330,7 @@ describe.each(backends)("backend $name", (backend) => {
     encoder.dispose();
   });
 
-  it("learns a cyclic order far beyond popularity", async () => {
+  it.each(ARCHITECTURES)("learns a cyclic order far beyond popularity, as %s", async (architecture) => {
     const random = seededRandom(10);
     const next = (item: number): number => (item * 3 + 1) % ITEMS;
     const sequences = Array.from({ length: 24 }, () => {
@@ -325,7 +338,7 @@ describe.each(backends)("backend $name", (backend) => {
       while (items.length < 8) items.push(next(items.at(-1)!));
       return sequenceOf(items);
     });
-    const encoder = build(backend);
+    const encoder = build(backend, { shape: { ...shape, architecture } });
     const { epochs } = await encoder.trainCentralised({
       sequences,
       epochs: backend.name === "cpu" ? 30 : 40,

@@ -31,17 +31,29 @@ export function attainableParticipations(rounds: number, minimumSeparation: numb
 
 function encoderRules({ encoder, training }: PlanSections): Contradiction[] {
   const found: Contradiction[] = [];
-  if (encoder.dimension % encoder.heads !== 0)
+  if (encoder.architecture === "transformer" && encoder.dimension % encoder.heads !== 0)
     found.push({
       path: ["encoder", "heads"],
       rule: `must divide encoder.dimension (${encoder.dimension})`,
       fix: "choose a divisor, such as 2",
+    });
+  if (encoder.inputs !== undefined && new Set(encoder.inputs).size < encoder.inputs.length)
+    found.push({
+      path: ["encoder", "inputs"],
+      rule: "must name each input once",
+      fix: "remove the repeated one",
     });
   if (encoder.itemDeltaRank > encoder.dimension)
     found.push({
       path: ["encoder", "itemDeltaRank"],
       rule: `must not exceed encoder.dimension (${encoder.dimension}): a delta of full rank is not low-rank`,
       fix: "lower itemDeltaRank",
+    });
+  if ((training.proximal ?? 0) > 0 && training.maxSteps === 1)
+    found.push({
+      path: ["training", "proximal"],
+      rule: "must be 0 or left out with one local step, on which it has no effect",
+      fix: "raise maxSteps, or remove proximal",
     });
   if (training.trainable === "adapters" && training.adapterRank > encoder.dimension)
     found.push({

@@ -17,9 +17,16 @@ export const taskIdSchema = z
     "must be 1 to 63 lower-case letters, digits or hyphens and not start with a hyphen",
   );
 
-/** Shape of the interest encoder: a pre-norm causal transformer over a person's last interactions. */
+/** What an encoder can read of an interaction besides its item, in the order of its tables. */
+export const ENCODER_INPUTS = ["action", "gap", "rating"] as const;
+export type EncoderInput = (typeof ENCODER_INPUTS)[number];
+
+/** Shape of the interest encoder over a person's last interactions. */
 export const encoderShapeSchema = z.strictObject({
-  architecture: z.literal("transformer").default("transformer"),
+  /** `transformer`: pre-norm causal attention. `gru`: gated recurrent units; `heads` and `feedForward` do not matter. */
+  architecture: z.enum(["transformer", "gru"]).default("transformer"),
+  /** Embeddings added to the item's vector: action, time since the interaction before, rating. Left out: all of them. */
+  inputs: z.array(z.enum(ENCODER_INPUTS)).max(ENCODER_INPUTS.length).optional(),
   layers: count.max(8).default(2),
   /** d, width of item and user vectors. */
   dimension: count.max(512).default(64),
@@ -54,6 +61,8 @@ export const trainingSchema = z.strictObject({
   learningRate: positive.max(10).default(0.1),
   /** Upper bound of local steps per round. */
   maxSteps: count.max(1000).default(1),
+  /** μ of FedProx (Li et al. 2020), which pulls local weights back to the global ones; felt from the second local step on. Left out: 0. */
+  proximal: z.number().min(0).max(100).optional(),
   /** Shared negatives per step once the catalogue exceeds `fullSoftmaxLimit` items. */
   negatives: count.max(8192).default(256),
   fullSoftmaxLimit: count.max(100_000).default(10_000),
