@@ -6,8 +6,9 @@ import {
   LedgerTree,
   ledgerHead,
   type SignedLedgerHead,
+  type Spending,
 } from "@kindred/privacy";
-import { hexToBytes, sha256Bytes } from "@kindred/protocol";
+import { hexToBytes, planDigest, sha256Bytes } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
 import { coordinatorSigner } from "../../engine/test/fleet.ts";
@@ -117,6 +118,48 @@ describe.each(Object.entries(CAUGHT_BY) as [keyof typeof FORGERIES, Caught][])(
     });
   },
 );
+
+describe("an account with several devices", () => {
+  const two = simulateLedger({ devices: 2 });
+  const options = { models: two.models, heads: [] };
+
+  it("is covered by noise and ε of an honest ledger", () => {
+    expect(rulesOf(two.entries, options)).toEqual(new Set());
+    const { tasks } = verifyLedger(two.entries, audit);
+    expect(tasks[0]).toMatchObject({ devices: 2, claimed: { coordinator: tasks[0]!.proven!.rdp } });
+  });
+
+  it("is caught where ε is that of one of them", () => {
+    const ignored = (spending: Spending): Spending => {
+      const share = (epsilon: number | null) => (epsilon === null ? null : epsilon / 2);
+      return { coordinator: share(spending.coordinator), observer: share(spending.observer) };
+    };
+    const bodies = two.entries.map(({ body }): LedgerBody => {
+      if (body.kind === "round-started") return { ...body, promised: ignored(body.promised) };
+      if (body.kind !== "round-released") return body;
+      return { ...body, spent: { before: ignored(body.spent.before), after: ignored(body.spent.after) } };
+    });
+    expect(rulesOf(resigned(two.entries, bodies), options)).toEqual(new Set(["epsilon"]));
+  });
+
+  it("is caught where the plan lets more of them in than its noise covers", () => {
+    const bodies = two.entries.map(({ body }): LedgerBody => {
+      if (body.kind !== "plan-accepted") return body;
+      const { plan } = body;
+      const more = { ...plan, participation: { ...plan.participation, devices: 3 } };
+      return { ...body, plan: more, planDigest: planDigest(more) };
+    });
+    expect(rulesOf(resigned(two.entries, bodies), options)).toContain("plan");
+  });
+});
+
+/** The entries with other bodies, chained and signed anew by the coordinator. */
+function resigned(entries: readonly LedgerEntry[], bodies: readonly LedgerBody[]): LedgerEntry[] {
+  const made: LedgerEntry[] = [];
+  for (const [i, body] of bodies.entries())
+    made.push(appendEntry({ tail: made.at(-1), body, time: entries[i]!.time, signer: coordinatorSigner }));
+  return made;
+}
 
 describe("verifyLedger", () => {
   it("takes the key of the plan where none is pinned, and then says so", () => {

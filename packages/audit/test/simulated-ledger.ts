@@ -19,6 +19,7 @@ export function simulateLedger({
   noise = true,
   adaptive = false,
   removing = false,
+  devices = 1,
   seed = "audit",
 } = {}): SimulatedLedger {
   const files = new Map<string, Uint8Array>();
@@ -38,6 +39,7 @@ export function simulateLedger({
     return hash;
   };
   const plan = testPlan({
+    ...(devices === 1 ? {} : { participation: { devices } }),
     privacy: noise
       ? {
           mechanism: "distributed-discrete-gaussian",

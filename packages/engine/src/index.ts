@@ -31,6 +31,7 @@ export {
   type TrainedSegment,
 } from "./release.ts";
 export {
+  accountDevices,
   DEFAULT_PRIVACY_FLOORS,
   type PlanContext,
   type PrivacyFloors,

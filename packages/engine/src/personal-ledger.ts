@@ -12,7 +12,8 @@ interface Query {
 
 /**
  * Whether this device may take part in a round, by its own ledger.
- * @returns ε against the coordinator after this participation, `null` when noise is off; or `participation-cap`
+ * @returns ε against the coordinator after this participation, `null` when noise is off, of a person all of whose devices
+ *   that the plan allows took part whenever this one did; or `participation-cap`
  */
 export function mayParticipate(
   entries: readonly ParticipationEntry[],

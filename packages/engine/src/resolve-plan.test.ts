@@ -19,6 +19,7 @@ const plan = testPlan({
   cohort: { minimum: 12, target: 16, maximum: 20, minSurvivors: 12, corruption: 0.1, dropout: 0.2 },
   privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 4, modulusBits: 24 },
 });
+const { resolved: _, ...unresolved } = plan;
 const floors: PrivacyFloors = { maximumEpsilon: 4, maximumDelta: 1e-6, minimumSurvivors: 12 };
 
 function signed(of: Plan): SignedPlan {
@@ -57,6 +58,16 @@ describe("resolvePlan", () => {
     expect(planEpsilon(testPlan(), 1)).toBe(Number.POSITIVE_INFINITY);
   });
 
+  it("covers every device of an account in the same rounds, by as much more noise", () => {
+    const many = testPlan({ ...unresolved, participation: { maximum: 2, devices: 3 } });
+    const noise = many.resolved.mechanism.noiseMultiplier;
+    expect(noise / mechanism.noiseMultiplier).toBeCloseTo(3, 1);
+    expect(planEpsilon(many, 2)).toBeLessThanOrEqual(4);
+    expect(planEpsilon(many, 2)).toBeGreaterThan(3.99);
+    // One device without the others costs what so much noise costs, far less than the promise.
+    expect(planEpsilon({ ...many, participation: plan.participation }, 2)).toBeLessThan(4 / 2.5);
+  });
+
   it("refuses what no modulus can hold, and lets other failures through", () => {
     const input = parsePlanInput({
       task: "tight",
@@ -79,6 +90,13 @@ describe("resolvePlan", () => {
 });
 
 describe("verifyPlan", () => {
+  it("refuses noise that covers fewer devices than the plan lets an account have", () => {
+    const uncovered = { ...plan, participation: { ...plan.participation, devices: 2 } };
+    expect(verdict(uncovered)).toBe("plan-invalid plan.resolved.mechanism");
+    expect(verdict({ ...plan, participation: { ...plan.participation, devices: 1 } })).toBe("ok");
+    expect(verdict(testPlan({ ...unresolved, participation: { maximum: 2, devices: 2 } }))).toBe("ok");
+  });
+
   it("accepts a plan as the coordinator resolved it, at its very limits", () => {
     expect(verdict(plan)).toBe("ok");
     expect(verdict(plan, { ...floors, coordinatorKey: plan.resolved.coordinatorKey })).toBe("ok");

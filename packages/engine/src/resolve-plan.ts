@@ -104,6 +104,7 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
             epsilon: epsilon(privacy.epsilon),
             delta: delta(privacy.delta),
             participations: participation.maximum,
+            devices: accountDevices({ participation }),
             cohortMaximum: cohort.maximum,
             minSurvivors: cohort.minSurvivors,
             corruption: cohort.corruption,
@@ -117,7 +118,7 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
       code: "plan-invalid",
       field: "plan.privacy",
       rule: `admits no mechanism: ${error.message}`,
-      fix: "raise modulusBits or epsilon, or lower participation.maximum or cohort.maximum",
+      fix: "raise modulusBits or epsilon, or lower participation.maximum, participation.devices or cohort.maximum",
     });
   }
   return {
@@ -166,11 +167,20 @@ export function planMechanism(parameters: MechanismParameters): Mechanism {
   return { ...parameters, noiseMultiplier: noiseMultiplier(parameters.noiseMultiplier) };
 }
 
-/** ε against the coordinator of a person who takes part `participations` times; `Infinity` without noise. */
+/** c, devices of one account that the plan lets take part. */
+export function accountDevices({ participation }: Pick<Plan, "participation">): number {
+  return participation.devices ?? 1;
+}
+
+/**
+ * ε against the coordinator of a person each of whose devices takes part `participations` times, as many of them as the
+ * plan allows, all in the same rounds; `Infinity` without noise.
+ */
 export function planEpsilon(plan: Plan, participations: number): number {
   if (participations === 0) return 0;
   return coordinatorEpsilon(planMechanism(plan.resolved.mechanism), {
     participations,
+    devices: accountDevices(plan),
     delta: delta(plan.privacy.delta),
   });
 }

@@ -28,6 +28,12 @@ describe("epsilonAfter", () => {
     expect(after(2, 1)).toEqual(after(2));
   });
 
+  it("is for the person who has as many devices as the plan lets an account have", () => {
+    const two: Plan = { ...plan, participation: { ...plan.participation, devices: 2 } };
+    expect(after(1, 1, two)).toEqual({ coordinator: planEpsilon(two, 1), observer: planEpsilon(two, 1) });
+    expect(after(1, 1, two).coordinator!).toBeGreaterThan(2 * after(1).coordinator!);
+  });
+
   it("is no guarantee without noise", () => {
     expect(after(0, 0, testPlan())).toEqual({ coordinator: null, observer: null });
   });

@@ -58,8 +58,10 @@ export interface MechanismInput {
   /** Largest ε against the coordinator after all of a person's participations. */
   readonly epsilon: Epsilon;
   readonly delta: Delta;
-  /** P: how often one person takes part at most. */
+  /** P: how often one device takes part at most. */
   readonly participations: number;
+  /** c: devices of one person, each of which takes part so often at most; see {@link coordinatorEpsilon}. Default 1. */
+  readonly devices?: number;
   /** n: participants of one round at most. */
   readonly cohortMaximum: number;
   /** Survivors without whom a round fails. */
@@ -108,7 +110,7 @@ export interface Mechanism {
  *   for the noise, the cohort or the length.
  */
 export function calibrateMechanism(input: MechanismInput): Mechanism {
-  const { participations, modulusBits, accountant = "rdp" } = input;
+  const { participations, devices = 1, modulusBits, accountant = "rdp" } = input;
   const epsilon = checkedEpsilon(input.epsilon);
   const delta = checkedDelta(input.delta);
   demandInteger(participations, { field: "participations", from: 1, to: 2 ** 24 });
@@ -116,7 +118,7 @@ export function calibrateMechanism(input: MechanismInput): Mechanism {
   const build = (z: number): Mechanism => mechanismAt(z, { ...input, ...shape });
   const holds = (mechanism: Mechanism): boolean =>
     mechanism.localDeviation >= 1 &&
-    coordinatorEpsilon(mechanism, { participations, delta, accountant }) <= epsilon;
+    coordinatorEpsilon(mechanism, { participations, devices, delta, accountant }) <= epsilon;
 
   let enough = 1;
   while (!holds(build(enough))) {
@@ -125,8 +127,8 @@ export function calibrateMechanism(input: MechanismInput): Mechanism {
     if (enough > 2 ** 40) {
       throw new PrivacyRangeError({
         field: "modulusBits",
-        rule: `no noise within ${modulusBits} bits reaches ε = ${epsilon} over ${participations} participations`,
-        fix: "raise modulusBits, epsilon or minSurvivors, or lower participations",
+        rule: `no noise within ${modulusBits} bits reaches ε = ${epsilon} over ${participations} participations${devices === 1 ? "" : ` of ${devices} devices`}`,
+        fix: "raise modulusBits, epsilon or minSurvivors, or lower participations or devices",
       });
     }
   }

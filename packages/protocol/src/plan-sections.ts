@@ -233,6 +233,8 @@ export const planSections = z.strictObject({
       maximum: count.max(100_000).default(DEFAULT_PARTICIPATIONS),
       /** Rounds that lie between two participations of a device, 1 = every round is allowed. */
       minimumSeparation: count.max(100_000).default(1),
+      /** c, devices of one account that may take part, each up to `maximum` times; left out, 1. The noise covers them all. */
+      devices: count.max(1000).optional(),
     })
     .prefault({}),
   secureAggregation: z

@@ -68,8 +68,13 @@ export function auditBanner(result: AuditResult): Banner {
   };
 }
 
+/** " with up to 2 devices" where a person may have several. */
+export function withDevices(devices: number | null): string {
+  return devices === null || devices === 1 ? "" : ` with up to ${plural(devices, "device")}`;
+}
+
 /** What a task promised, in a sentence. */
-export function promiseInWords({ promised, participations, minSurvivors }: TaskAccount): string {
+export function promiseInWords({ promised, participations, devices, minSurvivors }: TaskAccount): string {
   const people = minSurvivors === null ? "several" : `at least ${formatCount(minSurvivors)}`;
   const alone = `No person's contribution can be read alone: only the sum over ${people} people.`;
   if (promised.epsilon === null)
@@ -78,7 +83,7 @@ export function promiseInWords({ promised, participations, minSurvivors }: TaskA
     promised.epsilon <= WEAK_EPSILON
       ? `: whatever anybody concludes from them about a person becomes at most ${formatNumber(Math.exp(promised.epsilon))} times as likely by that person having taken part, but for a chance of ${formatDelta(promised.delta)}`
       : ", a bound so weak that it says little about any one person";
-  return `${alone} Noise in the sums bounds what all results together show about one person, who takes part in at most ${plural(participations, "round")}, to ε = ${formatEpsilon(promised.epsilon)} at δ = ${formatDelta(promised.delta)}${factor}.`;
+  return `${alone} Noise in the sums bounds what all results together show about one person, who takes part in at most ${plural(participations, "round")}${withDevices(devices)}, to ε = ${formatEpsilon(promised.epsilon)} at δ = ${formatDelta(promised.delta)}${factor}.`;
 }
 
 /** What the ledger proves of a task. */

@@ -8,6 +8,7 @@ import {
 import { formatCount, formatDelta, formatEpsilon, plural } from "../report/format.ts";
 import { fact, fit, heading, type Row } from "../terminal/rows.ts";
 import { paint, printable, wrap } from "../terminal/text.ts";
+import { withDevices } from "./report-words.ts";
 
 /** What was checked beside the ledger. */
 export interface VerdictContext {
@@ -81,7 +82,7 @@ function taskRows(account: TaskAccount): Row[] {
     noise
       ? fact(
           "promised to each person",
-          `ε at most ${formatEpsilon(promised.epsilon)} at δ ${formatDelta(promised.delta)}, for at most ${plural(participations, "round")} with them`,
+          `ε at most ${formatEpsilon(promised.epsilon)} at δ ${formatDelta(promised.delta)}, for at most ${plural(participations, "round")} with them${withDevices(account.devices)}`,
         )
       : fact("promised to each person", "secure aggregation only: noise is off, no (ε, δ)", "warn"),
     ...(noise

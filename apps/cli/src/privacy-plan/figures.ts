@@ -1,5 +1,5 @@
 /** What a plan promises and costs, by the functions that the round itself uses. */
-import { blockDeviation, planMechanism, resolvePlan } from "@kindred/engine";
+import { accountDevices, blockDeviation, planMechanism, resolvePlan } from "@kindred/engine";
 import {
   type AccountedEpsilon,
   delta,
@@ -55,6 +55,7 @@ export interface RoundFigures {
 export interface PlanFigures {
   readonly schema: "kindred.privacy-plan/1";
   readonly promised: { readonly epsilon: number; readonly delta: number };
+  /** c: devices of one person, all of which the noise covers. */
   readonly devices: number;
   readonly rounds: number;
   readonly participations: number;
@@ -99,7 +100,7 @@ export interface PlanFigures {
  * @throws KindredError naming flag or field when no mechanism fits
  */
 export function planFigures(question: PlanQuestion): PlanFigures {
-  const { input, devices, itemCount, modelLength } = question;
+  const { input, itemCount, modelLength } = question;
   const plan = namingFlags(() =>
     resolvePlan(input, {
       coordinatorKey: UNRESOLVED,
@@ -109,6 +110,7 @@ export function planFigures(question: PlanQuestion): PlanFigures {
     }),
   );
   const { resolved, cohort, privacy, participation } = plan;
+  const devices = accountDevices(plan);
   const mechanism = planMechanism(resolved.mechanism);
   const { modulusBits, paddedLength, scale, localDeviation } = mechanism;
   const byRound = roundFigures(plan, { mechanism, devices });

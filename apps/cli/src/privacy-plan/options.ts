@@ -38,8 +38,6 @@ export interface PlanQuestion {
   readonly modelLength: number;
   /** Items of the catalogue, 1 where there is none: they matter here only through `modelLength`. */
   readonly itemCount: number;
-  /** Devices of one person that may take part. */
-  readonly devices: number;
 }
 
 /** Flags that a plan document takes the place of. */
@@ -49,6 +47,7 @@ const PLAN_FLAGS = [
   "rounds",
   "participations",
   "separation",
+  "devices",
   "cohort",
   "minSurvivors",
   "corruption",
@@ -68,6 +67,7 @@ const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
   "plan.rounds": "--rounds",
   "plan.participation.maximum": "--participations",
   "plan.participation.minimumSeparation": "--separation",
+  "plan.participation.devices": "--devices",
   "plan.cohort.minimum": "--cohort",
   "plan.cohort.target": "--cohort",
   "plan.cohort.maximum": "--cohort",
@@ -136,15 +136,13 @@ export function namingFlags<T>(work: () => T): T {
  * @throws KindredError naming the flag, or the field of the plan document, its rule and the fix
  */
 export async function readPlanQuestion(flags: PrivacyPlanFlags): Promise<PlanQuestion> {
-  const devices =
-    flags.devices === undefined ? 1 : wholeNumber("--devices", flags.devices, { from: 1, to: 1000 });
-  if (flags.plan !== undefined) return { ...(await fromDocument(flags, flags.plan)), devices };
+  if (flags.plan !== undefined) return fromDocument(flags, flags.plan);
   if (flags.catalogue !== undefined)
     refuse("--catalogue", "must come with --plan", "pass --plan too, or --length instead");
-  return { ...namingFlags(() => fromFlags(flags)), devices };
+  return namingFlags(() => fromFlags(flags));
 }
 
-async function fromDocument(flags: PrivacyPlanFlags, file: string): Promise<Omit<PlanQuestion, "devices">> {
+async function fromDocument(flags: PrivacyPlanFlags, file: string): Promise<PlanQuestion> {
   for (const name of PLAN_FLAGS)
     if (flags[name] !== undefined)
       refuse(
@@ -171,7 +169,7 @@ async function fromDocument(flags: PrivacyPlanFlags, file: string): Promise<Omit
   return { input, itemCount: Math.max(1, clusters), modelLength: modelLength(flags.length, input) };
 }
 
-function fromFlags(flags: PrivacyPlanFlags): Omit<PlanQuestion, "devices"> {
+function fromFlags(flags: PrivacyPlanFlags): PlanQuestion {
   const given = (name: keyof PrivacyPlanFlags, fallback: number): number => {
     const text = flags[name];
     return typeof text === "string" ? number(flagName(name), text) : fallback;
@@ -196,6 +194,7 @@ function fromFlags(flags: PrivacyPlanFlags): Omit<PlanQuestion, "devices"> {
     participation: {
       maximum: given("participations", Math.min(4, Math.ceil(rounds / separation))),
       minimumSeparation: separation,
+      ...(flags.devices === undefined ? {} : { devices: given("devices", 1) }),
     },
     encoder: { dimension: given("dimension", 64) },
     clustering: { clusters: given("clusters", 16) },

@@ -24,14 +24,9 @@ function share(rate: number): string {
 
 /** What the operator should think about before running the plan; none where there is nothing. */
 export function cautions(figures: PlanFigures): string[] {
-  const { guarantees, promised, blocks, overflow, devices, cohort } = figures;
+  const { guarantees, promised, blocks, overflow, cohort } = figures;
   const found: string[] = [];
   const spent = guarantees.coordinator.rdp;
-  if (spent > promised.epsilon * (1 + 1e-9))
-    found.push(
-      `A person with ${plural(devices, "device")} in the same rounds spends ε ${formatEpsilon(spent)}, not the ` +
-        `${formatEpsilon(promised.epsilon)} that a plan promises each device: lower --epsilon until this line goes.`,
-    );
   if (spent > WEAK_EPSILON)
     found.push(`ε ${formatEpsilon(spent)} is a weak guarantee; ${WEAK_EPSILON} is the usual upper end.`);
   const drowned = blocks.filter(({ signalToNoise }) => signalToNoise < 1).map(({ name }) => name);
@@ -58,7 +53,9 @@ export function assumptions({ cohort, minimumSeparation, devices }: PlanFigures)
     `Up to ${formatPercent(cohort.corruption)} of a cohort may collude with the coordinator; a coordinator that ` +
       `invents members is not covered (docs/threat-model.md).`,
     `The unit is a person with ${plural(devices, "device")}, against the same rounds without them; every ` +
-      `participation counts for the coordinator, also in rounds that fail.`,
+      `participation counts for the coordinator, also in rounds that fail. ${
+        devices === 1 ? "A second device" : "Each further device"
+      } of theirs is not covered: a coordinator that knows accounts turns it away (docs/deployment.md).`,
     `RDP is what the plan promises and devices check; PLD is the tighter second opinion. Both are upper bounds.`,
     ...(minimumSeparation > 1
       ? [`A device rests until ${plural(minimumSeparation, "round")} after it took part.`]

@@ -1,5 +1,5 @@
 /** ε of a plan's mechanism, computed from its integers by two accountants that share no code beyond the sensitivity. */
-import { planEpsilon, planMechanism } from "@kindred/engine";
+import { accountDevices, planEpsilon, planMechanism } from "@kindred/engine";
 import { coordinatorEpsilon, delta } from "@kindred/privacy";
 import type { Plan } from "@kindred/protocol";
 import type { ProvenEpsilon } from "./task-account.ts";
@@ -17,7 +17,7 @@ export class EpsilonAccounts {
   }
 
   /**
-   * ε of a person who took part in as many of `rounds` as the plan lets them.
+   * ε of a person who took part in as many of `rounds` as the plan lets them, with as many devices as it lets them.
    * @returns null where the plan has no noise and so no guarantee
    */
   after(rounds: number): ProvenEpsilon | null {
@@ -35,7 +35,12 @@ export class EpsilonAccounts {
     if (privacy.mechanism === "none") return null;
     if (times === 0) return { rdp: 0, pld: 0 };
     const mechanism = planMechanism(resolved.mechanism);
-    const question = { participations: times, delta: delta(privacy.delta), accountant: "pld" } as const;
+    const question = {
+      participations: times,
+      devices: accountDevices(this.#plan),
+      delta: delta(privacy.delta),
+      accountant: "pld",
+    } as const;
     return { rdp: planEpsilon(this.#plan, times), pld: coordinatorEpsilon(mechanism, question) };
   }
 }

@@ -45,8 +45,10 @@ export interface TaskAccount {
   readonly planDigest: string;
   /** What people were promised; ε is null where the plan has no noise. */
   readonly promised: { readonly epsilon: number | null; readonly delta: number };
-  /** P: rounds that one person takes part in at the most. */
+  /** P: rounds that one device takes part in at the most. */
   readonly participations: number;
+  /** c: devices of one person that take part at the most, all of them covered by ε; null where the plan is unusable. */
+  readonly devices: number | null;
   readonly rounds: readonly RoundAccount[];
   /** Rounds that the plan asks for. */
   readonly plannedRounds: number;

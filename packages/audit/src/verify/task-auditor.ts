@@ -1,5 +1,5 @@
 /** Follows one task through the ledger: plan limits, survivors, noise, and ε recomputed from the plan. */
-import { followsRule, initialClip, nextClip, verifyPlan } from "@kindred/engine";
+import { accountDevices, followsRule, initialClip, nextClip, verifyPlan } from "@kindred/engine";
 import { type LedgerBody, noiseLevel, type Spending } from "@kindred/privacy";
 import { canonicalJson, KindredError, type Plan, parseSignedPlan, sha256Hex } from "@kindred/protocol";
 import { covers, EpsilonAccounts } from "./proven-epsilon.ts";
@@ -86,6 +86,7 @@ export class TaskAuditor {
       planDigest,
       promised: { epsilon, delta },
       participations,
+      devices: this.#plan === undefined ? null : accountDevices(this.#plan),
       rounds: [...this.#rounds.values()],
       plannedRounds: rounds,
       minSurvivors: this.#plan?.cohort.minSurvivors ?? null,
