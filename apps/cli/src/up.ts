@@ -12,6 +12,22 @@ export interface UpFlags {
   readonly port?: string;
   readonly plan?: string;
   readonly catalogue?: string;
+  readonly features?: string;
+  readonly weights?: string;
+}
+
+/** @throws KindredError naming the flag */
+async function readBytes(flag: string, file: string): Promise<Uint8Array> {
+  return new Uint8Array(
+    await readFile(file).catch(() => {
+      throw new KindredError({
+        code: "option-invalid",
+        field: flag,
+        rule: `must be a readable file, found "${file}"`,
+        fix: "check the path",
+      });
+    }),
+  );
 }
 
 /** Reads a YAML or JSON document. @throws KindredError naming the flag */
@@ -49,12 +65,22 @@ export async function up(flags: UpFlags, { stdout, env, stopped }: Process): Pro
       rule: "must be there: a task needs both",
       fix: "pass --plan and --catalogue",
     });
+  for (const name of ["features", "weights"] as const)
+    if (flags[name] !== undefined && flags.plan === undefined)
+      throw new KindredError({
+        code: "option-invalid",
+        field: `--${name}`,
+        rule: "must come with a task: it belongs to one",
+        fix: "pass --plan and --catalogue too",
+      });
   const documents =
     flags.plan === undefined || flags.catalogue === undefined
       ? undefined
       : {
           plan: await readDocument("--plan", flags.plan),
           catalogue: await readDocument("--catalogue", flags.catalogue),
+          ...(flags.features !== undefined && { features: await readBytes("--features", flags.features) }),
+          ...(flags.weights !== undefined && { weights: await readBytes("--weights", flags.weights) }),
         };
   const { logLevel, ...settings } = readEnvironment({
     ...env,

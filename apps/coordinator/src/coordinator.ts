@@ -22,7 +22,7 @@ import { appendToLedger, type Commit, commitTransitions } from "./runtime/commit
 import { type Configuration, recordConfiguration } from "./runtime/configuration.ts";
 import { DeviceNotes } from "./runtime/device-notes.ts";
 import { LedgerKeeper } from "./runtime/ledger-keeper.ts";
-import { prepareTask } from "./runtime/new-task.ts";
+import { prepareTask, type TaskDocuments } from "./runtime/new-task.ts";
 import { readTask } from "./runtime/open-task.ts";
 import { ReleaseRunner } from "./runtime/release-runner.ts";
 import { RunningSum } from "./runtime/running-sum.ts";
@@ -183,20 +183,26 @@ export class Coordinator {
 
   /**
    * Accepts a task: resolves and signs its plan, makes the initial model, and starts the first round.
-   * @param documents the plan as the operator wrote it, and the public catalogue; both are validated here
-   * @throws KindredError `plan-invalid` or `catalogue-invalid`, naming field, rule and fix
+   * @param documents the plan as the operator wrote it, the public catalogue, and optionally its features and initial
+   *   weights; all are validated here
+   * @throws KindredError `plan-invalid`, `catalogue-invalid` or `model-invalid`, naming field, rule and fix
    */
-  async createTask(documents: { plan: unknown; catalogue: unknown }): Promise<SignedPlan> {
-    const { plan, catalogue, model } = prepareTask(documents, this.#key.publicKeyHex);
+  async createTask(documents: TaskDocuments): Promise<SignedPlan> {
+    const { plan, catalogue, model, features } = prepareTask(documents, this.#key.publicKeyHex);
     const signature = bytesToHex(this.#key.sign(utf8ToBytes(planSigningText(plan))));
     await this.#blobs.released.put(catalogue);
+    const files: string[] = [];
+    for (const file of features) files.push(await this.#blobs.released.put(file));
     const modelHash = await this.#blobs.released.put(model);
-    await this.#ledger.inTurn(() => this.#storeTask({ plan, signature }, modelHash));
+    await this.#ledger.inTurn(() => this.#storeTask({ plan, signature }, { modelHash, files }));
     await this.#serve(plan.task);
     return { plan, signature };
   }
 
-  async #storeTask({ plan, signature }: SignedPlan, modelHash: string): Promise<void> {
+  async #storeTask(
+    { plan, signature }: SignedPlan,
+    { modelHash, files }: { readonly modelHash: string; readonly files: readonly string[] },
+  ): Promise<void> {
     const now = this.#clock.now();
     const digest = planDigest(plan);
     const { catalogueHash: catalogue } = plan.resolved;
@@ -212,6 +218,7 @@ export class Coordinator {
           status: "running",
           createdAt: now,
         });
+        await stores.tasks.addFiles(plan.task, files);
         await stores.models.record({
           task: plan.task,
           round: 0,

@@ -3,7 +3,7 @@ import { type Matrix, simplifiedSilhouette, sufficientStatistics } from "@kindre
 import { type Sequence, seededRandom } from "@kindred/encoder";
 import { type Contribution, clipOf, encodeContribution, evaluationBlock } from "@kindred/engine";
 import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
-import { KindredError, type Plan } from "@kindred/protocol";
+import { KindredError, type Plan, weightsHash } from "@kindred/protocol";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import { centroidMatrix } from "./interests.ts";
 import { personalVectors } from "./personal-vectors.ts";
@@ -28,16 +28,19 @@ function countingCells({ model }: LoadedModel): Matrix {
     : { rows: model.cells.length / columns, columns, data: model.cells };
 }
 
-/** @throws KindredError `model-invalid` if the model does not have the plan's clusters and dimension */
+/** @throws KindredError `model-invalid` if the model does not have the plan's clusters, dimension and first weights */
 export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
   const { model } = loaded;
   const { dimension } = plan.encoder;
+  const { weightsHash: initial } = plan.resolved;
   const most = plan.clustering.clusters;
   const refuse = (field: string, rule: string): never => {
     throw new KindredError({ code: "model-invalid", field, rule, fix: "publish a model of this task" });
   };
   if (model.clusters > most || model.centroids.length !== model.clusters * dimension)
     refuse("model.centroids", `must be at most ${most} × ${dimension} as the plan says`);
+  if (model.round === 0 && initial !== undefined && weightsHash(model.weights) !== initial)
+    refuse("model.weights", "must be the pre-trained weights that the plan names");
   const cells = plan.resolved.blocks[1]!.length;
   if (model.cells.length > cells * dimension)
     refuse("model.cells", `must be at most ${cells} × ${dimension} as the plan says`);

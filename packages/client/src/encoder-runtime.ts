@@ -37,21 +37,30 @@ export interface TensorEncoderRuntime extends EncoderRuntime {
 
 /**
  * Starts an encoder for a task. Computing the catalogue's text features takes about a second per 10,000 items.
+ * @param options.features those that the plan names; without, and where it names none, text features are computed
  * @param options.backend the best one that loads by default
- * @throws KindredError `plan-invalid` if the plan's model length is not the encoder's
+ * @throws KindredError `option-invalid` if features are missing that the plan names; `plan-invalid` if the plan's model length is not the encoder's
  */
 export async function createEncoderRuntime(options: {
   readonly plan: Plan;
   readonly catalogue: Catalogue;
+  readonly features?: Float32Array;
   readonly backend?: Backend;
 }): Promise<TensorEncoderRuntime> {
   const { plan, catalogue } = options;
+  if (options.features === undefined && plan.resolved.featuresHash !== undefined)
+    throw new KindredError({
+      code: "option-invalid",
+      field: "features",
+      rule: "must be those that the plan names",
+      fix: "pass the features of the task's material on",
+    });
   const backend = options.backend ?? (await loadBackend());
   const encoder = InterestEncoder.create({
     backend,
     shape: plan.encoder,
     training: plan.training,
-    features: itemFeatures(catalogue.items, plan.encoder),
+    features: options.features ?? itemFeatures(catalogue.items, plan.encoder),
     itemCount: catalogue.items.length,
   });
   if (plan.resolved.blocks[0]?.length !== encoder.trainable.length) {

@@ -29,6 +29,7 @@ const LEDGER_HEADS = "ledger-heads.json";
 const CACHED: Readonly<Record<CachedFile, string>> = {
   plan: "plan.json",
   catalogue: "catalogue.json",
+  features: "features.bin",
   model: "model.bin",
 };
 const WHOLE_FILES = [IDENTITY, CONSENT, LEDGER_HEADS, ...Object.values(CACHED)];

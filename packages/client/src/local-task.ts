@@ -23,6 +23,7 @@ import { type Recommendation, rankByClusters, rankByScores } from "./recommendat
 import type { ClientStore } from "./store.ts";
 import {
   type LoadedModel,
+  type MaterialFiles,
   readMaterial,
   readModel,
   type TaskMaterial,
@@ -33,6 +34,8 @@ import {
 export type EncoderFactory = (task: {
   readonly plan: Plan;
   readonly catalogue: Catalogue;
+  /** Where the plan names some. */
+  readonly features?: Float32Array;
 }) => Promise<EncoderRuntime>;
 
 /** Plan, catalogue and encoder, all verified. */
@@ -99,11 +102,16 @@ export class LocalTask {
     if (!verified.ok) throw new KindredError(verified.rejection);
     const plan = verified.value;
     const digest = planDigest(plan);
-    for (const name of ["plan", "catalogue"] as const)
-      if (!kept && !this.#closed) await store.writeCached(name, material.files[name]);
+    if (!kept) await this.#keep(material.files);
     const { encoder: given } = this.#options;
     const encoder =
-      typeof given === "function" ? await given({ plan, catalogue: material.catalogue }) : given;
+      typeof given === "function"
+        ? await given({
+            plan,
+            catalogue: material.catalogue,
+            ...(material.features && { features: material.features }),
+          })
+        : given;
     if (this.#ready?.digest !== digest)
       this.#model = keptModel(await store.readCached("model"), { task, plan, catalogue: material.catalogue });
     this.#ready = { ...material, plan, digest, encoder };
@@ -216,15 +224,31 @@ export class LocalTask {
   /** Plan and catalogue from the coordinator, or those kept where it cannot be reached. */
   async #material(): Promise<{ material: TaskMaterial; kept: boolean }> {
     const { store, task, source, received } = this.#options;
+    const [catalogue, built] = await Promise.all([
+      store.readCached("catalogue"),
+      store.readCached("features"),
+    ]);
+    const features = built && { features: built };
     try {
-      const material = await this.#retry(() => source.material());
-      received(material.files.plan.length + material.files.catalogue.length);
+      const material = await this.#retry(() =>
+        source.material({ ...(catalogue && { catalogue }), ...features }),
+      );
+      received(material.downloaded);
       return { material, kept: false };
     } catch (error) {
       if (!isTransient(error)) throw error;
-      const [plan, catalogue] = await Promise.all([store.readCached("plan"), store.readCached("catalogue")]);
+      const plan = await store.readCached("plan");
       if (plan === undefined || catalogue === undefined) throw error;
-      return { material: readMaterial({ plan, catalogue }, task), kept: true };
+      return { material: readMaterial({ plan, catalogue, ...features }, task), kept: true };
+    }
+  }
+
+  /** Keeps the public files for the next start. */
+  async #keep(files: MaterialFiles): Promise<void> {
+    const { store } = this.#options;
+    for (const name of ["plan", "catalogue", "features"] as const) {
+      const file = files[name];
+      if (file !== undefined && !this.#closed) await store.writeCached(name, file);
     }
   }
 

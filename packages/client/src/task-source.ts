@@ -1,14 +1,19 @@
 /** Where the public files of a task come from: the signed plan, the catalogue, the models. Every hash is checked. */
 import {
+  assembleFeatures,
   type Catalogue,
   catalogueHash,
+  decodeFeatureBundle,
+  decodeFeatureManifest,
   decodeModel,
   ERROR_TABLE,
+  encodeFeatureBundle,
   KindredError,
   type Model,
   parseCatalogue,
   parseSignedPlan,
   type SignedPlan,
+  sha256Hex,
 } from "@kindred/protocol";
 import { type Clock, within } from "./clock.ts";
 
@@ -18,8 +23,19 @@ export interface TaskMaterial {
   readonly catalogue: Catalogue;
   /** Index of each item id in the catalogue. */
   readonly index: ReadonlyMap<string, number>;
-  /** The files as they were downloaded. */
-  readonly files: { readonly plan: Uint8Array; readonly catalogue: Uint8Array };
+  /** Feature vectors of the items, items × dimension, where the plan names some. */
+  readonly features?: Float32Array;
+  /** The files they were read from. */
+  readonly files: MaterialFiles;
+  /** Bytes that were downloaded for it. */
+  readonly downloaded: number;
+}
+
+/** Plan, catalogue and, where the plan names some, the bundle of the items' features. */
+export interface MaterialFiles {
+  readonly plan: Uint8Array;
+  readonly catalogue: Uint8Array;
+  readonly features?: Uint8Array;
 }
 
 /** A model and the file it was decoded from. */
@@ -41,7 +57,8 @@ export interface TaskProgress {
 
 /** The port. Its promises reject with a KindredError. */
 export interface TaskSource {
-  material(): Promise<TaskMaterial>;
+  /** @param kept files of an earlier time, perhaps of another version or damaged: what fits is not downloaded again */
+  material(kept?: Partial<Pick<MaterialFiles, "catalogue" | "features">>): Promise<TaskMaterial>;
   progress(): Promise<TaskProgress>;
   model(hash: string): Promise<LoadedModel>;
 }
@@ -102,17 +119,54 @@ export function httpTaskSource(options: {
   };
 
   return {
-    async material() {
-      const plan = await download(`/v1/tasks/${encodeURIComponent(task)}/plan`, "plan");
-      const { resolved } = parseSignedPlan(parseJson(plan, "plan")).plan;
-      const catalogue = await download(`/v1/blobs/${resolved.catalogueHash}`, "catalogue");
-      return readMaterial({ plan, catalogue }, task);
+    async material(kept = {}) {
+      let downloaded = 0;
+      const get = async (path: string, field: string): Promise<Uint8Array> => {
+        const file = await download(path, field);
+        downloaded += file.length;
+        return file;
+      };
+      const plan = await get(`/v1/tasks/${encodeURIComponent(task)}/plan`, "plan");
+      const { catalogueHash: wanted, featuresHash } = parseSignedPlan(parseJson(plan, "plan")).plan.resolved;
+      const blob = (hash: string): Promise<Uint8Array> => get(`/v1/blobs/${hash}`, "catalogue");
+      const catalogue =
+        kept.catalogue !== undefined && sha256Hex(kept.catalogue) === wanted
+          ? kept.catalogue
+          : await blob(wanted);
+      const features =
+        featuresHash === undefined ? {} : { features: await fetchFeatures(featuresHash, { kept, blob }) };
+      return { ...readMaterial({ plan, catalogue, ...features }, task), downloaded };
     },
     async progress() {
       return readProgress(parseJson(await download(`/v1/tasks/${encodeURIComponent(task)}`, "task"), "task"));
     },
     model: async (hash) => readModel(await download(`/v1/blobs/${hash}`, "model"), { hash, task }),
   };
+}
+
+/** The bundle of that manifest, of kept segments where they are named in it, and of downloaded ones. */
+async function fetchFeatures(
+  hash: string,
+  { kept, blob }: { kept: Partial<MaterialFiles>; blob: (hash: string) => Promise<Uint8Array> },
+): Promise<Uint8Array> {
+  const past = keptBundle(kept.features);
+  const unchanged = past !== undefined && sha256Hex(past.manifest) === hash;
+  const manifest = unchanged ? past.manifest : await blob(hash);
+  const segments = new Map<string, Uint8Array>();
+  for (const { hash: name } of decodeFeatureManifest(manifest, hash).segments)
+    segments.set(name, past?.segments.get(name) ?? (await blob(name)));
+  return encodeFeatureBundle({ manifest, segments });
+}
+
+/** What was kept is a cache: damaged, it is as good as none. */
+function keptBundle(file: Uint8Array | undefined): ReturnType<typeof decodeFeatureBundle> | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return decodeFeatureBundle(file);
+  } catch (error) {
+    if (error instanceof KindredError) return undefined;
+    throw error;
+  }
 }
 
 function downloadFailure(status: number, field: string): KindredError {
@@ -147,10 +201,10 @@ function parseJson(file: Uint8Array, field: "plan" | "catalogue" | "task"): unkn
 }
 
 /**
- * Reads plan and catalogue, and checks that they belong together and to the task.
+ * Reads plan, catalogue and features, and checks that they belong together and to the task.
  * @throws KindredError `plan-invalid` or `catalogue-invalid`
  */
-export function readMaterial(files: TaskMaterial["files"], task: string): TaskMaterial {
+export function readMaterial(files: MaterialFiles, task: string): TaskMaterial {
   const signed = parseSignedPlan(parseJson(files.plan, "plan"));
   const { resolved } = signed.plan;
   if (signed.plan.task !== task)
@@ -169,7 +223,25 @@ export function readMaterial(files: TaskMaterial["files"], task: string): TaskMa
       fix: "download it again; if it persists, the coordinator serves another catalogue than it signed",
     });
   const index = new Map(catalogue.items.map(({ id }, position) => [id, position]));
-  return { signed, catalogue, index, files };
+  const features = readFeatures(files.features, signed);
+  return { signed, catalogue, index, files, downloaded: 0, ...(features && { features }) };
+}
+
+/** @throws KindredError `catalogue-invalid` unless the features are those that the plan names */
+function readFeatures(file: Uint8Array | undefined, { plan }: SignedPlan): Float32Array | undefined {
+  const { featuresHash, catalogueHash: catalogue, itemCount } = plan.resolved;
+  if (featuresHash === undefined) return undefined;
+  const refuse = (rule: string): never => {
+    const fix = "download them again; if it persists, the coordinator serves others than it signed";
+    throw new KindredError({ code: "catalogue-invalid", field: "features", rule, fix });
+  };
+  if (file === undefined) return refuse("must be there: the plan names them");
+  const bundle = decodeFeatureBundle(file);
+  const manifest = decodeFeatureManifest(bundle.manifest, featuresHash);
+  const fits = manifest.catalogue === catalogue && manifest.rowOf.length === itemCount;
+  if (!fits || manifest.dimension !== plan.encoder.dimension)
+    refuse(`must be of the plan's catalogue and of dimension ${plan.encoder.dimension}`);
+  return assembleFeatures(manifest, bundle.segments);
 }
 
 /** @throws KindredError `model-invalid` if the file is not the model of that hash and task */
@@ -194,8 +266,8 @@ export function sharedTaskSource(source: TaskSource): TaskSource {
   let material: Promise<TaskMaterial> | undefined;
   const models = new Map<string, Promise<LoadedModel>>();
   return {
-    material() {
-      material ??= source.material().catch((error: unknown) => {
+    material(kept) {
+      material ??= source.material(kept).catch((error: unknown) => {
         material = undefined;
         throw error;
       });

@@ -43,6 +43,10 @@ export interface PlanContext {
   readonly coordinatorKey: string;
   readonly catalogueHash: string;
   readonly itemCount: number;
+  /** Content hash of the items' features, where they were built beforehand. */
+  readonly featuresHash?: string;
+  /** SHA-256 of the initial weights, where they were pre-trained. */
+  readonly weightsHash?: string;
   /** Number of trainable weights. */
   readonly modelLength: number;
 }
@@ -127,6 +131,8 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
       coordinatorKey: context.coordinatorKey,
       catalogueHash: context.catalogueHash,
       itemCount: context.itemCount,
+      ...(context.featuresHash === undefined ? {} : { featuresHash: context.featuresHash }),
+      ...(context.weightsHash === undefined ? {} : { weightsHash: context.weightsHash }),
       blocks,
       mechanism: parametersOf(mechanism),
     },

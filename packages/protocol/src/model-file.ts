@@ -3,6 +3,7 @@ import { z } from "zod";
 import { sha256Hex } from "./canonical.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { accepted, type Result, rejected } from "./errors.ts";
+import { areFiniteFloats, bytesFloat, floatBytes } from "./float-bytes.ts";
 import { clusteringContradiction, type ModelClustering, modelClusteringSchema } from "./model-clustering.ts";
 import { taskIdSchema } from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
@@ -49,20 +50,6 @@ export interface Model {
   readonly clustering: ModelClustering;
 }
 
-function floatBytes(values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < values.length; i++) view.setFloat32(i * 4, values[i]!, true);
-  return bytes;
-}
-
-function bytesFloat(bytes: Uint8Array): Float32Array {
-  const values = new Float32Array(bytes.length / 4);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(i * 4, true);
-  return values;
-}
-
 /** Why bytes are not finite float32 values, or `undefined`. */
 function floatsRefused(
   bytes: Uint8Array,
@@ -73,13 +60,11 @@ function floatsRefused(
       rule: "must hold whole float32 values",
       fix: "use a file written by encodeModel",
     });
-  for (let i = 3; i < bytes.length; i += 4)
-    if ((bytes[i]! & 0x7f) === 0x7f && bytes[i - 1]! >= 0x80)
-      // all exponent bits set: NaN or infinite
-      return rejected("model-invalid", `model.${name}`, {
-        rule: "must be finite",
-        fix: "roll back to the previous model version",
-      });
+  if (!areFiniteFloats(bytes))
+    return rejected("model-invalid", `model.${name}`, {
+      rule: "must be finite",
+      fix: "roll back to the previous model version",
+    });
   return undefined;
 }
 

@@ -280,6 +280,10 @@ export const resolvedPlanSchema = z.strictObject({
   coordinatorKey: digest,
   catalogueHash: digest,
   itemCount: count,
+  /** Content hash of the manifest of the items' features; without, each device computes hashed n-grams. */
+  featuresHash: digest.optional(),
+  /** SHA-256 of the initial model's weights as little-endian float32, where they were pre-trained. */
+  weightsHash: digest.optional(),
   /** `clipping` with an adaptive clip norm only. */
   blocks: z.array(vectorBlockSchema).min(4).max(5),
   mechanism: mechanismSchema,

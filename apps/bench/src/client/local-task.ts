@@ -92,6 +92,7 @@ export async function localClient(options: {
           plan: utf8ToBytes(JSON.stringify(signed)),
           catalogue: utf8ToBytes(canonicalJson(catalogue)),
         },
+        downloaded: 0,
       }),
       progress: async () => ({ status: "running", modelHash: hash, round: 0 }),
       model: async () => ({ hash, model, file }),

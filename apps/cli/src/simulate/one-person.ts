@@ -49,6 +49,7 @@ export async function onePerson({
             plan: utf8ToBytes(JSON.stringify(signed)),
             catalogue: utf8ToBytes(canonicalJson(catalogue)),
           },
+          downloaded: 0,
         }),
         progress: async () => ({ status: "finished", modelHash: hash, round: model.round }),
         model: async () => ({ hash, model, file }),

@@ -154,7 +154,7 @@ export function createHttpApp(options: HttpOptions): Express {
     if (blob === undefined)
       refuse("not-found", {
         field: "hash",
-        rule: "must be the content hash of a released model or a catalogue",
+        rule: "must be the content hash of a released model, a catalogue or its features",
         fix: "take it from the plan or from the task's current model",
       });
     await sendBlob(request, response, { hash, blob });

@@ -1,6 +1,6 @@
 /** From an operator's documents to a task that can be stored: resolved plan, public catalogue, initial model. */
 import { itemFeatures } from "@kindred/encoder/features";
-import { encoderLayout, initialWeights, trainableLayout } from "@kindred/encoder/layout";
+import { encoderLayout, trainableLayout } from "@kindred/encoder/layout";
 import { initialClip, publicClusters, resolvePlan } from "@kindred/engine";
 import {
   type Catalogue,
@@ -13,6 +13,7 @@ import {
   parsePlanInput,
   utf8ToBytes,
 } from "@kindred/protocol";
+import { readFeatures, readInitialWeights } from "./initial-files.ts";
 import { itemDescriber } from "./item-describer.ts";
 
 export interface NewTask {
@@ -21,17 +22,28 @@ export interface NewTask {
   readonly catalogue: Uint8Array;
   /** Model file of round 0. */
   readonly model: Uint8Array;
+  /** Manifest and segments of the items' features, where they were built beforehand. */
+  readonly features: readonly Uint8Array[];
+}
+
+/** What an operator hands over. */
+export interface TaskDocuments {
+  /** The plan as written. */
+  readonly plan: unknown;
+  /** The public catalogue. */
+  readonly catalogue: unknown;
+  /** Bundle that `kindred catalogue build` wrote for this catalogue; without, features are hashed n-grams. */
+  readonly features?: Uint8Array;
+  /** Weights that `kindred model pretrain` wrote for this plan and catalogue; without, they are drawn. */
+  readonly weights?: Uint8Array;
 }
 
 /**
  * Validates the documents and makes everything that follows from them.
  * @param coordinatorKey Ed25519 public key, hexadecimal
- * @throws KindredError `plan-invalid` or `catalogue-invalid`, naming field, rule and fix
+ * @throws KindredError `plan-invalid`, `catalogue-invalid` or `model-invalid`, naming field, rule and fix
  */
-export function prepareTask(
-  documents: { readonly plan: unknown; readonly catalogue: unknown },
-  coordinatorKey: string,
-): NewTask {
+export function prepareTask(documents: TaskDocuments, coordinatorKey: string): NewTask {
   const input = parsePlanInput(documents.plan);
   const catalogue = parseCatalogue(documents.catalogue);
   const itemCount = catalogue.items.length;
@@ -45,14 +57,19 @@ export function prepareTask(
     });
   checkSensitive(input.clustering.sensitive, catalogue);
   const layout = encoderLayout(input.encoder, itemCount, input.training);
+  const built = readFeatures(documents.features, { catalogue, shape: input.encoder });
+  const initial = readInitialWeights(documents.weights, { plan: input, catalogue, features: built });
   const plan = resolvePlan(input, {
     coordinatorKey,
     catalogueHash: catalogueHash(catalogue),
     itemCount,
+    ...(built === undefined ? {} : { featuresHash: built.hash }),
+    ...(initial.hash === undefined ? {} : { weightsHash: initial.hash }),
     modelLength: trainableLayout(layout, input.training).length,
   });
-  const weights = initialWeights(plan.encoder, itemCount, plan.training);
-  const describe = itemDescriber({ plan, catalogue, features: itemFeatures(catalogue.items, plan.encoder) });
+  const { weights } = initial;
+  const features = built?.features ?? itemFeatures(catalogue.items, plan.encoder);
+  const describe = itemDescriber({ plan, catalogue, features });
   const model = encodeModel({
     task: plan.task,
     round: 0,
@@ -66,7 +83,12 @@ export function prepareTask(
     }),
     ...(plan.privacy.blocks.model.adaptive === undefined ? {} : { clip: initialClip(plan) }),
   });
-  return { plan, catalogue: utf8ToBytes(canonicalJson(catalogue)), model };
+  return {
+    plan,
+    catalogue: utf8ToBytes(canonicalJson(catalogue)),
+    model,
+    features: built?.files ?? [],
+  };
 }
 
 /** A tag that no item bears protects nobody: it is misspelt, or of another catalogue. */

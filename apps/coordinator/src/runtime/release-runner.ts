@@ -12,6 +12,7 @@ import { decodeModel, encodeModel, type Model, type Plan, parseCatalogue } from 
 import { decode, encode } from "cborg";
 import type { BlobStores } from "../store/blobs.ts";
 import type { Database } from "../store/database.ts";
+import { storedFeatures } from "./initial-files.ts";
 import { itemDescriber } from "./item-describer.ts";
 
 type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
@@ -96,7 +97,12 @@ export class ReleaseRunner {
     const file = await this.#blobs.released.get(plan.resolved.catalogueHash);
     if (file === undefined) throw new Error(`the catalogue of ${plan.task} is missing from the blob store`);
     const catalogue = parseCatalogue(JSON.parse(new TextDecoder().decode(file)));
-    return itemDescriber({ plan, catalogue, features: itemFeatures(catalogue.items, plan.encoder) });
+    const { featuresHash } = plan.resolved;
+    const features =
+      featuresHash === undefined
+        ? itemFeatures(catalogue.items, plan.encoder)
+        : await storedFeatures(this.#blobs.released, featuresHash);
+    return itemDescriber({ plan, catalogue, features });
   }
 
   async #latest(): Promise<{ parent: Model; parentHash: string; optimiserHash: string | undefined }> {

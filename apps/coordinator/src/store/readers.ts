@@ -21,7 +21,7 @@ async function* streamLedger(database: Database, from: number): AsyncGenerator<L
 }
 
 /**
- * Finds blobs that anyone may download: released model versions and catalogues of tasks. What became public stays
+ * Finds blobs that anyone may download: released model versions, catalogues and further files of tasks. What became public stays
  * public, so a positive answer is remembered.
  */
 class PublicBlobs {
@@ -51,7 +51,8 @@ class PublicBlobs {
     if (this.#known.has(hash)) return true;
     const found = await this.#database.tx(
       "find public blob",
-      async ({ models, tasks }) => (await models.isReleased(hash)) || (await tasks.hasCatalogue(hash)),
+      async ({ models, tasks }) =>
+        (await models.isReleased(hash)) || (await tasks.hasCatalogue(hash)) || (await tasks.hasFile(hash)),
     );
     if (found) this.#known.add(hash);
     return found;

@@ -94,6 +94,17 @@ export class TaskStore {
   async hasCatalogue(hash: string): Promise<boolean> {
     return (await this.#db.task.findFirst({ where: { catalogueHash: hash }, select: { id: true } })) !== null;
   }
+
+  /** Makes further files of a task public, by their content hashes. */
+  async addFiles(task: string, hashes: readonly string[]): Promise<void> {
+    const data = hashes.map((hash) => ({ task, hash }));
+    await this.#db.taskFile.createMany({ data, skipDuplicates: true });
+  }
+
+  /** Whether a file of some task has this content hash. */
+  async hasFile(hash: string): Promise<boolean> {
+    return (await this.#db.taskFile.findFirst({ where: { hash }, select: { hash: true } })) !== null;
+  }
 }
 
 /** What JSON can hold; numbers are finite. */
