@@ -47,10 +47,7 @@ test("up to half of the surplus is found, whatever the pattern", () => {
   fc.assert(
     fc.property(codeword, (word) => {
       const { ys, wrong } = withErrors(word, Math.floor(word.surplus / 2));
-      expect(locateErrors(word.xs, ys, word.coefficients.length)).toEqual({
-        wrong,
-        secret: word.coefficients[0],
-      });
+      expect(locateErrors(word.xs, ys, word.coefficients.length)).toEqual(wrong);
     }),
     { seed: 1 },
   );
@@ -61,7 +58,7 @@ test("with more errors, whatever is found leaves a polynomial that fits all but 
     fc.property(codeword, (word) => {
       const { ys } = withErrors(word, Math.floor(word.surplus / 2) + 1);
       const found = locateErrors(word.xs, ys, word.coefficients.length);
-      expect(found === undefined || found.wrong.length <= word.surplus / 2).toBe(true);
+      expect(found === undefined || found.length <= word.surplus / 2).toBe(true);
     }),
     { seed: 1 },
   );
@@ -73,5 +70,5 @@ test("a cohort of 200 with 40 wrong shares is sorted out", () => {
   const wrong = Array.from({ length: 40 }, (_, i) => 5 * i + 2);
   const ys = xs.map((x) => valueAt(coefficients, x));
   for (const place of wrong) ys[place] = (ys[place]! + 1) % SHARE_PRIME;
-  expect(locateErrors(xs, ys, 110)).toEqual({ wrong, secret: 11 });
+  expect(locateErrors(xs, ys, 110)).toEqual(wrong);
 });

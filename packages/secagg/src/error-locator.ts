@@ -9,17 +9,9 @@ import { invertElements, multiplyElements, SHARE_PRIME } from "./shamir.ts";
 /** Coefficients from the constant term up; no leading zeros, and none at all for the zero polynomial. */
 type Polynomial = number[];
 
-/** A polynomial through most of the points. */
-export interface Located {
-  /** Positions of the points beside it, sorted. */
-  readonly wrong: readonly number[];
-  /** Its value at 0. */
-  readonly secret: number;
-}
-
 /**
- * The one polynomial of degree below `threshold` that fits all but ⌊(m − t)/2⌋ of the points. Where more are wrong it
- * can be another than the dealer's.
+ * Positions of the points beside the one polynomial of degree below `threshold` that fits all but ⌊(m − t)/2⌋ of them,
+ * sorted. Where more are wrong it can be another polynomial than the dealer's.
  * @param xs distinct field elements
  * @param ys field elements, one for each x
  * @returns `undefined` if no polynomial fits so many
@@ -28,7 +20,7 @@ export function locateErrors(
   xs: readonly number[],
   ys: readonly number[],
   threshold: number,
-): Located | undefined {
+): number[] | undefined {
   const all = xs.reduce<Polynomial>((product, x) => multiplyLinear(product, x), [1]);
   // Extended Euclid on Π(X − x_i) and the interpolating polynomial, down to half the distance.
   let [above, remainder] = [all, interpolate(xs, ys, all)];
@@ -40,8 +32,7 @@ export function locateErrors(
   }
   const { quotient: message, rest } = divide(remainder, cofactor);
   if (rest.length > 0 || message.length > threshold) return undefined;
-  const wrong = [...xs.keys()].filter((i) => evaluate(message, xs[i]!) !== ys[i]);
-  return { wrong, secret: message[0] ?? 0 };
+  return [...xs.keys()].filter((i) => evaluate(message, xs[i]!) !== ys[i]);
 }
 
 function addElements(a: number, b: number): number {

@@ -4,19 +4,12 @@
  */
 import { accepted, equalBytes, type Result, rejected } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
-import { type Located, locateErrors } from "./error-locator.ts";
+import { locateErrors } from "./error-locator.ts";
 import { pairwiseMaskKey, seedCommitment, selfMaskKey } from "./keys.ts";
 import { applyMasks, type MaskJob, wipeMasks } from "./masks.ts";
 import { type RecoveryJob, recoveryOwners, SECRET_BYTES, SHARE_BYTES } from "./recovery-job.ts";
 import { shareX } from "./session.ts";
-import {
-  combineWith,
-  interpolateShare,
-  lagrangeCoefficients,
-  type Share,
-  secretChunks,
-  shareValue,
-} from "./shamir.ts";
+import { combineWith, interpolateShare, lagrangeCoefficients, type Share, shareValue } from "./shamir.ts";
 import { applyNoise, isNoiseSecret, removedNoise } from "./surplus-seeds.ts";
 
 /** Subsets of shares that are tried for one secret before the round is given up. */
@@ -171,24 +164,18 @@ function reconstructor(
   ): Uint8Array | undefined {
     const xs = shares.map(({ x }) => x);
     const wrong = new Set<number>();
-    const located: { readonly chunk: number; readonly found: Located }[] = [];
     for (let chunk = 0; chunk < SHARE_BYTES / 4; chunk++) {
       const values = shares.map(({ share }) => shareValue(share, chunk));
       const found = locateErrors(xs, values, threshold);
-      if (found === undefined || found.wrong.length === 0) continue;
-      located.push({ chunk, found });
-      for (const position of found.wrong) wrong.add(position);
+      if (found === undefined || found.length === 0) continue;
+      for (const position of found) wrong.add(position);
       const right = shares.filter((_, position) => !wrong.has(position));
       if (right.length < threshold) return undefined;
       const candidate = combine(right.slice(0, threshold));
       if (candidate !== undefined && matches(candidate)) {
-        // A chunk with too many errors for the code may have pointed at somebody honest, by a wrong value.
-        const chunks = secretChunks(candidate);
-        for (const { chunk: at, found: proven } of located) {
-          if (proven.secret !== chunks[at]) continue;
-          for (const position of proven.wrong) corrupt.add(shares[position]!.holder);
-        }
-        chunks.fill(0);
+        // What is left lies on the polynomial found for every chunk: one with another value at 0 than the dealer's, where
+        // too many are wrong for the code, would have spoilt the candidate.
+        for (const position of wrong) corrupt.add(shares[position]!.holder);
         return candidate;
       }
       candidate?.fill(0);

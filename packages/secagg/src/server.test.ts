@@ -295,6 +295,15 @@ describe("what members hold against", () => {
     expect(round.tell(first)).toMatchObject(accepted(false));
   });
 
+  test("shares of a member that departed before the others answered do not count", () => {
+    const round = new Round(5);
+    const answers = round.upTo("sharing");
+    round.all(answers.slice(0, 2));
+    expect(round.tell({ type: "departed", from: round.device(0) })).toEqual([]);
+    expect(kinds(round.tell({ type: "departed", from: round.device(1) }))).toEqual(["failed"]);
+    expect(round.failure()).toBe("too-few-survivors");
+  });
+
   test("a masked input that comes after its sender was declared dropped never counts", () => {
     const round = new Round(5);
     const answers = round.upTo("masking");

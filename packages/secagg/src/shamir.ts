@@ -184,7 +184,7 @@ function lastChunkBits(secretLength: number): number {
 }
 
 /** The secret as a big-endian bit string, cut from the front; the last chunk is shorter. */
-export function secretChunks(secret: Uint8Array): Float64Array {
+function secretChunks(secret: Uint8Array): Float64Array {
   const chunks = new Float64Array(chunkCount(secret.length));
   for (let c = 0; c < chunks.length; c++) {
     const width = c === chunks.length - 1 ? lastChunkBits(secret.length) : CHUNK_BITS;
