@@ -24,7 +24,7 @@ import {
   stepServer,
   wipeRecovery,
 } from "@kindred/secagg";
-import { nodeSuite, PackedSum, RecoveryPool } from "@kindred/secagg/node";
+import { nodeSuite, PackedSum, RecoveryPool, releaseMemory } from "@kindred/secagg/node";
 import { COORDINATOR_SEED, roundBinding } from "./cohort.ts";
 import { measureFloor } from "./floor.ts";
 import type { SecaggOptions } from "./options.ts";
@@ -137,6 +137,7 @@ function receive(client: number, frame: Uint8Array, wire: Wire): void {
       const from = deviceOf.get(client)!;
       step({ type: "masked-input", from, signature: message.signature, digest });
       sum.add(vector.value);
+      releaseMemory(frame);
       return;
     }
     default:

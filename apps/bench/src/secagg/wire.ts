@@ -1,7 +1,40 @@
 /** Frames over a local socket: u32 length of the frame, u32 client, frame. */
 import type { Socket } from "node:net";
+import { releaseMemory } from "@kindred/secagg/node";
 
 const HEADER_BYTES = 8;
+
+/** Puts frames together from whatever pieces they arrive in; each has memory of its own. */
+export class FrameReader {
+  readonly #receive: (client: number, frame: Uint8Array) => void;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #frame: Uint8Array | undefined;
+  /** Bytes of the header or of the frame that are there. */
+  #filled = 0;
+
+  constructor(receive: (client: number, frame: Uint8Array) => void) {
+    this.#receive = receive;
+  }
+
+  /** Takes the next piece in, which is not needed afterwards. */
+  read(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length; ) {
+      const target = this.#frame ?? this.#header;
+      const taken = Math.min(piece.length - at, target.length - this.#filled);
+      target.set(piece.subarray(at, at + taken), this.#filled);
+      at += taken;
+      this.#filled += taken;
+      if (this.#filled === target.length) this.#complete();
+    }
+  }
+
+  #complete(): void {
+    const frame = this.#frame;
+    this.#filled = 0;
+    this.#frame = frame === undefined ? Buffer.allocUnsafeSlow(this.#header.readUInt32BE(0)) : undefined;
+    if (frame !== undefined) this.#receive(this.#header.readUInt32BE(4), frame);
+  }
+}
 
 /** One end of a connection. */
 export class Wire {
@@ -16,27 +49,10 @@ export class Wire {
       this.#blocked = false;
       this.#pump();
     });
-    let parts: Buffer[] = [];
-    let held = 0;
-    let needed = HEADER_BYTES;
+    const reader = new FrameReader(receive);
     socket.on("data", (data: Buffer) => {
-      parts.push(data);
-      held += data.length;
-      if (held < needed) return;
-      let bytes = parts.length === 1 ? data : Buffer.concat(parts);
-      while (bytes.length >= HEADER_BYTES) {
-        const end = HEADER_BYTES + bytes.readUInt32BE(0);
-        if (bytes.length < end) break;
-        const frame = bytes.subarray(HEADER_BYTES, end);
-        // Small messages are copied, so that they do not keep a large buffer.
-        const lasting =
-          frame.length > frame.buffer.byteLength / 2 ? frame : Uint8Array.prototype.slice.call(frame);
-        receive(bytes.readUInt32BE(4), lasting);
-        bytes = bytes.subarray(end);
-      }
-      needed = bytes.length < HEADER_BYTES ? HEADER_BYTES : HEADER_BYTES + bytes.readUInt32BE(0);
-      held = bytes.length;
-      parts = held === 0 ? [] : [bytes];
+      reader.read(data);
+      releaseMemory(data);
     });
   }
 
