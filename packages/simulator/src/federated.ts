@@ -44,6 +44,11 @@ export interface FederatedSimulationOptions {
    * default. For attacks.
    */
   readonly noiseShare?: number;
+  /**
+   * The first round that counts people into clusters, 1 by default. Clusters cost a simulated device as much as its training;
+   * a run that wants those of its last models only begins them late. The noise is that of the whole plan.
+   */
+  readonly clusterFrom?: number;
   readonly seed: number;
   readonly onRound?: (report: FederatedRoundReport) => void | Promise<void>;
 }
@@ -63,6 +68,8 @@ export interface FederatedSimulationResult {
   readonly outcomes: readonly ClusterOutcome[];
   /** Deviation of the noise on each entry of a block's mean. */
   readonly deviation: Readonly<Record<Exclude<VectorBlock["name"], "clipping">, number>>;
+  /** The joint vector of the plan: numbers in it, with padding, and bits of each. */
+  readonly vector: { readonly length: number; readonly padded: number; readonly bits: number };
   /** ε against the coordinator that the noise cohort's mechanism gives over `participation.maximum` rounds; `null` without noise. */
   readonly epsilon: number | null;
 }
@@ -90,7 +97,7 @@ function noisePlan(plan: PlanInput, noiseCohort: number): PlanInput {
 export async function simulateFederated(
   options: FederatedSimulationOptions,
 ): Promise<FederatedSimulationResult> {
-  const { plan, encoder, sequences, cohort } = options;
+  const { plan, encoder, sequences, cohort, clusterFrom = 1 } = options;
   const random = publicRandom(options.seed);
   const noise = noiseDeviations(options);
   const clip = clipNorm(plan.privacy.blocks.model.clip);
@@ -103,47 +110,64 @@ export async function simulateFederated(
     const members = draw(eligible, Math.min(cohort, eligible.length), random);
     const devices = members.length + (options.idle ?? 0);
     const mean = new Float64Array(encoder.trainable.length);
+    const counting = round >= clusterFrom;
     const counts = new Float64Array(noise.cells);
     const sums = new Float64Array(noise.cells * plan.encoder.dimension);
-    const items = describedItems(options);
+    const items = counting ? describedItems(options) : undefined;
+    // The micro-clusters are public cells of the item space as it is when counting begins.
+    if (items !== undefined && round === clusterFrom) clusters = publicClusters({ ...clustering, items });
     let loss = 0;
     let updateNorm = 0;
     for (const index of members) {
       const sequence = sequences[index]!;
-      const own = await personalVectors({
-        userVectors: async (own) => encoder.userVectors(own),
-        items: async () => items.units,
-        maximum: plan.clustering.interests,
-        sequence,
-      });
       const result = await encoder.train({ sequences: [sequence], options: plan.training, random });
       const clipped = clipToNorm(result.delta, clip);
       updateNorm += l2Norm(result.delta) / members.length;
       loss += result.loss / members.length;
       for (let i = 0; i < mean.length; i++) mean[i]! += clipped.vector[i]! / devices;
-      const statistics = sufficientStatistics(own.vectors, countingCells(clusters), own.weights);
+      if (items === undefined) continue;
+      const statistics = await countedInterests(sequence, { encoder, plan, items, clusters });
       for (const [i, value] of statistics.counts.entries()) counts[i]! += value / devices;
       for (const [i, value] of statistics.sums.entries()) sums[i]! += value / devices;
     }
-    for (const [values, name] of [
-      [mean, "model"],
-      [counts, "counts"],
-      [sums, "sums"],
-    ] as const)
-      addGaussian(values, noise.deviation[name], random);
+    addGaussian(mean, noise.deviation.model, random);
     optimiser = step({ optimiser, mean, deviation: noise.deviation.model, plan, encoder });
-    const { released, outcome } = releaseClusters({
-      ...clustering,
-      parent: clusters,
-      mean: { counts, sums, deviation: noise.deviation },
-      people: options.noiseCohort || devices,
-      items: describedItems(options),
-    });
-    clusters = released;
-    outcomes.push(outcome);
+    if (counting) {
+      addGaussian(counts, noise.deviation.counts, random);
+      addGaussian(sums, noise.deviation.sums, random);
+      const { released, outcome } = releaseClusters({
+        ...clustering,
+        parent: clusters,
+        mean: { counts, sums, deviation: noise.deviation },
+        people: options.noiseCohort || devices,
+        items: describedItems(options),
+      });
+      clusters = released;
+      outcomes.push(outcome);
+    }
     await options.onRound?.({ round, loss, updateNorm });
   }
-  return { clusters, outcomes, deviation: noise.deviation, epsilon: noise.epsilon };
+  const { deviation, epsilon, vector } = noise;
+  return { clusters, outcomes, deviation, epsilon, vector };
+}
+
+/** What one device counts into the clusters. */
+async function countedInterests(
+  sequence: Sequence,
+  {
+    encoder,
+    plan,
+    items,
+    clusters,
+  }: Pick<FederatedSimulationOptions, "encoder" | "plan"> & { items: DescribedItems; clusters: ClusterModel },
+) {
+  const own = await personalVectors({
+    userVectors: async (own) => encoder.userVectors(own),
+    items: async () => items.units,
+    maximum: plan.clustering.interests,
+    sequence,
+  });
+  return sufficientStatistics(own.vectors, countingCells(clusters), own.weights);
 }
 
 function describedItems({
@@ -165,12 +189,12 @@ function countingCells({ cells, centroids, clusters }: ClusterModel): Matrix {
   return { rows: data.length / columns, columns, data };
 }
 
-function noiseDeviations({
-  plan,
-  encoder,
-  noiseCohort,
-  noiseShare = 1,
-}: FederatedSimulationOptions): Pick<FederatedSimulationResult, "deviation" | "epsilon"> & { cells: number } {
+function noiseDeviations({ plan, encoder, noiseCohort, noiseShare = 1 }: FederatedSimulationOptions): Pick<
+  FederatedSimulationResult,
+  "deviation" | "epsilon" | "vector"
+> & {
+  cells: number;
+} {
   const noisy = noiseCohort > 0;
   const input = noisy
     ? noisePlan(plan, noiseCohort)
@@ -187,7 +211,15 @@ function noiseDeviations({
       noisy ? noiseShare * blockDeviation(resolved.mechanism, { block, survivors: noiseCohort }) : 0,
     ]),
   ) as FederatedSimulationResult["deviation"];
-  return { deviation, epsilon: noisy ? plan.privacy.epsilon : null, cells: resolved.blocks[1]!.length };
+  const { paddedLength: padded, modulusBits: bits } = resolved.mechanism;
+  const length = resolved.blocks.reduce((sum, block) => sum + block.length, 0);
+  const vector = { length, padded, bits };
+  return {
+    deviation,
+    vector,
+    epsilon: noisy ? plan.privacy.epsilon : null,
+    cells: resolved.blocks[1]!.length,
+  };
 }
 
 /** Takes the server's step on the encoder's weights. */

@@ -14,6 +14,14 @@ export function ratingScale(population: Population): number {
   return largest > 0 ? largest : 1;
 }
 
+/** Each user's items in time, by position in `population.items`. */
+export function userItems(population: Population): Int32Array[] {
+  const index = itemIndex(population);
+  return population.users.map(({ interactions }) =>
+    Int32Array.from(interactions, ({ item }) => index.get(item)!),
+  );
+}
+
 /** One sequence per user, in the population's order; item indices are positions in `population.items`. */
 export function userSequences(population: Population): Sequence[] {
   const index = itemIndex(population);
