@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hexToBytes, utf8ToBytes } from "./canonical.ts";
-import { decodeCbor, decodeCborInPlace, encodeCbor } from "./cbor.ts";
+import { decodeCbor, decodeCborInPlace, encodeCbor, encodeCborBehind } from "./cbor.ts";
 
 const document = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -146,6 +146,17 @@ describe("CBOR", () => {
     ["a length in two bytes that needs one", "59000100"],
   ])("refuses %s", (_, hex) => {
     expect(() => decodeCbor(hexToBytes(hex))).toThrow();
+  });
+
+  it("writes the same bytes behind a prefix", () => {
+    const prefix = Uint8Array.of(0x4b, 3);
+    const compare = (value: unknown): void => {
+      expect(encodeCborBehind(prefix, value)).toEqual(Uint8Array.from([...prefix, ...encodeCbor(value)]));
+    };
+    fc.assert(fc.property(document, compare), { seed: 12 });
+    compare("\u{1F46A}\u65E5");
+    compare({ "\uFFFD": [2 ** 40, -1e-300, null, new Uint8Array(70_000)] });
+    expect(() => encodeCborBehind(prefix, Symbol("interests"))).toThrow();
   });
 
   it("keeps a replacement character that was written as one", () => {

@@ -5,7 +5,7 @@
  * lengths, tags, undefined, NaN, infinities, longer forms of integers and lengths, unsorted or repeated map
  * keys, trailing bytes) and bounds nesting and the number of data items before it builds anything.
  */
-import { type DecodeOptions, decode, encode, rfc8949EncodeOptions, Tokenizer, Type } from "cborg";
+import { type DecodeOptions, decode, encode, encodeInto, rfc8949EncodeOptions, Tokenizer, Type } from "cborg";
 import { equalBytes } from "./canonical.ts";
 
 /** Arrays and maps may be nested this deep; the deepest message needs 2. */
@@ -100,6 +100,34 @@ function notDeterministic(): RangeError {
  */
 export function encodeCbor(value: unknown): Uint8Array {
   return encode(value, rfc8949EncodeOptions);
+}
+
+/**
+ * The prefix and behind it the encoding of a value, as `encodeCbor` takes it. Long byte strings are copied once.
+ * @throws Error on a value that has no encoding
+ */
+export function encodeCborBehind(prefix: Uint8Array, value: unknown): Uint8Array {
+  const bytes = new Uint8Array(prefix.length + mostBytes(value));
+  bytes.set(prefix);
+  const { written } = encodeInto(value, bytes.subarray(prefix.length), rfc8949EncodeOptions);
+  return bytes.subarray(0, prefix.length + written);
+}
+
+/** Bytes of a head, and of any number. */
+const HEAD_BYTES = 9;
+/** Bytes that UTF-8 needs for a UTF-16 unit at most. */
+const UTF8_BYTES = 3;
+
+/** Bytes that the encoding of a value takes at most. */
+function mostBytes(value: unknown): number {
+  if (value instanceof Uint8Array) return HEAD_BYTES + value.length;
+  if (typeof value === "string") return HEAD_BYTES + UTF8_BYTES * value.length;
+  if (typeof value !== "object" || value === null) return HEAD_BYTES;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + mostBytes(item), HEAD_BYTES);
+  return Object.entries(value).reduce(
+    (sum, [key, item]) => sum + mostBytes(key) + mostBytes(item),
+    HEAD_BYTES,
+  );
 }
 
 /** Byte strings below this are copied even so: a signature is not to keep the vector beside it in memory. */

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { concatBytes } from "./canonical.ts";
-import { decodeCborInPlace, encodeCbor } from "./cbor.ts";
+import { decodeCborInPlace, encodeCborBehind } from "./cbor.ts";
 import { accepted, type Rejection, type Result, rejected } from "./errors.ts";
 import {
   type ClientMessage,
@@ -17,6 +17,7 @@ import {
 import { rejectionFromZod } from "./validation.ts";
 
 const FRAME_MAGIC = 0x4b;
+const FRAME_HEAD = Uint8Array.of(FRAME_MAGIC, PROTOCOL_VERSION);
 const CHUNK_MAGIC = 0x43;
 const CHUNK_HEADER_BYTES = 14;
 
@@ -30,12 +31,7 @@ export const MAX_CHUNK_BYTES = CHUNK_BYTES + CHUNK_HEADER_BYTES;
  * @throws RangeError if the boxes, shares or advertisements of a list differ in length
  */
 export function encodeFrame(message: ClientMessage | ServerMessage): Uint8Array {
-  const body = encodeCbor(wireForm(message));
-  const frame = new Uint8Array(body.length + 2);
-  frame[0] = FRAME_MAGIC;
-  frame[1] = PROTOCOL_VERSION;
-  frame.set(body, 2);
-  return frame;
+  return encodeCborBehind(FRAME_HEAD, wireForm(message));
 }
 
 /** Decodes and validates a frame from a client. Long byte strings are views of the frame. */
