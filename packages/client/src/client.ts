@@ -383,10 +383,11 @@ export class KindredClient {
             await this.#options.store.saveLedgerHead(head);
           },
         },
-        contribute: async (hash) => {
-          const loaded = await task.adopt(hash);
+        contribute: async ({ round, modelHash }) => {
+          const loaded = await task.adopt(modelHash);
           const { plan, index, encoder } = ready;
-          return computeContribution({ plan, loaded, sequence: this.#log.sequence(index), encoder, random });
+          const sequence = this.#log.sequence(index);
+          return computeContribution({ plan, loaded, round, sequence, encoder, random });
         },
         progress: () => this.#source.progress(),
         modelAnnounced: (hash) => void task.adopt(hash).catch(() => undefined),

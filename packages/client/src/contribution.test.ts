@@ -48,6 +48,7 @@ function contribution(items: readonly number[], clustering = {}, model = modelWi
   return computeContribution({
     plan: planWith(clustering),
     loaded: { hash: "m", file: new Uint8Array(), model },
+    round: 1,
     sequence: sequence(items),
     encoder: stubEncoder({ items: ITEMS, dimension: DIMENSION, modelLength: 5 }),
     random: (length) => new Uint8Array(length),
@@ -109,5 +110,65 @@ describe("a model's clusters", () => {
     const room = plan.resolved.blocks[1]!.length;
     expect(field({ cells: new Float32Array(room * DIMENSION) })).toBe("accepted");
     expect(field({ cells: new Float32Array((room + 1) * DIMENSION) })).toBe("model.cells");
+  });
+});
+
+describe("the signal of a contribution", () => {
+  const signals = { popularity: {}, transitions: { items: 3 } };
+  const planOf = () =>
+    resolvePlan(
+      parsePlanInput({
+        task: "films",
+        encoder: { dimension: DIMENSION, heads: 1, itemDeltaRank: 0 },
+        privacy: { mechanism: "none" },
+        clustering: { clusters: 3 },
+        signals,
+      }),
+      { coordinatorKey: "a".repeat(64), catalogueHash: "b".repeat(64), itemCount: ITEMS, modelLength: 5 },
+    );
+  const collect = (items: readonly number[], { round, model }: { round: number; model: Model }) =>
+    computeContribution({
+      plan: planOf(),
+      loaded: { hash: "m", file: new Uint8Array(), model },
+      round,
+      sequence: sequence(items),
+      encoder: stubEncoder({ items: ITEMS, dimension: DIMENSION, modelLength: 5 }),
+      random: (length) => new Uint8Array(length),
+    });
+  const popularity = {
+    round: 1,
+    people: 40,
+    deviation: 1,
+    entries: Uint32Array.of(2, 4, 6),
+    counts: Float32Array.of(5, 30, 9),
+    clusters: [0, 1, 2],
+  };
+
+  it("is the person's items in the first round, in everybody's row and their cluster's", async () => {
+    const { content, signal } = await collect([1, 5], { round: 1, model: modelWith() });
+    expect(content).toBe("popularity");
+    const rows = Array.from({ length: 4 }, (_, row) => [...signal.subarray(row * ITEMS, (row + 1) * ITEMS)]);
+    const own = Array.from({ length: ITEMS }, (_, item) => (item === 1 || item === 5 ? 1 : 0));
+    const nobody = own.map(() => 0);
+    expect(rows).toEqual([own, nobody, own, nobody]);
+  });
+
+  it("is the transitions between the most popular items in the second", async () => {
+    const model = modelWith({ round: 1, signals: { popularity } });
+    const { content, signal } = await collect([2, 1, 4], { round: 2, model });
+    expect(content).toBe("transitions");
+    // 4, 6 and 2 by popularity: 2 → 4 is the entry of row 2, column 0.
+    expect([...signal]).toEqual([0, 0, 0, 0, 0, 0, 1, 0, 0]);
+    expect(await collect([], { round: 2, model })).toMatchObject({ content, signal: new Float64Array(9) });
+  });
+
+  it("is nothing once both are collected, and a model with a signal of a later round is refused", async () => {
+    const transitions = { ...popularity, round: 2, items: Uint32Array.of(4, 6, 2) };
+    const model = modelWith({ round: 2, signals: { popularity, transitions } });
+    expect(await collect([1, 2], { round: 3, model })).toMatchObject({ content: "training" });
+    const early = modelWith({ round: 1, signals: { popularity, transitions } });
+    await expect(collect([], { round: 2, model: early })).rejects.toMatchObject({
+      rejection: { code: "model-invalid", field: "model.signals.transitions" },
+    });
   });
 });

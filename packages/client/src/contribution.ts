@@ -1,12 +1,24 @@
 /** From a person's interactions to the contribution of one round. */
 import { type Matrix, simplifiedSilhouette, sufficientStatistics } from "@kindred/clustering";
 import { type Sequence, seededRandom } from "@kindred/encoder";
-import { type Contribution, clipOf, encodeContribution, evaluationBlock } from "@kindred/engine";
+import {
+  type Contribution,
+  checkSignals,
+  clipOf,
+  contentOfRound,
+  countedItems,
+  encodeContribution,
+  evaluationBlock,
+  popularityCounts,
+  type RoundContent,
+  signalBlocks,
+  transitionCounts,
+} from "@kindred/engine";
 import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
-import { KindredError, type Plan, weightsHash } from "@kindred/protocol";
+import { KindredError, type Model, type Plan, weightsHash } from "@kindred/protocol";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import { centroidMatrix } from "./interests.ts";
-import { personalVectors } from "./personal-vectors.ts";
+import { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 import type { LoadedModel } from "./task-source.ts";
 
 /** A contribution whose numbers can be overwritten. */
@@ -17,6 +29,10 @@ export interface WipeableContribution extends Contribution {
   readonly evaluation: Float64Array;
   /** Clip norm of the model block in the round whose model it was made from. */
   readonly clip: number;
+  /** What the round carries. */
+  readonly content: RoundContent;
+  /** The signal's block, in a round that collects one; empty otherwise. */
+  readonly signal: Float64Array;
 }
 
 /** The directions that the next round counts people by, m × dimension: micro-clusters, or the centroids. */
@@ -44,6 +60,8 @@ export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
   const cells = plan.resolved.blocks[1]!.length;
   if (model.cells.length > cells * dimension)
     refuse("model.cells", `must be at most ${cells} × ${dimension} as the plan says`);
+  const signals = checkSignals(plan, model);
+  if (!signals.ok) throw new KindredError(signals.rejection);
 }
 
 /**
@@ -54,46 +72,53 @@ export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
  * noise and masks are added to all alike. Means over a cohort (the loss too) are pulled towards zero by such
  * devices, which nobody can tell from others. For the same reason a device whose training fails contributes zeros:
  * a coordinator could choose a model on which it fails for those who know a certain item.
- * @throws KindredError `model-invalid` if the model does not have the plan's shape, or a clip norm that the plan does
- *   not allow, whoever the person is
+ *
+ * In a round that collects a signal the training is for the evaluation only, and its update stays on the device.
+ * @throws KindredError `model-invalid` if the model does not have the plan's shape, or a clip norm or signals that the
+ *   plan does not allow, whoever the person is
  */
 export async function computeContribution(options: {
   readonly plan: Plan;
   readonly loaded: LoadedModel;
+  readonly round: number;
   readonly sequence: Sequence;
   readonly encoder: EncoderRuntime;
   readonly random: (length: number) => Uint8Array;
 }): Promise<WipeableContribution> {
-  const { plan, loaded, sequence } = options;
+  const { plan, loaded, round, sequence } = options;
   checkModelShape(loaded, plan);
   const clip = clipOf(plan, loaded.model);
   if (!clip.ok) throw new KindredError(clip.rejection);
-  if (sequence.items.length === 0) return noContribution(plan, clip.value);
+  const { model } = loaded;
+  const carried = { clip: clip.value, content: contentOfRound(plan, { round, model }) };
+  if (sequence.items.length === 0) return noContribution(plan, carried);
   try {
-    return { ...(await personalContribution(options)), clip: clip.value };
+    return { ...(await personalContribution(options, carried.content)), ...carried };
   } catch {
-    return noContribution(plan, clip.value);
+    return noContribution(plan, carried);
   }
 }
 
-function noContribution({ resolved }: Plan, clip: number): WipeableContribution {
+type Carried = Pick<WipeableContribution, "clip" | "content">;
+
+function noContribution(plan: Plan, carried: Carried): WipeableContribution {
+  const { resolved } = plan;
   const [model, counts, sums, evaluation] = resolved.blocks.map(({ length }) => length);
+  const { content } = carried;
   return {
+    signal: new Float64Array(content === "training" ? 0 : signalBlocks(plan, content)[0]!.length),
     model: new Float32Array(model!),
     counts: new Float64Array(counts!),
     sums: new Float64Array(sums!),
     evaluation: new Float64Array(evaluation!),
-    clip,
+    ...carried,
   };
 }
 
-async function personalContribution({
-  plan,
-  loaded,
-  sequence,
-  encoder,
-  random,
-}: Parameters<typeof computeContribution>[0]): Promise<Omit<WipeableContribution, "clip">> {
+async function personalContribution(
+  { plan, loaded, sequence, encoder, random }: Parameters<typeof computeContribution>[0],
+  content: RoundContent,
+): Promise<Omit<WipeableContribution, keyof Carried>> {
   const centroids = centroidMatrix(loaded.model);
   const weights = { hash: loaded.hash, weights: loaded.model.weights };
   const modelLength = plan.resolved.blocks[0]!.length;
@@ -110,9 +135,11 @@ async function personalContribution({
       : await encoder.train(weights, { sequence, random: trainingRandom(random) });
   const statistics = sufficientStatistics(own.vectors, countingCells(loaded), own.weights);
   const silhouette = simplifiedSilhouette(vector, centroids);
+  const signal = signalCounts(content, { plan, model: loaded.model, sequence, own });
   vector.fill(0);
   own.vectors.data.fill(0);
   return {
+    signal,
     model: trained.delta,
     counts: padded(statistics.counts, plan.resolved.blocks[1]!.length),
     sums: padded(statistics.sums, plan.resolved.blocks[2]!.length),
@@ -120,6 +147,27 @@ async function personalContribution({
       evaluationBlock({ loss: trained.loss, silhouette }, plan.resolved.itemCount) as number[],
     ),
   };
+}
+
+/** What this person adds to the signal of the round; empty in a round that trains. */
+function signalCounts(
+  content: RoundContent,
+  {
+    plan,
+    model,
+    sequence: { items },
+    own,
+  }: { plan: Plan; model: Model; sequence: Sequence; own: PersonalVectors },
+): Float64Array {
+  if (content === "training") return new Float64Array();
+  if (content === "transitions") {
+    const { window } = plan.signals!.transitions!;
+    return transitionCounts(items, { counted: countedItems(plan, model), window });
+  }
+  const { itemCount } = plan.resolved;
+  const rows = signalBlocks(plan, content)[0]!.length / itemCount;
+  const shares = sufficientStatistics(own.vectors, centroidMatrix(model), own.weights).counts;
+  return popularityCounts(items, { itemCount, rows, shares });
 }
 
 function itemMatrix(data: Float32Array, { encoder, resolved }: Plan): Matrix {
@@ -141,8 +189,8 @@ function trainingRandom(random: (length: number) => Uint8Array): () => number {
 }
 
 /** Overwrites a contribution that is not needed any more. */
-export function wipeContribution({ model, counts, sums, evaluation }: WipeableContribution): void {
-  for (const values of [model, counts, sums, evaluation]) values.fill(0);
+export function wipeContribution({ model, counts, sums, evaluation, signal }: WipeableContribution): void {
+  for (const values of [model, counts, sums, evaluation, signal]) values.fill(0);
 }
 
 /**
@@ -163,7 +211,8 @@ export function quantise(
   const seed = random(32);
   const noise = new AesCtrRandom(seed, keystream === undefined ? {} : { keystream });
   try {
-    return encodeContribution(contribution, { plan, sid, random: noise, clip: contribution.clip });
+    const { clip, content } = contribution;
+    return encodeContribution(contribution, { plan, sid, random: noise, clip, content });
   } finally {
     seed.fill(0);
     noise.wipe();

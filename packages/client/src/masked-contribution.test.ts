@@ -28,6 +28,8 @@ function setting() {
     sums: new Float64Array(lengths[2]!).fill(0.01),
     evaluation: new Float64Array(lengths[3]!).fill(0.1),
     clip: plan.resolved.blocks[0]!.clip,
+    content: "training",
+    signal: new Float64Array(),
   };
   const job: MaskJob = { bits, length, terms: [{ key: new Uint8Array(32).fill(7), sign: 1 }] };
   const output = { type: "mask", round: 1, sid: new Uint8Array(32), job, epsilon } as never;

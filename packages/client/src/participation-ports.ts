@@ -23,8 +23,11 @@ export interface ParticipationPorts {
     newest(): SignedLedgerHead | undefined;
     remember(head: SignedLedgerHead): Promise<void>;
   };
-  /** Trains from a model and computes the contribution. */
-  readonly contribute: (modelHash: string) => Promise<WipeableContribution>;
+  /** Trains from the round's model and computes the contribution. */
+  readonly contribute: (round: {
+    readonly round: number;
+    readonly modelHash: string;
+  }) => Promise<WipeableContribution>;
   readonly progress: () => Promise<TaskProgress>;
   /** The coordinator named its newest model. */
   readonly modelAnnounced: (modelHash: string) => void;

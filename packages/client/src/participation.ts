@@ -358,7 +358,7 @@ export class Participation {
     this.#current = current;
     try {
       await this.#remembering;
-      const contribution = await this.#options.ports.contribute(modelHash);
+      const contribution = await this.#options.ports.contribute({ round, modelHash });
       if (this.#current !== current) return wipeContribution(contribution);
       current.contribution = contribution;
     } catch (error) {

@@ -19,8 +19,10 @@ export {
   blockDeviation,
   type Contribution,
   decodeAggregate,
+  decodeSignal,
   encodeContribution,
   type MeanContribution,
+  type MeanSignal,
 } from "./pipeline.ts";
 export {
   computeRelease,
@@ -49,6 +51,10 @@ export {
   scheduledRate,
   serverStep,
 } from "./server-optimiser.ts";
+export { checkSignals, contentOfRound, type RoundContent, signalBlocks } from "./signals/round-content.ts";
+export { countedItems, everybodysPopularity } from "./signals/signal-matrix.ts";
+export { releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
+export { popularityCounts, transitionCounts } from "./signals/signal-statistics.ts";
 export type {
   DurableOutput,
   ParticipationCount,

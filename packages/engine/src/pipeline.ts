@@ -20,8 +20,9 @@ import {
   toModulus,
   unrotate,
 } from "@kindred/privacy";
-import type { MechanismParameters, Plan, VectorBlock } from "@kindred/protocol";
+import type { MechanismParameters, Plan, SignalBlock, SignalName, VectorBlock } from "@kindred/protocol";
 import { roundBlocks } from "./adaptive-clip.ts";
+import { type RoundContent, signalBlocks } from "./signals/round-content.ts";
 
 /** A block that a person's data fills; the other one says whether the model block was clipped. */
 type DataBlock = Exclude<VectorBlock["name"], "clipping">;
@@ -36,6 +37,8 @@ export interface Contribution {
   readonly sums: ArrayLike<number>;
   /** `[loss / lossBound, simplified silhouette]`, each within [−1, 1]. */
   readonly evaluation: ArrayLike<number>;
+  /** The signal that the round collects in place of model, counts and sums; length of its block. */
+  readonly signal?: ArrayLike<number>;
 }
 
 /** Means over the survivors, block by block, as decoded from a noisy sum. */
@@ -50,6 +53,13 @@ export interface MeanContribution {
   readonly withinClip?: number;
 }
 
+/** Means over the survivors of a round that collects a signal. */
+export interface MeanSignal extends Pick<MeanContribution, "evaluation" | "withinClip"> {
+  readonly signal: Float64Array;
+  /** Standard deviation of the noise on each entry, by block. */
+  readonly deviation: Readonly<Record<"signal" | "evaluation", number>>;
+}
+
 interface EncodeOptions {
   readonly plan: Plan;
   /** Session id, 32 bytes: the public seed of the rotation. */
@@ -58,6 +68,8 @@ interface EncodeOptions {
   readonly random: AesCtrRandom;
   /** Clip norm of the model block in this round (`clipOf`); left out where the plan's is fixed. */
   readonly clip?: number | undefined;
+  /** What the round carries (`contentOfRound`); training by default. */
+  readonly content?: RoundContent | undefined;
 }
 
 /**
@@ -68,14 +80,17 @@ interface EncodeOptions {
  */
 export function encodeContribution(
   contribution: Contribution,
-  { plan, sid, random, clip }: EncodeOptions,
+  { plan, sid, random, clip, content = "training" }: EncodeOptions,
 ): Uint32Array {
   const { mechanism } = plan.resolved;
-  const blocks = roundBlocks(plan, clip);
+  const training = roundBlocks(plan, clip);
+  const blocks = content === "training" ? training : signalBlocks(plan, content);
   const joint = joinBlocks(
     blocks.map((block) => ({
       values:
-        block.name === "clipping" ? withinClip(contribution, blocks[0]!) : checkedValues(contribution, block),
+        block.name === "clipping"
+          ? withinClip(contribution, training[0]!)
+          : checkedValues(contribution, block),
       clip: clipNorm(block.clip),
       weight: block.weight,
     })),
@@ -97,12 +112,14 @@ export function encodeContribution(
   return toModulus(rounded, mechanism.modulusBits);
 }
 
-function checkedValues(contribution: Contribution, block: VectorBlock): ArrayLike<number> {
-  const values = contribution[block.name as DataBlock];
-  if (values.length !== block.length)
-    throw new RangeError(
-      `contribution.${block.name} must have ${block.length} values, found ${values.length}`,
-    );
+function checkedValues(
+  contribution: Contribution,
+  { name, length }: Pick<VectorBlock | SignalBlock, "name" | "length">,
+): ArrayLike<number> {
+  const field = name === "transitions" || name === "popularity" ? "signal" : (name as DataBlock);
+  const values = contribution[field] ?? [];
+  if (values.length !== length)
+    throw new RangeError(`contribution.${field} must have ${length} values, found ${values.length}`);
   return Array.prototype.every.call(values, Number.isFinite) ? values : new Float64Array(values.length);
 }
 
@@ -111,49 +128,75 @@ function withinClip(contribution: Contribution, model: VectorBlock): readonly nu
   return [l2Norm(checkedValues(contribution, model)) <= model.clip ? 0.5 : -0.5];
 }
 
+interface DecodeOptions {
+  readonly plan: Plan;
+  readonly sid: Uint8Array;
+  readonly survivors: number;
+  /** Survivors whose surplus noise could not be removed; 0 by default. */
+  readonly kept?: number | undefined;
+}
+
 /**
- * Decodes the sum of `survivors` encoded contributions.
+ * Decodes the sum of `survivors` encoded contributions of a round that trains.
  * @param sum paddedLength integers modulo 2^b
  * @throws RangeError if the plan adapts the clip norm and that of the round is missing
  */
 export function decodeAggregate(
   sum: Uint32Array,
-  {
-    plan,
-    sid,
-    survivors,
-    clip,
-    kept,
-  }: {
-    plan: Plan;
-    sid: Uint8Array;
-    survivors: number;
-    clip?: number | undefined;
-    /** Survivors whose surplus noise could not be removed; 0 by default. */
-    kept?: number | undefined;
-  },
+  { clip, ...options }: DecodeOptions & { clip?: number | undefined },
 ): MeanContribution {
+  const blocks = roundBlocks(options.plan, clip);
+  const [model, counts, sums, evaluation, clipping] = decodeBlocks(sum, blocks, options);
+  const deviation = Object.fromEntries(
+    blocks.map((block) => [block.name, deviationOf(block, options)]),
+  ) as Record<DataBlock, number>;
+  const mean = { model: model!, counts: counts!, sums: sums!, evaluation: evaluation!, deviation };
+  return clipping === undefined ? mean : { ...mean, withinClip: clipping[0]! + 0.5 };
+}
+
+/**
+ * Decodes the sum of a round that collects a signal.
+ * @param sum paddedLength integers modulo 2^b
+ * @throws RangeError if the plan does not collect it
+ */
+export function decodeSignal(
+  sum: Uint32Array,
+  { signal: name, ...options }: DecodeOptions & { readonly signal: SignalName },
+): MeanSignal {
+  const blocks = signalBlocks(options.plan, name);
+  const [signal, evaluation, clipping] = decodeBlocks(sum, blocks, options);
+  const deviation = {
+    signal: deviationOf(blocks[0]!, options),
+    evaluation: deviationOf(blocks[1]!, options),
+  };
+  const mean = { signal: signal!, evaluation: evaluation!, deviation };
+  return clipping === undefined ? mean : { ...mean, withinClip: clipping[0]! + 0.5 };
+}
+
+function decodeBlocks(
+  sum: Uint32Array,
+  blocks: readonly (VectorBlock | SignalBlock)[],
+  { plan, sid, survivors }: DecodeOptions,
+): Float64Array[] {
   const { mechanism } = plan.resolved;
-  const blocks = roundBlocks(plan, clip);
   const lifted = centredLift(sum, mechanism.modulusBits);
   const joint = new Float64Array(lifted.length);
   const unscale = 1 / (mechanism.scale * survivors);
   for (let i = 0; i < lifted.length; i++) joint[i] = lifted[i]! * unscale;
   unrotate(joint, sid);
   const length = blocks.reduce((total, block) => total + block.length, 0);
-  const [model, counts, sums, evaluation, clipping] = splitBlocks(
+  return splitBlocks(
     joint.subarray(0, length),
-    blocks.map(({ length: blockLength, clip: norm, weight }) => ({
+    blocks.map(({ length: blockLength, clip, weight }) => ({
       length: blockLength,
-      clip: clipNorm(norm),
+      clip: clipNorm(clip),
       weight,
     })),
   );
-  const deviation = Object.fromEntries(
-    blocks.map((block) => [block.name, blockDeviation(mechanism, { block, survivors, kept })]),
-  ) as Record<DataBlock, number>;
-  const mean = { model: model!, counts: counts!, sums: sums!, evaluation: evaluation!, deviation };
-  return clipping === undefined ? mean : { ...mean, withinClip: clipping[0]! + 0.5 };
+}
+
+function deviationOf(block: VectorBlock | SignalBlock, { plan, survivors, kept }: DecodeOptions): number {
+  return blockDeviation(plan.resolved.mechanism, { block, survivors, kept });
 }
 
 /**
@@ -163,7 +206,11 @@ export function decodeAggregate(
  */
 export function blockDeviation(
   mechanism: MechanismParameters,
-  { block, survivors, kept = 0 }: { block: VectorBlock; survivors: number; kept?: number | undefined },
+  {
+    block,
+    survivors,
+    kept = 0,
+  }: { block: Pick<VectorBlock, "clip" | "weight">; survivors: number; kept?: number | undefined },
 ): number {
   const noise = Math.sqrt(sumVariance(mechanism, { survivors, kept }));
   return (noise / (mechanism.scale * survivors)) * (block.clip / block.weight);

@@ -88,7 +88,7 @@ describe("computeRelease", () => {
       moved: true,
     });
     // What the rounding of the encoding leaves of the other three is nobody.
-    expect(clusters.changes.reduce((sum, { count }) => sum + count, 0)).toBe(3);
+    expect(clusters!.changes.reduce((sum, { count }) => sum + count, 0)).toBe(3);
   });
 
   it("leaves the clusters where they were when nothing stands out of the noise", () => {

@@ -1,10 +1,12 @@
 /** From the plain sum of a cohort to the next model version. All of it is post-processing of the noisy sum. */
-import { KindredError, type Model, type Plan } from "@kindred/protocol";
+import { KindredError, type Model, type Plan, type SignalName } from "@kindred/protocol";
 import { type ClippingRecord, nextClip } from "./adaptive-clip.ts";
 import type { DescribedItems } from "./cluster-description.ts";
 import { type ClusterOutcome, releaseClusters } from "./cluster-release.ts";
-import { type Contribution, decodeAggregate } from "./pipeline.ts";
+import { type Contribution, decodeAggregate, decodeSignal, type MeanContribution } from "./pipeline.ts";
 import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
+import { contentOfRound } from "./signals/round-content.ts";
+import { releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
 
 /** A trained tensor: where it stands in the flat delta and in the flat weights. */
 export interface TrainedSegment {
@@ -40,8 +42,10 @@ export interface ReleaseOutput {
   readonly lossDeviation: number;
   /** Mean simplified silhouette of the cohort against the centroids it was sent. */
   readonly silhouette: number;
-  /** What came of the clusters, and why. */
-  readonly clusters: ClusterOutcome;
+  /** What came of the clusters, and why; `null` of a round that collects a signal. */
+  readonly clusters: ClusterOutcome | null;
+  /** What came of the signal, where the round collects one. */
+  readonly signal?: SignalOutcome;
   /** The clip norm and where it goes from here, where the plan adapts it. */
   readonly clipping?: ClippingRecord;
 }
@@ -61,10 +65,54 @@ export function evaluationBlock(
 }
 
 /**
- * Decodes the sum, takes the server optimiser's step, and makes the clusters ({@link releaseClusters}).
+ * Decodes the sum. A round that trains takes the server optimiser's step and makes the clusters ({@link releaseClusters});
+ * one that collects a signal adds it to the model, which else stays as it was.
  * @throws KindredError `model-invalid` if the step leaves a weight that is not finite in 32 bits
  */
 export function computeRelease(input: ReleaseInput): ReleaseOutput {
+  const content = contentOfRound(input.plan, { round: input.round, model: input.parent });
+  return content === "training" ? trainingRelease(input) : signalRelease(input, content);
+}
+
+function signalRelease(input: ReleaseInput, signal: SignalName): ReleaseOutput {
+  const { plan, sid, round, survivors, parent } = input;
+  const mean = decodeSignal(input.sum, { plan, sid, survivors, kept: input.kept, signal });
+  const clipping = clippingOf(plan, { norm: parent.clip, fraction: mean.withinClip });
+  const { signals, outcome } = releaseSignal({ plan, parent, signal, mean, round, people: survivors });
+  return {
+    model: {
+      ...parent,
+      round,
+      parent: input.parentHash,
+      clustering: { ...parent.clustering, events: [], changes: [] },
+      signals,
+      ...(clipping === undefined ? {} : { clip: clipping.next }),
+    },
+    optimiser: input.optimiser,
+    ...evaluationOf(plan, mean),
+    clusters: null,
+    signal: outcome,
+    ...(clipping === undefined ? {} : { clipping }),
+  };
+}
+
+/** The cohort's mean loss and silhouette with the model that it was sent. */
+function evaluationOf(
+  { resolved }: Plan,
+  {
+    evaluation,
+    deviation,
+  }: Pick<MeanContribution, "evaluation"> & { readonly deviation: { readonly evaluation: number } },
+): Pick<ReleaseOutput, "loss" | "lossDeviation" | "silhouette"> {
+  const bound = lossBound(resolved.itemCount);
+  return {
+    loss: evaluation[0]! * bound,
+    lossDeviation: deviation.evaluation * bound,
+    silhouette: evaluation[1]!,
+  };
+}
+
+function trainingRelease(input: ReleaseInput): ReleaseOutput {
   const { plan, sid, survivors, parent } = input;
   const mean = decodeAggregate(input.sum, { plan, sid, survivors, clip: parent.clip, kept: input.kept });
   const clipping = clippingOf(plan, { norm: parent.clip, fraction: mean.withinClip });
@@ -102,12 +150,11 @@ export function computeRelease(input: ReleaseInput): ReleaseOutput {
       parent: input.parentHash,
       weights,
       ...released,
+      ...(parent.signals === undefined ? {} : { signals: parent.signals }),
       ...(clipping === undefined ? {} : { clip: clipping.next }),
     },
     optimiser: state,
-    loss: mean.evaluation[0]! * lossBound(plan.resolved.itemCount),
-    lossDeviation: mean.deviation.evaluation * lossBound(plan.resolved.itemCount),
-    silhouette: mean.evaluation[1]!,
+    ...evaluationOf(plan, mean),
     clusters: outcome,
     ...(clipping === undefined ? {} : { clipping }),
   };

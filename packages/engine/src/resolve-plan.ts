@@ -25,11 +25,14 @@ import {
   planSigningText,
   type Result,
   rejected,
+  SIGNALS,
+  type SignalBlock,
   type SignedPlan,
   utf8ToBytes,
   type VectorBlock,
 } from "@kindred/protocol";
 import { blockDeviation } from "./pipeline.ts";
+import { checkSignalOrder, longestLayout, signalLayouts } from "./signals/signal-layout.ts";
 
 /** The entry that says whether an update was within the clip norm is +1/2 or −1/2. */
 const CLIPPING_BOUND = 0.5;
@@ -97,7 +100,9 @@ export function resolvePlan(input: PlanInput, context: PlanContext): Plan {
 
 function layOut(input: PlanInput, context: PlanContext & { readonly cells: number }): Plan {
   const blocks = vectorBlocks(input, context);
-  const length = blocks.reduce((total, block) => total + block.length, 0);
+  const signals = signalLayouts(input, { itemCount: context.itemCount, training: blocks });
+  checkSignalOrder(input, { layouts: signals, itemCount: context.itemCount });
+  const length = longestLayout(blocks, signals);
   const { privacy, cohort, participation } = input;
   let mechanism: Mechanism;
   try {
@@ -134,6 +139,7 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
       ...(context.featuresHash === undefined ? {} : { featuresHash: context.featuresHash }),
       ...(context.weightsHash === undefined ? {} : { weightsHash: context.weightsHash }),
       blocks,
+      ...(signals === undefined ? {} : { signals }),
       mechanism: parametersOf(mechanism),
     },
   };
@@ -223,18 +229,12 @@ export function verifyPlan(
   const { clusters, microClusters } = plan.clustering;
   const cells = resolved.blocks[1]?.length ?? 0;
   const layout = vectorBlocks(plan, { modelLength: resolved.blocks[0]?.length ?? 0, cells });
-  const length = layout.reduce((total, block) => total + block.length, 0);
-  const sameLength =
-    resolved.blocks.length === layout.length && mechanism.paddedLength === paddedLength(length);
-  const sameBlocks = layout.every((block, i) => {
-    const other = resolved.blocks[i];
-    return (
-      other?.name === block.name &&
-      other.length === block.length &&
-      other.clip === block.clip &&
-      Math.abs(other.weight - block.weight) < 1e-12
-    );
-  });
+  const { itemCount } = resolved;
+  const signals = signalLayouts(plan, { itemCount, training: layout });
+  const sameLength = mechanism.paddedLength === paddedLength(longestLayout(layout, signals));
+  const sameBlocks =
+    isSameLayout(resolved.blocks, layout) &&
+    SIGNALS.every((name) => isSameLayout(resolved.signals?.[name] ?? [], signals?.[name] ?? []));
   const withinPlan = cells >= clusters && cells <= Math.max(clusters, microClusters);
   if (!sameLength || !sameBlocks || !withinPlan)
     return rejected("plan-invalid", "plan.resolved.blocks", {
@@ -260,6 +260,21 @@ export function verifyPlan(
       fix: "resolve the plan again",
     });
   return verifyGuarantee(plan, floors);
+}
+
+/** Whether the blocks of a plan are those due; weights may be rounded in the last place. */
+function isSameLayout(
+  blocks: readonly (VectorBlock | SignalBlock)[],
+  due: readonly (VectorBlock | SignalBlock)[],
+): boolean {
+  return (
+    blocks.length === due.length &&
+    due.every(({ name, length, clip, weight }, i) => {
+      const block = blocks[i]!;
+      const isNear = Math.abs(block.weight - weight) < 1e-12;
+      return block.name === name && block.length === length && block.clip === clip && isNear;
+    })
+  );
 }
 
 /**

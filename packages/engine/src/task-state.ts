@@ -126,7 +126,7 @@ export interface Release {
   readonly silhouette: number;
   /** Where the plan adapts the clip norm; from the noisy sum. */
   readonly clipping?: ClippingRecord | undefined;
-  readonly clusters: ClusterOutcome;
+  readonly clusters: ClusterOutcome | null;
 }
 
 type MemberMessage = Extract<ClientMessage, { type: "advertise" | "shares" | "consistency" | "reveal" }>;
@@ -176,7 +176,7 @@ export interface RoundRecord {
   /** Standard deviation of the noise on `loss`. */
   readonly lossDeviation: number | null;
   readonly silhouette: number | null;
-  /** What the release did to the clusters; `null` without a release. */
+  /** What the release did to the clusters; `null` without a release, or where the round collected a signal. */
   readonly clusters: ClusterOutcome | null;
   readonly reason: string | null;
   /** Devices whose revealed shares were found wrong, or were dealt wrong: evidence, no proof. */

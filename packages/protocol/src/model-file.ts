@@ -5,6 +5,7 @@ import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { accepted, type Result, rejected } from "./errors.ts";
 import { areFiniteFloats, bytesFloat, floatBytes } from "./float-bytes.ts";
 import { clusteringContradiction, type ModelClustering, modelClusteringSchema } from "./model-clustering.ts";
+import { decodeSignals, encodeSignals, type ModelSignals, modelSignalsSchema } from "./model-signals.ts";
 import { taskIdSchema } from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
 
@@ -27,6 +28,7 @@ const modelFileSchema = z.strictObject({
   clip: z.number().positive().finite().optional(),
   cells: bytes,
   clustering: modelClusteringSchema,
+  signals: modelSignalsSchema.optional(),
 });
 
 /** A model version. */
@@ -48,6 +50,8 @@ export interface Model {
   readonly cells: Float32Array;
   /** Layers, identities, names and sizes of the clusters. */
   readonly clustering: ModelClustering;
+  /** What rounds have collected for recommendations, where the plan has signals. */
+  readonly signals?: ModelSignals;
 }
 
 /** Why bytes are not finite float32 values, or `undefined`. */
@@ -84,6 +88,7 @@ export function encodeModel(model: Model): Uint8Array {
     ...(model.clip === undefined ? {} : { clip: model.clip }),
     cells: floatBytes(model.cells),
     clustering: model.clustering,
+    ...(model.signals === undefined ? {} : { signals: encodeSignals(model.signals) }),
   });
 }
 
@@ -137,6 +142,11 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
       rule: contradiction.rule,
       fix: "use a file written by encodeModel",
     });
-  const model = { task, round, parent, weights, centroids, clusters, cells, clustering };
-  return accepted(clip === undefined ? model : { ...model, clip });
+  const signals = parsed.data.signals === undefined ? undefined : decodeSignals(parsed.data.signals);
+  if (signals !== undefined && "ok" in signals) return signals;
+  return accepted({
+    ...{ task, round, parent, weights, centroids, clusters, cells, clustering },
+    ...(clip === undefined ? {} : { clip }),
+    ...(signals === undefined ? {} : { signals }),
+  });
 }

@@ -1,6 +1,7 @@
 /** What one field of a plan says about another: the contradictions that no single field shows. */
 import { MAX_VECTOR_BYTES, packedLength } from "./packing.ts";
 import type { PlanSections, ResolvedPlan } from "./plan-sections.ts";
+import { SIGNALS, signalContradictions } from "./plan-signals.ts";
 
 /** One broken rule. */
 export interface Contradiction {
@@ -262,6 +263,7 @@ export function planContradictions(plan: PlanSections): Contradiction[] {
     ...clipRules(plan),
     ...scheduleRules(plan),
     ...clusteringRules(plan),
+    ...signalContradictions(plan),
   ];
 }
 
@@ -294,6 +296,41 @@ function surplusContradictions({
   return found.slice(0, 1);
 }
 
+const sumOfSquares = (blocks: readonly { readonly weight: number }[]): number =>
+  blocks.reduce((sum, { weight }) => sum + weight ** 2, 0);
+
+/** Entries of the longest joint vector of any round, before padding. */
+function longestVector({ blocks, signals = {} }: ResolvedPlan): number {
+  const rounds = [blocks, ...SIGNALS.map((name) => signals[name] ?? [])];
+  return Math.max(...rounds.map((of) => of.reduce((sum, { length }) => sum + length, 0)));
+}
+
+/** The blocks of the rounds that collect a signal: there for each signal of the plan, in order, of norm 1. */
+function resolvedSignalContradictions({
+  privacy,
+  signals,
+  resolved,
+}: PlanSections & { resolved: ResolvedPlan }): Contradiction[] {
+  const found: Contradiction[] = [];
+  const fix = "resolve the plan again with the coordinator";
+  if ((signals === undefined) !== (resolved.signals === undefined))
+    return [{ path: ["resolved", "signals"], rule: "must be there exactly if the plan has signals", fix }];
+  for (const name of SIGNALS) {
+    const blocks = resolved.signals?.[name];
+    const path = ["resolved", "signals", name];
+    if ((signals?.[name] === undefined) !== (blocks === undefined))
+      found.push({ path, rule: "must be there exactly if the plan has the signal", fix });
+    if (blocks === undefined) continue;
+    const order = [name, "evaluation", ...(privacy.blocks.model.adaptive === undefined ? [] : ["clipping"])];
+    if (blocks.map((block) => block.name).join() !== order.join())
+      found.push({ path, rule: `must be ${order.join(", ")}, in this order`, fix });
+    const squares = sumOfSquares(blocks);
+    if (Math.abs(squares - 1) > 1e-9)
+      found.push({ path, rule: `must have weights whose squares sum to 1, found ${squares}`, fix });
+  }
+  return found;
+}
+
 /** Every contradiction between a plan and what it was resolved to. */
 export function resolvedContradictions(plan: PlanSections & { resolved: ResolvedPlan }): Contradiction[] {
   const { blocks, mechanism, itemCount } = plan.resolved;
@@ -304,12 +341,13 @@ export function resolvedContradictions(plan: PlanSections & { resolved: Resolved
   const order = BLOCK_ORDER.slice(0, plan.privacy.blocks.model.adaptive === undefined ? 4 : 5);
   if (blocks.length !== order.length || blocks.some((block, i) => block.name !== order[i]))
     complain(["blocks"], `must be ${order.join(", ")}, in this order`);
-  const squares = blocks.reduce((sum, block) => sum + block.weight ** 2, 0);
+  const squares = sumOfSquares(blocks);
   if (Math.abs(squares - 1) > 1e-9)
     complain(["blocks"], `must have weights whose squares sum to 1, found ${squares}`);
+  found.push(...resolvedSignalContradictions(plan));
   if (mechanism.modulusBits !== plan.privacy.modulusBits)
     complain(["mechanism", "modulusBits"], `must equal privacy.modulusBits (${plan.privacy.modulusBits})`);
-  const length = blocks.reduce((sum, block) => sum + block.length, 0);
+  const length = longestVector(plan.resolved);
   const padded = 2 ** Math.ceil(Math.log2(length));
   if (mechanism.paddedLength !== padded)
     complain(

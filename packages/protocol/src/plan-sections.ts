@@ -2,6 +2,7 @@
  * The sections of a plan as an operator writes them, with their defaults, and what resolving adds. What ties sections together is in plan-rules.ts.
  */
 import { z } from "zod";
+import { resolvedSignalsSchema, signalsSchema } from "./plan-signals.ts";
 
 const positive = z.number().positive().finite();
 const count = z.number().int().min(1);
@@ -245,6 +246,8 @@ export const planSections = z.strictObject({
     .prefault({}),
   privacy: privacySchema.prefault({}),
   clustering: clusteringSchema.prefault({}),
+  /** Left out, no round collects a collaborative signal. */
+  signals: signalsSchema.optional(),
 });
 
 /** One block of the joint vector, in order. */
@@ -286,6 +289,8 @@ export const resolvedPlanSchema = z.strictObject({
   weightsHash: digest.optional(),
   /** `clipping` with an adaptive clip norm only. */
   blocks: z.array(vectorBlockSchema).min(4).max(5),
+  /** Blocks of the rounds that collect a signal, there exactly if the plan has the section `signals`. */
+  signals: resolvedSignalsSchema.optional(),
   mechanism: mechanismSchema,
 });
 

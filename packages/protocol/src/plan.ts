@@ -24,7 +24,16 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 /** The defaults that depend on other fields. */
 function withDerivedDefaults(document: unknown): unknown {
-  return isRecord(document) ? withMinimumSize(withParticipations(document)) : document;
+  return isRecord(document) ? withTransitionRounds(withMinimumSize(withParticipations(document))) : document;
+}
+
+/** Popularity first: by it the items are chosen between which transitions are counted. */
+function withTransitionRounds(document: Record<string, unknown>): Record<string, unknown> {
+  const { signals } = document;
+  if (!isRecord(signals) || signals["popularity"] === undefined) return document;
+  const { transitions } = signals;
+  if (!isRecord(transitions)) return document;
+  return { ...document, signals: { ...signals, transitions: { rounds: [2], ...transitions } } };
 }
 
 /** A device cannot take part more often than the rounds allow, and a larger P would buy nothing for its noise. */

@@ -447,6 +447,43 @@ function merkle() {
   };
 }
 
+/** Model files whose signals break a rule. */
+function signalFiles(reseal: (change: Record<string, unknown>) => string) {
+  const word = (value: string): Uint8Array => hexToBytes(value);
+  const one = { round: 1, people: 4, deviation: 0.5, entries: word("03000000"), counts: word("0000803f") };
+  const transitions = (change: Record<string, unknown>) =>
+    reseal({ signals: { transitions: { ...one, items: word("0100000000000000"), ...change } } });
+  const two = { entries: word("0300000003000000"), counts: word("0000803f0000803f") };
+  return [
+    { name: "an entry twice", file: transitions(two), field: "model.signals.transitions.entries" },
+    {
+      name: "an entry without its count",
+      file: transitions({ counts: word("") }),
+      field: "model.signals.transitions.counts",
+    },
+    {
+      name: "an infinite count",
+      file: transitions({ counts: word("0000807f") }),
+      field: "model.signals.transitions.counts",
+    },
+    {
+      name: "half an entry",
+      file: transitions({ entries: word("0300") }),
+      field: "model.signals.transitions.entries",
+    },
+    {
+      name: "half an item",
+      file: transitions({ items: word("0100") }),
+      field: "model.signals.transitions.items",
+    },
+    {
+      name: "a signal of nobody",
+      file: reseal({ signals: { popularity: { ...one, people: 0, clusters: [0] } } }),
+      field: "model.signals.popularity.people",
+    },
+  ];
+}
+
 function documents() {
   const plan = samplePlan();
   const file = encodeModel(sampleModel);
@@ -503,6 +540,7 @@ function documents() {
           file: reseal({ centroids: hexToBytes("0000807f00000000") }),
           field: "model.centroids",
         },
+        ...signalFiles(reseal),
         { name: "infinite cell", file: reseal({ cells: hexToBytes("0000807f") }), field: "model.cells" },
         { name: "no layers", file: reseal({ clustering: null }), field: "model.clustering" },
         {

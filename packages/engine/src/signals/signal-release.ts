@@ -1,0 +1,68 @@
+/** From the noisy sum of a round that collected a signal to what the model file keeps of it. Free post-processing. */
+import type {
+  MechanismParameters,
+  Model,
+  ModelSignals,
+  Plan,
+  ReleasedSignal,
+  SignalName,
+} from "@kindred/protocol";
+import type { MeanSignal } from "../pipeline.ts";
+import { signalBlocks } from "./round-content.ts";
+import { countedItems } from "./signal-matrix.ts";
+
+/** What a round did to its signal. */
+export interface SignalOutcome {
+  readonly signal: SignalName;
+  /** Entries of its block that stood out of the noise, and are published. */
+  readonly kept: number;
+  /** Entries of its block. */
+  readonly entries: number;
+  /** Deviation of the noise on each published count. */
+  readonly deviation: number;
+}
+
+/**
+ * The signals of the model version after `parent`: those it has, with the one that the round collected in place of its
+ * older release.
+ */
+export function releaseSignal(options: {
+  readonly plan: Plan;
+  readonly parent: Pick<Model, "signals" | "clustering">;
+  readonly signal: SignalName;
+  readonly mean: Pick<MeanSignal, "signal" | "deviation">;
+  readonly round: number;
+  /** How many people the means are over. */
+  readonly people: number;
+}): { readonly signals: ModelSignals; readonly outcome: SignalOutcome } {
+  const { plan, parent, signal, mean, round, people } = options;
+  const { significance, clip } = plan.signals![signal]!;
+  const { weight, length } = signalBlocks(plan, signal)[0]!;
+  const rounding = roundingDeviation(plan.resolved.mechanism, { people, unit: clip / weight });
+  const deviation = Math.hypot(mean.deviation.signal * people, rounding);
+  const sums = mean.signal.map((value) => value * people);
+  const released = { round, people, deviation, ...standingOut(sums, significance * deviation) };
+  const signals: ModelSignals =
+    signal === "transitions"
+      ? { ...parent.signals, transitions: { ...released, items: countedItems(plan, parent) } }
+      : { ...parent.signals, popularity: { ...released, clusters: parent.clustering.layers.at(-1)!.ids } };
+  return { signals, outcome: { signal, kept: released.entries.length, entries: length, deviation } };
+}
+
+/**
+ * Deviation that rounding leaves on an entry of the sum: each person rounds each coordinate at random to a neighbouring
+ * integer, with a variance of at most 1/4, and the rotation keeps it.
+ */
+function roundingDeviation(
+  { scale }: MechanismParameters,
+  { people, unit }: { readonly people: number; readonly unit: number },
+): number {
+  return (Math.sqrt(people / 4) / scale) * unit;
+}
+
+/** The entries of at least that size, above 0 as counts are. */
+function standingOut(sums: Float64Array, least: number): Pick<ReleasedSignal, "entries" | "counts"> {
+  const kept: number[] = [];
+  for (const [entry, sum] of sums.entries()) if (sum > 0 && sum >= least) kept.push(entry);
+  return { entries: Uint32Array.from(kept), counts: Float32Array.from(kept, (entry) => sums[entry]!) };
+}
