@@ -17,6 +17,8 @@ import { nodeSuite, RecoveryPool } from "@kindred/secagg/node";
 import { type Logger, pino } from "pino";
 import { createHttpApp } from "./http/app.ts";
 import { carefulLogger } from "./logging.ts";
+import { AccountRegister } from "./runtime/account-register.ts";
+import { type AccountIssuer, AccountTokens } from "./runtime/account-tokens.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
 import { appendToLedger, type Commit, commitTransitions } from "./runtime/commit.ts";
 import { type Configuration, recordConfiguration } from "./runtime/configuration.ts";
@@ -49,6 +51,8 @@ export interface CoordinatorOptions extends StorageKeyOptions {
   /** Hexadecimal Ed25519 seed; a key file in `directory` without it. */
   readonly keySeed?: string;
   readonly corsOrigins?: readonly string[];
+  /** Who vouches for people's accounts; without it every device is a person of its own. */
+  readonly accounts?: AccountIssuer;
   readonly clock?: Clock;
   /** Secret randomness; tests seed it. */
   readonly random?: (length: number) => Uint8Array;
@@ -93,7 +97,13 @@ export class Coordinator {
 
   private constructor(
     options: CoordinatorOptions,
-    parts: { database: Database; blobs: BlobStores; key: CoordinatorKey; logger: Logger },
+    parts: {
+      database: Database;
+      blobs: BlobStores;
+      key: CoordinatorKey;
+      logger: Logger;
+      tokens: AccountTokens | undefined;
+    },
   ) {
     this.#options = options;
     this.#database = parts.database;
@@ -117,7 +127,19 @@ export class Coordinator {
     });
     this.#listener = new Listener(app, parts.logger);
     this.#notes = new DeviceNotes({ database: parts.database, clock: this.#clock, logger: parts.logger });
+    const { tokens } = parts;
+    const register =
+      tokens &&
+      new AccountRegister({
+        database: parts.database,
+        tokens,
+        key: parts.key,
+        clock: this.#clock,
+        isEngaged: (task, device) =>
+          this.#gateway.connected(task, device) || this.#tasks.get(task)?.runtime.engages(device) === true,
+      });
     this.#gateway = new Gateway({
+      admit: register && ((hello) => register.admit(hello)),
       http: this.#listener.server,
       task: (id) => this.#tasks.get(id),
       suite: this.#suite,
@@ -159,7 +181,8 @@ export class Coordinator {
         file: join(options.directory, "coordinator.key"),
         ...(options.keySeed === undefined ? {} : { seed: options.keySeed }),
       });
-      coordinator = new Coordinator(options, { database, blobs, key, logger });
+      const tokens = options.accounts && (await AccountTokens.open(options.accounts));
+      coordinator = new Coordinator(options, { database, blobs, key, logger, tokens });
       await coordinator.#recordConfiguration({ storageKey: keys.id });
       await coordinator.#resumeTasks();
       await coordinator.#listener.listen(options.port, options.host ?? "127.0.0.1");
@@ -301,11 +324,12 @@ export class Coordinator {
 
   /** What changed since the last start stands in the ledger before anything runs under it. */
   async #recordConfiguration(secrets: Configuration): Promise<void> {
-    const { corsOrigins = [], chunksPerSecond, reconnectGrace } = this.#options;
+    const { corsOrigins = [], chunksPerSecond, reconnectGrace, accounts } = this.#options;
     const configuration: Configuration = {
       version: VERSION,
       database: this.#database.kind,
       corsOrigins: corsOrigins.length === 0 ? null : [...corsOrigins].sort().join(", "),
+      accounts: accounts === undefined ? null : `${accounts.issuer} for ${accounts.audience}`,
       chunksPerSecond: `${chunksPerSecond ?? DEFAULT_CHUNKS_PER_SECOND}`,
       reconnectGrace: `${reconnectGrace ?? DEFAULT_RECONNECT_GRACE_MS} ms`,
       ...secrets,

@@ -29,6 +29,9 @@ describe("the environment", () => {
       KINDRED_PORT: "0",
       KINDRED_CORS_ORIGINS: "https://app.example, http://localhost:3000,",
       KINDRED_LOG_LEVEL: "silent",
+      KINDRED_ACCOUNT_KEYS: "/keys/accounts.json",
+      KINDRED_ACCOUNT_ISSUER: "https://app.example",
+      KINDRED_ACCOUNT_AUDIENCE: "kindred",
     };
     expect(readEnvironment(values)).toEqual({
       directory: resolve("/data"),
@@ -41,8 +44,17 @@ describe("the environment", () => {
       port: 0,
       corsOrigins: ["https://app.example", "http://localhost:3000"],
       logLevel: "silent",
+      accounts: { keys: "/keys/accounts.json", issuer: "https://app.example", audience: "kindred" },
     });
     expect(readEnvironment({ KINDRED_CORS_ORIGINS: "*" }).corsOrigins).toEqual(["*"]);
+  });
+
+  it("names what is missing beside an issuer of accounts", () => {
+    const only = {
+      KINDRED_ACCOUNT_KEYS: "/keys/accounts.json",
+      KINDRED_ACCOUNT_ISSUER: "https://app.example",
+    };
+    expect(() => readEnvironment(only)).toThrow(/KINDRED_ACCOUNT_AUDIENCE must be there/);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 /** The coordinator's settings in environment variables; `docs/deployment.md` describes each. */
 import { resolve } from "node:path";
 import { KindredError } from "@kindred/protocol";
+import type { AccountIssuer } from "./runtime/account-tokens.ts";
 import type { StorageKeyOptions } from "./store/storage-key.ts";
 
 /** Every variable that is read, with what holds when it is absent. */
@@ -15,6 +16,9 @@ export const ENVIRONMENT_VARIABLES = {
   KINDRED_PORT: "8080",
   KINDRED_CORS_ORIGINS: "none",
   KINDRED_LOG_LEVEL: "info",
+  KINDRED_ACCOUNT_KEYS: "none",
+  KINDRED_ACCOUNT_ISSUER: "none",
+  KINDRED_ACCOUNT_AUDIENCE: "none",
 } as const;
 
 /** How the storage key is given, by variable. */
@@ -35,6 +39,8 @@ export interface CoordinatorEnvironment extends StorageKeyOptions {
   readonly host: string;
   readonly port: number;
   readonly corsOrigins: readonly string[];
+  /** Who vouches for people's accounts. */
+  readonly accounts?: AccountIssuer;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -77,6 +83,21 @@ function parseLogLevel(text: string): CoordinatorEnvironment["logLevel"] {
   });
 }
 
+/** All three variables, or none of them. */
+function readAccounts(
+  read: (name: keyof typeof ENVIRONMENT_VARIABLES) => string | undefined,
+): AccountIssuer | undefined {
+  const names = ["KINDRED_ACCOUNT_KEYS", "KINDRED_ACCOUNT_ISSUER", "KINDRED_ACCOUNT_AUDIENCE"] as const;
+  const [keys, issuer, audience] = names.map(read);
+  if (keys !== undefined && issuer !== undefined && audience !== undefined) return { keys, issuer, audience };
+  const given = names.find((name) => read(name) !== undefined);
+  if (given === undefined) return undefined;
+  throw mistake(names.find((name) => read(name) === undefined)!, {
+    rule: `must be there beside ${given}`,
+    fix: "give the backend's key set, the issuer and the audience of its tokens, or none of them",
+  });
+}
+
 /**
  * Reads the settings. An empty variable counts as absent, as Compose passes one on that is not set.
  * @throws KindredError `option-invalid` naming the variable; secrets are never repeated
@@ -87,10 +108,12 @@ export function readEnvironment(
   const read = (name: keyof typeof ENVIRONMENT_VARIABLES) => environment[name] || undefined;
   const databaseUrl = read("DATABASE_URL");
   const keySeed = read("KINDRED_COORDINATOR_KEY");
+  const accounts = readAccounts(read);
   return {
     directory: resolve(read("KINDRED_DATA") ?? ENVIRONMENT_VARIABLES.KINDRED_DATA),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(keySeed === undefined ? {} : { keySeed }),
+    ...(accounts === undefined ? {} : { accounts }),
     ...Object.fromEntries(
       Object.entries(STORAGE_KEY).flatMap(([variable, option]) => {
         const value = read(variable as keyof typeof STORAGE_KEY);

@@ -40,6 +40,12 @@ export interface ClientOptions {
   /** What this device accepts at the most; `DEFAULT_PRIVACY_FLOORS` where not given. */
   readonly floors?: Partial<PrivacyFloors>;
   readonly transport?: TransportFactory;
+  /**
+   * Asks the app's backend for a JWT whose `sub` is the person's account, for a coordinator that asks for one; called at each
+   * connection. More devices of an account than the plan allows are turned away: `status().reason` is then
+   * `participation-cap` of `hello.account`.
+   */
+  readonly account?: () => Promise<string>;
   readonly fetch?: typeof fetch;
   /** Where plan, catalogue and models come from; HTTP from `url` by default. */
   readonly source?: TaskSource;
@@ -349,7 +355,7 @@ export class KindredClient {
     if (ready === undefined || !wanted()) return;
     const identity = await this.#deviceIdentity();
     if (!wanted() || this.#task !== task) return;
-    const { url, suite, random, keystream, native } = this.#options;
+    const { url, suite, random, keystream, native, account } = this.#options;
     this.#participation = new Participation({
       url,
       config: {
@@ -362,6 +368,7 @@ export class KindredClient {
       random,
       keystream,
       native,
+      account,
       clock: this.#clock,
       transport: this.#options.transport ?? socketIoTransport,
       ports: {

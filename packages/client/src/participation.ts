@@ -58,7 +58,7 @@ export class Participation {
 
   constructor(options: ParticipationOptions) {
     this.#options = options;
-    const { url, config, suite, transport, clock, random, ports } = options;
+    const { url, config, suite, transport, account, clock, random, ports } = options;
     this.#checkInBackoff = new Backoff(random);
     this.#session = new Session({
       url,
@@ -66,6 +66,7 @@ export class Participation {
       device: config.device,
       suite,
       transport,
+      account,
       clock,
       random,
       events: {

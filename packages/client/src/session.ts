@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly events: SessionEvents;
   /** Size of the tree head that the device remembers of the coordinator's ledger, 0 for none. */
   readonly ledgerSize: () => number;
+  /** Asks the app's backend for a token that names the account, at each hello. */
+  readonly account?: (() => Promise<string>) | undefined;
 }
 
 const SDK = "kindred-client/0.1.0";
@@ -199,7 +201,15 @@ export class Session {
   }
 
   async #hello(link: Link, nonce: Uint8Array): Promise<void> {
-    const { task, device, suite } = this.#options;
+    const { task, device, suite, account } = this.#options;
+    let token: string | undefined;
+    try {
+      token = await account?.();
+    } catch {
+      // The app's backend does not answer: the next link asks again.
+      link.end();
+    }
+    if (link.ended) return;
     const signature = suite.sign(helloSigningBytes({ task, nonce }), device.secretKey);
     const answer = await this.#request(link, {
       type: "hello",
@@ -209,6 +219,7 @@ export class Session {
       signature,
       sdk: SDK,
       ledgerSize: this.#options.ledgerSize(),
+      ...(token === undefined ? {} : { account: token }),
     });
     // The welcome itself is the answer, or a message of its own.
     if (answer === undefined || answer === "silent") return;

@@ -26,6 +26,9 @@ import { clampText, MAX_TEXT } from "./validation.ts";
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
 export const PROTOCOL_VERSION = 3;
 
+/** UTF-16 code units of a token that vouches for an account. */
+const MAX_ACCOUNT_TOKEN = 2_048;
+
 const byteString = (length: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, {
     message: `must be ${length} bytes`,
@@ -175,6 +178,8 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
     sdk: text,
     /** Of the newest tree head that the device remembers. */
     ledgerSize,
+    /** The JWT by which the app's backend vouches for the account; only where the app gives one. */
+    account: z.string().min(1).max(MAX_ACCOUNT_TOKEN).optional(),
   }),
   z.strictObject({ type: z.literal("check-in"), ledgerSize }),
   /** The update is computed; says nothing about it. */

@@ -104,7 +104,7 @@ export function createHttpApp(options: HttpOptions): Express {
 
   app.get("/v1/tasks/:task", async ({ params }, response) => {
     const task = await findTask(params.task);
-    const [model, all] = await Promise.all([models.latest(task.id), rounds.list(task.id)]);
+    const [model, all] = await Promise.all([models.current(task.id), rounds.list(task.id)]);
     response.set("Cache-Control", "no-cache").json({
       ...summary(task),
       model: model === undefined ? null : { hash: model.hash, round: model.round },

@@ -18,7 +18,7 @@ export interface HttpPorts {
     list(task: string): Promise<RoundRecord[]>;
     get(task: string, number: number): Promise<RoundRecord | undefined>;
   };
-  readonly models: { latest(task: string): Promise<ModelRecord | undefined> };
+  readonly models: { current(task: string): Promise<ModelRecord | undefined> };
   readonly ledger: { stream(from: number): AsyncIterable<LedgerRecord> };
   /** Undefined for a blob that is unknown *or not public*: the difference is not told. */
   readonly blobs: { find(hash: string): Promise<PublicBlob | undefined> };

@@ -22,7 +22,7 @@ export interface StoredTask {
 export function readTask(database: Database, task: string): Promise<StoredTask> {
   return database.tx("read task", async (stores) => {
     const record = await stores.tasks.get(task);
-    const model = await stores.models.latest(task);
+    const model = await stores.models.current(task);
     if (record === undefined || model === undefined)
       throw new Error(`task ${task} is incomplete in the database`);
     const { plan } = parseSignedPlan({ plan: JSON.parse(record.plan), signature: record.signature });

@@ -108,7 +108,7 @@ export class ReleaseRunner {
   async #latest(): Promise<{ parent: Model; parentHash: string; optimiserHash: string | undefined }> {
     const { task } = this.#plan;
     const { model, optimiser } = await this.#database.tx("read latest model", async ({ models }) => ({
-      model: await models.latest(task),
+      model: await models.current(task),
       optimiser: await models.optimiser(task),
     }));
     const file = model === undefined ? undefined : await this.#blobs.released.get(model.hash);

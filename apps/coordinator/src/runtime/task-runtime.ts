@@ -170,6 +170,11 @@ export class TaskRuntime {
     return this.#state.round === round ? this.submit({ type: "departed", device }) : undefined;
   }
 
+  /** Whether a device has taken part, or may be in the round under way. */
+  engages(device: string): boolean {
+    return this.#state.participations.has(device) || this.#expectedDevices().has(device);
+  }
+
   /** What a device that connects has to answer now, if anything. */
   resume(device: string): TaskMessage | undefined {
     const { config, clock } = this.#options;

@@ -50,6 +50,14 @@ interface GatewayOptions {
   readonly corsOrigins: readonly string[];
   /** What the ledger proves to a device that is selected. */
   readonly evidence: (selection: { task: string; round: number; remembered: number }) => LedgerEvidence;
+  /** Whether a device that proved its key may come in; left out where no accounts are known. */
+  readonly admit?:
+    | ((hello: {
+        readonly plan: Plan;
+        readonly device: string;
+        readonly token: string | undefined;
+      }) => Promise<Rejection | undefined>)
+    | undefined;
   /** A device proved its key. */
   readonly seen: (device: string, task: string) => void;
   /** Bytes of chunks, by task. */
@@ -74,6 +82,14 @@ interface Connection {
   readonly cancelHelloTimer: () => void;
 }
 
+/** Nobody hears it. */
+const GONE: Rejection = {
+  code: "internal",
+  field: "hello",
+  rule: "came over a connection that is closed",
+  fix: "connect again",
+};
+
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #io: Server;
@@ -97,7 +113,7 @@ export class Gateway {
   /** Where a task's runtime sends its messages. */
   outbox(task: string): Outbox {
     return {
-      connected: (device) => this.#connections.has(`${task}/${device}`),
+      connected: (device) => this.connected(task, device),
       send: (device, message) => {
         const connection = this.#connections.get(`${task}/${device}`);
         if (connection !== undefined) this.#tell(connection, message);
@@ -241,7 +257,15 @@ export class Gateway {
     }
   }
 
-  #hello(connection: Connection, message: Extract<ClientMessage, { type: "hello" }>): Rejection | "welcomed" {
+  /** Whether a device has a connection to a task. */
+  connected(task: string, device: string): boolean {
+    return this.#connections.has(`${task}/${device}`);
+  }
+
+  async #hello(
+    connection: Connection,
+    message: Extract<ClientMessage, { type: "hello" }>,
+  ): Promise<Rejection | "welcomed"> {
     if (message.protocol !== PROTOCOL_VERSION) return versionRejection(message.protocol).rejection;
     const served = this.#options.task(message.task);
     if (served === undefined)
@@ -269,6 +293,9 @@ export class Gateway {
         rule: "must not change the task or the device of a connection",
         fix: "open a connection for each",
       };
+    const refusal = await this.#options.admit?.({ plan, device, token: message.account });
+    if (refusal !== undefined) return refusal;
+    if (!connection.socket.connected) return GONE;
     connection.cancelHelloTimer();
     const key = `${message.task}/${device}`;
     const older = this.#connections.get(key);

@@ -73,7 +73,7 @@ export function httpPorts(
       list: (task) => database.tx("list rounds", ({ rounds }) => rounds.list(task)),
       get: (task, number) => database.tx("read round", ({ rounds }) => rounds.get(task, number)),
     },
-    models: { latest: (task) => database.tx("read model", ({ models }) => models.latest(task)) },
+    models: { current: (task) => database.tx("read model", ({ models }) => models.current(task)) },
     ledger: { stream: (from) => streamLedger(database, from) },
     blobs: new PublicBlobs(database, blobs),
   };

@@ -166,8 +166,8 @@ describe.each([
       for (const version of versions) await database.tx("record", ({ models }) => models.record(version));
       await database.tx("check", async ({ models, tasks }) => {
         expect(await models.list("models-1")).toEqual(versions);
-        expect(await models.latest("models-1")).toEqual(versions[2]);
-        expect(await models.latest("models-2")).toBeUndefined();
+        expect(await models.current("models-1")).toEqual(versions[2]);
+        expect(await models.current("models-2")).toBeUndefined();
         expect(await models.isReleased(versions[1]!.hash)).toBe(true);
         expect(await models.isReleased(sha256Hex("spooled"))).toBe(false);
         expect(await tasks.hasCatalogue(task.catalogueHash)).toBe(true);

@@ -7,6 +7,7 @@
 import { sha256Hex } from "@kindred/protocol";
 import type { KeyRing } from "@kindred/sealing";
 import type { Prisma } from "../generated/prisma/client.ts";
+import { AccountStore } from "./accounts.ts";
 import { DeviceStore } from "./devices.ts";
 import { ConflictError } from "./errors.ts";
 import { JournalStore } from "./journal.ts";
@@ -24,6 +25,7 @@ export class Stores {
   readonly ledger: LedgerStore;
   readonly devices: DeviceStore;
   readonly settings: SettingStore;
+  readonly accounts: AccountStore;
 
   /** @param keys what journal entries are sealed with; without it they are stored as they are */
   constructor(transaction: Transaction, keys: KeyRing | undefined) {
@@ -34,6 +36,7 @@ export class Stores {
     this.ledger = new LedgerStore(transaction);
     this.devices = new DeviceStore(transaction);
     this.settings = new SettingStore(transaction);
+    this.accounts = new AccountStore(transaction);
   }
 }
 
@@ -54,7 +57,7 @@ export interface TaskRecord {
 
 /** The CHECK constraint on the column admits nothing else. */
 function taskRecord(row: Prisma.TaskModel): TaskRecord {
-  const { journalSequence: _, createdAt, status, ...rest } = row;
+  const { journalSequence: _, currentModel: __, createdAt, status, ...rest } = row;
   return { ...rest, status: status as TaskStatus, createdAt: createdAt.getTime() };
 }
 
@@ -222,15 +225,26 @@ export class ModelStore {
     this.#db = transaction;
   }
 
-  /** Releases a model: from the commit on its blob may be downloaded. @throws ConflictError if the round has one already */
+  /** Releases a model, which becomes the current one: from the commit on its blob may be downloaded. @throws ConflictError if the round has one already */
   async record(model: ModelRecord): Promise<void> {
     const data = { ...model, createdAt: new Date(model.createdAt) };
     const { count } = await this.#db.modelVersion.createMany({ data, skipDuplicates: true });
     if (count === 0) throw new ConflictError(`round ${model.round} of ${model.task} has a model already`);
+    await this.use(model.task, model.hash);
   }
 
-  async latest(task: string): Promise<ModelRecord | undefined> {
-    const row = await this.#db.modelVersion.findFirst({ where: { task }, orderBy: { round: "desc" } });
+  /** Makes a released model the one that devices are given and that the next round starts from. */
+  async use(task: string, hash: string): Promise<void> {
+    await this.#db.task.updateMany({ where: { id: task }, data: { currentModel: hash } });
+  }
+
+  /** The model that devices are given: released last, or gone back to. */
+  async current(task: string): Promise<ModelRecord | undefined> {
+    const owner = await this.#db.task.findUnique({ where: { id: task }, select: { currentModel: true } });
+    if (owner?.currentModel == null) return undefined;
+    // The same content could in theory be released twice; its file is then the same too.
+    const where = { task, hash: owner.currentModel };
+    const row = await this.#db.modelVersion.findFirst({ where, orderBy: { round: "desc" } });
     return row === null ? undefined : { ...row, createdAt: row.createdAt.getTime() };
   }
 
