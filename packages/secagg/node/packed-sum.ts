@@ -2,6 +2,7 @@
 import { packedLength, unpackBits } from "@kindred/protocol";
 import { addInto } from "../src/masks.ts";
 import {
+  DUPLICATE_VECTOR,
   I8X16_SHUFFLE,
   I32_CONST,
   I32X4_ADD,
@@ -129,7 +130,7 @@ function unpackFour(bits: number, first: number): number[] {
   const load = [LOCAL_GET, SOURCE, ...V128_LOAD, ...memoryArgument(base)];
   return [
     ...load,
-    ...load,
+    ...DUPLICATE_VECTOR,
     ...I8X16_SHUFFLE,
     ...bytes,
     ...V128_CONST,

@@ -3,6 +3,7 @@
  * arrays, and the plain loop takes as long as the AES before it.
  */
 import {
+  DUPLICATE_VECTOR,
   I8X16_SHUFFLE,
   I32X4_ADD,
   I32X4_EXTEND_LOW_I16X8_U,
@@ -53,7 +54,7 @@ function loadEntries(bytes: number, offset: number): number[] {
       return [...from, ...V128_LOAD16X4_U, ...at];
     case 3: {
       const load = [...from, ...V128_LOAD, ...at];
-      return [...load, ...load, ...I8X16_SHUFFLE, ...THREE_BYTE_LANES];
+      return [...load, ...DUPLICATE_VECTOR, ...I8X16_SHUFFLE, ...THREE_BYTE_LANES];
     }
     default:
       return [...from, ...V128_LOAD, ...at];

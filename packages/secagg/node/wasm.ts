@@ -1,6 +1,7 @@
 /** Pieces of the WebAssembly binary format (core specification 2.0, chapters 5.3 to 5.5) for modules made at run time. */
 
 const I32 = 0x7f;
+const V128 = 0x7b;
 export const LOCAL_GET = 0x20;
 const LOCAL_SET = 0x21;
 const LOCAL_TEE = 0x22;
@@ -28,6 +29,10 @@ export type PointerLoop = (source: number, target: number, turns: number) => voi
 export const SOURCE = 0;
 export const TARGET = 1;
 const TURNS = 2;
+const VECTOR = 3;
+
+/** Pushes the vector on top of the stack once more: to shuffle it with itself takes one instruction, and another load none. */
+export const DUPLICATE_VECTOR = [LOCAL_TEE, VECTOR, LOCAL_GET, VECTOR];
 
 /** The body of a `PointerLoop`: `turn`, after which both pointers move on. */
 export function pointerLoop(
@@ -39,9 +44,9 @@ export function pointerLoop(
     ...[LOCAL_SET, pointer],
   ];
   const countDown = [LOCAL_GET, TURNS, I32_CONST, 1, I32_SUB, LOCAL_TEE, TURNS, ...BRANCH_IF_LOOP];
-  const noLocals = 0;
+  const locals = [1, 1, V128];
   return sized([
-    noLocals,
+    ...locals,
     ...LOOP,
     ...turn,
     ...advance(SOURCE, source),
