@@ -823,6 +823,7 @@ describe("the person's own data", () => {
       outcomes: stored.outcomes,
       ledgerHeads: stored.ledgerHeads.map((head) => ({ schema: "kindred.ledger-head/1", ...head })),
       model: world.coordinator.state.modelHash,
+      personal: null,
     });
     expect(exported.interactions).toHaveLength(3);
     expect(exported.participations).toHaveLength(1);

@@ -1,16 +1,17 @@
 /** The SDK's client: one person on one device, one task. */
 import type { ParticipationEntry, PrivacyFloors, RoundOutcome } from "@kindred/engine";
 import type { KeystreamFactory, SignedLedgerHead } from "@kindred/privacy";
-import { bytesToHex, hexToBytes, KindredError, planDigest, type Rejection } from "@kindred/protocol";
+import { hexToBytes, KindredError, planDigest, type Rejection } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { computeContribution } from "./contribution.ts";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import type { Evolution } from "./evolution.ts";
-import { checkInteraction, type Interaction, type InteractionInput, InteractionLog } from "./interactions.ts";
+import { type ExportedData, exportStore, type LedgerHeadDocument } from "./exported-data.ts";
+import { checkInteraction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import { halfLifeOf, type Interests } from "./interests.ts";
-import { type EncoderFactory, LocalTask } from "./local-task.ts";
+import { type EncoderFactory, LocalTask, type PersonalReport } from "./local-task.ts";
 import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
 import { describePortrait, type Portrait, type PortraitOptions } from "./portrait.ts";
@@ -63,9 +64,6 @@ export interface ClientStatus {
   /** Why the client stopped by itself, until it is started again. */
   readonly reason: Rejection | undefined;
 }
-
-/** A tree head as a document: PROTOCOL.md, section 10. */
-export type LedgerHeadDocument = { readonly schema: "kindred.ledger-head/1" } & SignedLedgerHead;
 
 /** See {@link createClient}. */
 export class KindredClient {
@@ -193,6 +191,17 @@ export class KindredClient {
   }
 
   /**
+   * Fits the person's own parameters (an affine head, an adapter: what the plan names) to what is recorded, and keeps
+   * them in the store if they do good. They change `interests`, `evolution` and `recommend` on this device and are no
+   * part of what it contributes. Takes up to some seconds of computing, so call it at leisure; a client that takes part does
+   * it by itself with every new model.
+   * @throws KindredError `option-invalid` before `start`, or where the plan has no personal parameters
+   */
+  personalise(): Promise<PersonalReport> {
+    return this.#task.personalise(this.#log);
+  }
+
+  /**
    * How the person's interests change: a timeline, how far the present is from the record, where it changed, and what
    * comes next. Computed on this device, from what is recorded with the present model; nothing of it is kept.
    * @throws KindredError `option-invalid` before `start`
@@ -253,34 +262,15 @@ export class KindredClient {
   }
 
   /** Everything that is kept about the person, as one JSON document. The identity's secret half stays here. */
-  async exportData(): Promise<{
-    readonly schema: "kindred.export/1";
-    readonly exportedAt: number;
-    readonly task: string;
-    readonly consent: Consent;
-    /** The device's public key, hexadecimal; `null` if it has none. */
-    readonly device: string | null;
-    readonly interactions: readonly Interaction[];
-    readonly participations: readonly ParticipationEntry[];
-    readonly outcomes: readonly RoundOutcome[];
-    readonly ledgerHeads: readonly LedgerHeadDocument[];
-    readonly model: string | null;
-  }> {
-    const stored = await this.#options.store.load();
-    const { identity } = stored;
-    return {
-      schema: "kindred.export/1",
+  exportData(): Promise<ExportedData> {
+    const { store, suite, task } = this.#options;
+    return exportStore(store, {
+      task,
       exportedAt: this.#clock.now(),
-      task: this.#options.task,
-      consent: stored.consent,
-      device:
-        identity === undefined ? null : bytesToHex(this.#options.suite.signingKeyPair(identity).publicKey),
-      interactions: stored.interactions,
-      participations: stored.participations,
-      outcomes: stored.outcomes,
+      publicKeyOf: (seed) => suite.signingKeyPair(seed).publicKey,
       ledgerHeads: this.ledgerHeads(),
       model: this.#task.modelHash ?? null,
-    };
+    });
   }
 
   /**
@@ -397,12 +387,18 @@ export class KindredClient {
           return computeContribution({ plan, loaded, round, sequence, encoder, random });
         },
         progress: () => this.#source.progress(),
-        modelAnnounced: (hash) => void task.adopt(hash).catch(() => undefined),
+        modelAnnounced: (hash) => void this.#adopt(task, hash).catch(() => undefined),
         event: (event) => this.#onEvent(event),
         traffic: ({ sent, received }) => this.#count(sent, received),
       },
     });
     this.#participation.start();
+  }
+
+  /** Takes up a new model, and fits the person's own parameters to it where the plan has some. */
+  async #adopt(task: LocalTask, hash: string): Promise<void> {
+    await task.adopt(hash);
+    if (task.ready?.plan.personal !== undefined && task === this.#task) await task.personalise(this.#log);
   }
 
   /** Once for each round, outcome and model, and only of rounds that this device sent its input in. */

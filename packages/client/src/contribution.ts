@@ -183,7 +183,7 @@ function padded(values: Float64Array, length: number): Float64Array {
 }
 
 /** Dropout, shuffling and negatives need no secrecy: one secure draw seeds a small generator. */
-function trainingRandom(random: (length: number) => Uint8Array): () => number {
+export function trainingRandom(random: (length: number) => Uint8Array): () => number {
   const bytes = random(4);
   return seededRandom(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
 }

@@ -1,6 +1,13 @@
 /** The encoder as the SDK uses it: asynchronous, one caller at a time, weights loaded only when they change. */
-import { type Backend, InterestEncoder, itemFeatures, loadBackend, type Sequence } from "@kindred/encoder";
-import { type Catalogue, KindredError, type Plan } from "@kindred/protocol";
+import {
+  type Backend,
+  InterestEncoder,
+  itemFeatures,
+  loadBackend,
+  type PersonalFit,
+  type Sequence,
+} from "@kindred/encoder";
+import { type Catalogue, KindredError, type PersonalOptions, type Plan } from "@kindred/protocol";
 
 /** Weights and the content hash of the model they belong to, by which a runtime knows them again. */
 export interface ModelWeights {
@@ -22,6 +29,18 @@ export interface EncoderRuntime {
   ): Promise<{ readonly delta: Float32Array; readonly loss: number }>;
   /** One interest vector per sequence, row-major n × d; every sequence has at least one interaction. */
   userVectors(model: ModelWeights, sequences: readonly Sequence[]): Promise<Float32Array>;
+  /**
+   * Fits a person's own parameters to their record; the model itself does not change.
+   * @param fit.sequence at least two interactions
+   */
+  fitPersonal(
+    model: ModelWeights,
+    fit: {
+      readonly sequence: Sequence;
+      readonly options: PersonalOptions;
+      readonly random: () => number;
+    },
+  ): Promise<PersonalFit>;
   /** Score of every item as the next one, in nats up to a constant, by an interest vector as `userVectors` gives it. */
   scores(model: ModelWeights, vector: Float32Array): Promise<Float32Array>;
   /** Row-major items × d. */
@@ -105,6 +124,7 @@ function serialised(encoder: InterestEncoder, backend: string): TensorEncoderRun
     train: (model, { sequence, random }) =>
       withModel(model, () => encoder.train({ sequences: [sequence], options: encoder.training, random })),
     userVectors: (model, sequences) => withModel(model, () => encoder.userVectors(sequences)),
+    fitPersonal: (model, fit) => withModel(model, () => encoder.fitPersonal(fit)),
     scores: (model, vector) => withModel(model, () => encoder.scores(vector)),
     itemVectors: (model) => withModel(model, () => encoder.itemVectors()),
     dispose: () => exclusively(() => encoder.dispose()),

@@ -31,6 +31,7 @@ const CACHED: Readonly<Record<CachedFile, string>> = {
   catalogue: "catalogue.json",
   features: "features.bin",
   model: "model.bin",
+  personal: "personal.json",
 };
 const WHOLE_FILES = [IDENTITY, CONSENT, LEDGER_HEADS, ...Object.values(CACHED)];
 const LINE_FILES = [INTERACTIONS, PARTICIPATIONS, OUTCOMES];

@@ -6,7 +6,6 @@ export {
   type ClientStatus,
   createClient,
   type KindredClient,
-  type LedgerHeadDocument,
 } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export {
@@ -16,9 +15,10 @@ export {
   type TensorEncoderRuntime,
 } from "./encoder-runtime.ts";
 export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./evolution.ts";
+export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export type { InterestCluster, Interests, LatentInterest } from "./interests.ts";
-export type { EncoderFactory } from "./local-task.ts";
+export type { EncoderFactory, PersonalReport } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 export type {
   Portrait,

@@ -11,13 +11,14 @@ import {
 } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import { Backoff, type Clock } from "./clock.ts";
-import { checkModelShape } from "./contribution.ts";
+import { checkModelShape, trainingRandom } from "./contribution.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
 import { describeEvolution, type Evolution, NO_EVOLUTION } from "./evolution.ts";
 import type { InteractionLog } from "./interactions.ts";
 import { InterestHistory } from "./interest-history.ts";
 import { centroidMatrix, describeInterests, type Interests, noInterests } from "./interests.ts";
 import { checkNames, type ItemSpace, itemSpace } from "./item-space.ts";
+import { PersonalLayer } from "./personal-layer.ts";
 import { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 import { type Recommendation, rankByClusters, rankByScores } from "./recommendations.ts";
 import type { ClientStore } from "./store.ts";
@@ -59,6 +60,18 @@ export interface LocalTaskOptions {
   readonly received: (bytes: number) => void;
 }
 
+/** What came of fitting a person's own parameters. */
+export interface PersonalReport {
+  /** Whether there are some now: those fitted to the earlier interactions made the latest ones more likely. */
+  readonly kept: boolean;
+  /**
+   * Mean next-item loss over the latest fifth of the record, nats, without and with parameters fitted to the rest;
+   * `undefined` where there is too little to judge by.
+   */
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
 /** Attempts to obtain a file before its absence is reported. */
 const ATTEMPTS = 4;
 
@@ -70,10 +83,12 @@ export class LocalTask {
   #loading: { readonly hash: string; readonly loaded: Promise<LoadedModel> } | undefined;
   #space: Promise<ItemSpace> | undefined;
   readonly #history = new InterestHistory();
+  readonly #personal: PersonalLayer;
   #closed = false;
 
   constructor(options: LocalTaskOptions) {
     this.#options = options;
+    this.#personal = new PersonalLayer(options.store);
   }
 
   /** `undefined` until it is loaded. */
@@ -115,6 +130,7 @@ export class LocalTask {
     if (this.#ready?.digest !== digest)
       this.#model = keptModel(await store.readCached("model"), { task, plan, catalogue: material.catalogue });
     this.#ready = { ...material, plan, digest, encoder };
+    await this.#personal.load({ digest, dimension: plan.encoder.dimension });
     try {
       await this.refresh();
     } catch (error) {
@@ -146,6 +162,49 @@ export class LocalTask {
   }
 
   /**
+   * Fits the person's own parameters to the model in use and keeps them on this device.
+   * @throws KindredError `option-invalid` before the task is loaded, or where the plan has no personal parameters
+   */
+  async personalise(log: InteractionLog): Promise<PersonalReport> {
+    const { ready, weights } = this.#inUse();
+    const { plan, digest, encoder } = ready;
+    const options = plan.personal;
+    if (options === undefined)
+      throw new KindredError({
+        code: "option-invalid",
+        field: "plan.personal",
+        rule: "must be there for personal parameters",
+        fix: "ask the operator for a task whose plan has them",
+      });
+    const sequence = log.sequence(ready.index);
+    if (sequence.items.length < 2) return { kept: false, before: undefined, after: undefined };
+    const random = trainingRandom(this.#options.random);
+    const fit = await encoder.fitPersonal(weights, { sequence, options, random });
+    if (this.#closed) return { kept: false, before: undefined, after: undefined };
+    await this.#personal.keep(fit.parameters, digest);
+    const judged = Number.isFinite(fit.before);
+    return {
+      kept: fit.parameters !== undefined,
+      before: judged ? fit.before : undefined,
+      after: judged ? fit.after : undefined,
+    };
+  }
+
+  /** The encoder's answers with the person's own parameters, where there are some. */
+  async #userVectors(
+    { encoder }: ReadyTask,
+    weights: ModelWeights,
+    sequences: readonly Sequence[],
+  ): Promise<Float32Array> {
+    return this.#personal.apply(await encoder.userVectors(weights, sequences));
+  }
+
+  /** Names everything that the encoder's answers depend on besides the interactions. */
+  #state(model: LoadedModel): string {
+    return `${model.hash} ${this.#personal.version}`;
+  }
+
+  /**
    * @param options.halfLife milliseconds after which an interaction counts half as much for the long term
    * @throws KindredError `option-invalid` before the task is loaded
    */
@@ -155,8 +214,8 @@ export class LocalTask {
     const sequence = log.sequence(ready.index);
     if (sequence.items.length === 0) return noInterests(plan.encoder.dimension);
     const space = await this.#itemSpace(ready, model);
-    const userVectors = (sequences: readonly Sequence[]) => encoder.userVectors(weights, sequences);
-    const milestones = await this.#history.milestones(sequence, { hash: model.hash, userVectors });
+    const userVectors = (sequences: readonly Sequence[]) => this.#userVectors(ready, weights, sequences);
+    const milestones = await this.#history.milestones(sequence, { hash: this.#state(model), userVectors });
     const latest = milestones.at(-1)!;
     const maximum = plan.clustering.interests;
     const present =
@@ -183,8 +242,8 @@ export class LocalTask {
     if (sequence.items.length === 0) return NO_EVOLUTION;
     const space = await this.#itemSpace(ready, model);
     const milestones = await this.#history.milestones(sequence, {
-      hash: model.hash,
-      userVectors: (sequences) => encoder.userVectors(weights, sequences),
+      hash: this.#state(model),
+      userVectors: (sequences) => this.#userVectors(ready, weights, sequences),
     });
     const scores = await encoder.scores(weights, milestones.at(-1)!.vector);
     return describeEvolution({ model: model.model, space, sequence, milestones, scores });
@@ -202,7 +261,7 @@ export class LocalTask {
     if (sequence.items.length === 0)
       return rankByClusters(centroidMatrix(model.model), { catalogue, units, count });
     const recorded = new Set(Array.from(sequence.items));
-    const vector = await encoder.userVectors(weights, [sequence]);
+    const vector = await this.#userVectors(ready, weights, [sequence]);
     const scores = await encoder.scores(weights, vector);
     const excluded = exclude === "seen" ? recorded : new Set<number>();
     return rankByScores(scores, { catalogue, units, count, excluded, recorded });

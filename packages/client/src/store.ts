@@ -9,8 +9,11 @@ import type { Interaction } from "./interactions.ts";
 /** A person's answer to whether this device may take part. */
 export type Consent = "pending" | "denied" | "granted";
 
-/** Public files kept for the next start: the signed plan, the catalogue, its features and the newest model. */
-export type CachedFile = "plan" | "catalogue" | "features" | "model";
+/**
+ * Files kept for the next start: the signed plan, the catalogue, its features and the newest model, which are public, and the
+ * person's own parameters, which are theirs and never sent.
+ */
+export type CachedFile = "plan" | "catalogue" | "features" | "model" | "personal";
 
 /** Everything in a store except the cached files. */
 export interface StoredState {

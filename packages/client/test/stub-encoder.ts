@@ -41,6 +41,13 @@ export function stubEncoder(options: {
       });
       return vectors;
     },
+    async fitPersonal(_model, { sequence }) {
+      // Twice the vector, and a bias along the axis of the first item.
+      const values = new Float32Array(2 * dimension).fill(1, 0, dimension);
+      values[dimension + (sequence.items[0]! % dimension)] = 0.5;
+      const parameters = { dimension, affine: true, rank: 0, values };
+      return { parameters, steps: 1, before: 2, after: 1 };
+    },
     async scores(_model, vector) {
       return Float32Array.from({ length: items }, (_, item) => vector[item % dimension]! - item / 1000);
     },

@@ -1,5 +1,10 @@
 /** The interest encoder: from a person's last interactions to a vector, and from vectors to item scores. */
-import { type EncoderShape, KindredError, type TrainingOptions } from "@kindred/protocol";
+import {
+  type EncoderShape,
+  KindredError,
+  type PersonalOptions,
+  type TrainingOptions,
+} from "@kindred/protocol";
 import type { Backend } from "./backend.ts";
 import { runBody } from "./body.ts";
 import type { EncoderConstants } from "./embedding.ts";
@@ -12,15 +17,27 @@ import {
   type TrainableLayout,
   trainableLayout,
 } from "./layout.ts";
+import { type PersonalParameters, personalise } from "./personal.ts";
 import { MatrixProducts } from "./products.ts";
 import { seededRandom } from "./random.ts";
-import { checkSequence, lastWindow, packWindows, type Sequence, type Window } from "./sequence.ts";
+import {
+  checkSequence,
+  lastWindow,
+  packWindows,
+  type Sequence,
+  trainingWindows,
+  type Window,
+} from "./sequence.ts";
 import { type CentralisedOptions, type CentralisedResult, trainCentrally } from "./train-centralised.ts";
 import { type LocalTrainingOptions, type TrainingResult, trainLocally } from "./train-local.ts";
+import { fitPersonal, type PersonalFit, type VectorLoss } from "./train-personal.ts";
 import { EncoderWeights } from "./weights.ts";
 
 /** Largest number of tokens in one forward pass of {@link InterestEncoder.userVectors}. */
 const TOKENS_AT_ONCE = 2048;
+
+/** Windows, from the latest back, that a person's own parameters are fitted to. */
+const PERSONAL_WINDOWS = 4;
 
 export interface EncoderOptions {
   readonly backend: Backend;
@@ -173,10 +190,19 @@ export class InterestEncoder {
     return result;
   }
 
-  /** Scores of all items after each sequence. */
-  scoresForMany(sequences: readonly Sequence[]): Float32Array[] {
+  /** Scores of all items after each sequence, with each person's own parameters where they have some. */
+  scoresForMany(
+    sequences: readonly Sequence[],
+    personal?: readonly (PersonalParameters | undefined)[],
+  ): Float32Array[] {
+    const d = this.shape.dimension;
+    const vectors = this.userVectors(sequences);
+    personal?.forEach((parameters, index) => {
+      const at = index * d;
+      if (parameters !== undefined) vectors.set(personalise(vectors.subarray(at, at + d), parameters), at);
+    });
     const all: Float32Array[] = [];
-    this.head.scores(this.userVectors(sequences), this.weights, (_, scores) => all.push(scores));
+    this.head.scores(vectors, this.weights, (_, scores) => all.push(scores));
     return all;
   }
 
@@ -186,7 +212,7 @@ export class InterestEncoder {
    * @param random drawn for dropout and negatives; without it nothing is dropped, and negatives are fixed
    */
   lossAndGradient(windows: readonly Window[], random?: () => number): LossAndGradient {
-    const { weights, training, itemCount } = this;
+    const { weights, training } = this;
     const batch = packWindows(windows);
     const gradient = new Float32Array(this.layout.length);
     const views = new Map(
@@ -200,13 +226,11 @@ export class InterestEncoder {
     const { constants, products } = this;
     const { vectors, backward } = runBody(batch, weights, { constants, products, random: draw });
     const context = { weights, gradient: view };
+    const negatives = this.negatives(draw ?? seededRandom(this.shape.seed));
     const { loss, dVectors } =
-      itemCount <= training.fullSoftmaxLimit
+      negatives === undefined
         ? this.head.fullSoftmax(vectors, batch.targets, context)
-        : this.head.sampledSoftmax(vectors, batch.targets, {
-            ...context,
-            negatives: drawNegatives(training.negatives, itemCount, draw ?? seededRandom(this.shape.seed)),
-          });
+        : this.head.sampledSoftmax(vectors, batch.targets, { ...context, negatives });
     backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
     if (training.trainable === "adapters") this.projectOnAdapters(view);
     return { loss, gradient: this.onlyTrained(gradient), tokens: batch.rows };
@@ -233,6 +257,48 @@ export class InterestEncoder {
           dA[i * rank + r]! += dot;
         }
     }
+  }
+
+  /**
+   * Fits a person's own parameters to their record; see {@link fitPersonal}. The encoder's own weights are not touched.
+   *
+   * @param options.random drawn for shared negatives, where the catalogue is large; need not be secret
+   * @throws KindredError `option-invalid` on a malformed sequence, or one of fewer than two interactions
+   */
+  fitPersonal({
+    sequence,
+    options,
+    random,
+  }: {
+    readonly sequence: Sequence;
+    readonly options: PersonalOptions;
+    readonly random: () => number;
+  }): PersonalFit {
+    checkSequence(sequence, "sequence", { itemCount: this.itemCount, minimum: 2 });
+    const { constants, products, weights, shape } = this;
+    const windows = trainingWindows(sequence, shape.sequenceLength).slice(0, PERSONAL_WINDOWS).reverse();
+    const batch = packWindows(windows);
+    const { vectors } = runBody(batch, weights, { constants, products });
+    // The head adds the gradient of its weights somewhere; here nobody wants it.
+    const discarded = new Map<string, Float32Array>();
+    const gradient = (name: string): Float32Array => {
+      const buffer = discarded.get(name) ?? new Float32Array(weights.view(name).length);
+      discarded.set(name, buffer);
+      return buffer;
+    };
+    const negatives = this.negatives(random);
+    const lossOf: VectorLoss = (rows, targets) =>
+      negatives === undefined
+        ? this.head.fullSoftmax(rows, targets, { weights, gradient })
+        : this.head.sampledSoftmax(rows, targets, { weights, gradient, negatives });
+    return fitPersonal({ vectors, targets: batch.targets }, { dimension: shape.dimension, options, lossOf });
+  }
+
+  /** Shared negatives where the catalogue is too large for the full softmax. */
+  private negatives(random: () => number): Int32Array | undefined {
+    const { itemCount, training } = this;
+    if (itemCount <= training.fullSoftmaxLimit) return undefined;
+    return drawNegatives(training.negatives, itemCount, random);
   }
 
   private onlyTrained(gradient: Float32Array): Float32Array {

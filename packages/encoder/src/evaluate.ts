@@ -1,6 +1,7 @@
 /** Next-item evaluation: leave-last-out, full ranking over every item the person has not seen. */
 import { KindredError } from "@kindred/protocol";
 import type { InterestEncoder } from "./encoder.ts";
+import type { PersonalParameters } from "./personal.ts";
 import { rankOf } from "./ranking.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -11,6 +12,8 @@ export interface EvaluationUser {
   readonly target: number;
   /** Items left out of the ranking; the target is ranked even if it is among them. */
   readonly seen: Iterable<number>;
+  /** The person's own parameters, where they have some. */
+  readonly personal?: PersonalParameters | undefined;
 }
 
 /** People scored at once, which bounds the memory of the score matrix. */
@@ -31,7 +34,10 @@ export function nextItemRanks({
   const ranks: number[] = [];
   for (let start = 0; start < users.length; start += USERS_AT_ONCE) {
     const part = users.slice(start, start + USERS_AT_ONCE);
-    const scores = encoder.scoresForMany(part.map(({ sequence }) => sequence));
+    const scores = encoder.scoresForMany(
+      part.map(({ sequence }) => sequence),
+      part.map(({ personal }) => personal),
+    );
     part.forEach((user, index) => {
       if (!Number.isInteger(user.target) || user.target < 0 || user.target >= encoder.itemCount)
         throw new KindredError({

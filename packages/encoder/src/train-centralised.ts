@@ -1,5 +1,6 @@
 /** Training with everybody's data in one place: the baseline that federated training is measured against. */
 import { KindredError } from "@kindred/protocol";
+import { Adam } from "./adam.ts";
 import type { InterestEncoder } from "./encoder.ts";
 import { type EvaluationUser, nextItemRanks } from "./evaluate.ts";
 import { rankingMetrics } from "./ranking.ts";
@@ -42,7 +43,7 @@ export interface CentralisedResult {
 }
 
 /**
- * Adam (Kingma and Ba 2015, β₁ = .9, β₂ = .98, ε = 1e−8) on shuffled windows of all people. The encoder holds the best weights
+ * {@link Adam} on shuffled windows of all people. The encoder holds the best weights
  * afterwards: those of the best validation epoch, or of the last epoch without validation.
  *
  * @throws KindredError `option-invalid` on a sequence that is malformed or has fewer than two interactions
@@ -96,31 +97,4 @@ export async function trainCentrally(
   }
   encoder.setWeights(best.weights);
   return { epochs: reports, bestEpoch: best.epoch };
-}
-
-class Adam {
-  private readonly mean: Float32Array;
-  private readonly square: Float32Array;
-  private readonly learningRate: number;
-  private steps = 0;
-
-  constructor(length: number, learningRate: number) {
-    this.mean = new Float32Array(length);
-    this.square = new Float32Array(length);
-    this.learningRate = learningRate;
-  }
-
-  step(weights: Float32Array, gradient: Float32Array): void {
-    const beta1 = 0.9;
-    const beta2 = 0.98;
-    this.steps++;
-    const rate = (this.learningRate * Math.sqrt(1 - beta2 ** this.steps)) / (1 - beta1 ** this.steps);
-    const { mean, square } = this;
-    for (let i = 0; i < weights.length; i++) {
-      const g = gradient[i]!;
-      mean[i] = beta1 * mean[i]! + (1 - beta1) * g;
-      square[i] = beta2 * square[i]! + (1 - beta2) * g * g;
-      weights[i]! -= (rate * mean[i]!) / (Math.sqrt(square[i]!) + 1e-8);
-    }
-  }
 }

@@ -63,6 +63,8 @@ const GRADIENTS: [string, Partial<TrainingOptions>, Partial<EncoderShape>][] = [
   ["items and gaps only", {}, { inputs: ["gap"] }],
 ];
 
+const personal = { affine: true, adapterRank: 2, steps: 25, learningRate: 0.05, decay: 0.1 };
+
 const ITEMS = 17;
 const catalogue = Array.from({ length: ITEMS }, (_, index) => ({
   id: `item-${index}`,
@@ -186,6 +188,7 @@ describe.each(backends)("backend $name", (backend) => {
       encoder.scores(vectors.slice(0, shape.dimension));
       encoder.scoresForMany(sequences);
       encoder.itemVectors();
+      encoder.fitPersonal({ sequence: sequences[0]!, options: personal, random });
     };
     await exercise();
     encoder.setWeights(encoder.getWeights());
@@ -318,6 +321,24 @@ describe.each(backends)("backend $name", (backend) => {
     expect(norm(held.delta)).toBeLessThan(norm(longer.delta));
     encoder.dispose();
   });
+
+  it.each([10_000, 5])(
+    "fits a person's own parameters beside its weights, softmax up to %i",
+    (fullSoftmaxLimit) => {
+      const encoder = build(backend, { training: { ...training, fullSoftmaxLimit } });
+      const weights = noisyWeights(encoder);
+      encoder.setWeights(weights);
+      // Somebody who comes back to the same three items.
+      const sequence = sequenceOf(Array.from({ length: 24 }, (_, i) => [2, 9, 14][i % 3]!));
+      const fit = encoder.fitPersonal({ sequence, options: personal, random: seededRandom(1) });
+      expect(fit.after).toBeLessThan(fit.before - 0.1);
+      expect(encoder.getWeights()).toEqual(weights);
+      const user = { sequence, target: 2, seen: [] };
+      const [own] = nextItemRanks({ encoder, users: [{ ...user, personal: fit.parameters }] });
+      expect(own).toBeLessThanOrEqual(3);
+      encoder.dispose();
+    },
+  );
 
   it("draws dropout from the given generator only in training", async () => {
     const encoder = build(backend, { shape: { ...shape, dropout: 0.5 } });

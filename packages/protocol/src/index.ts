@@ -12,6 +12,7 @@ export * from "./model-file.ts";
 export type { ModelSignals, ReleasedSignal } from "./model-signals.ts";
 export * from "./packing.ts";
 export * from "./plan.ts";
+export * from "./plan-personal.ts";
 export * from "./plan-sections.ts";
 export { SIGNALS, type SignalBlock, type SignalName, type SignalsOptions } from "./plan-signals.ts";
 export * from "./quantised-rows.ts";

@@ -30,8 +30,14 @@ export function attainableParticipations(rounds: number, minimumSeparation: numb
   return Math.ceil(rounds / minimumSeparation);
 }
 
-function encoderRules({ encoder, training }: PlanSections): Contradiction[] {
+function encoderRules({ encoder, training, personal }: PlanSections): Contradiction[] {
   const found: Contradiction[] = [];
+  if (personal !== undefined && !personal.affine && personal.adapterRank === 0)
+    found.push({
+      path: ["personal", "affine"],
+      rule: "must be true unless there is an adapter: nothing personal would be left",
+      fix: "remove personal, or give it an adapterRank",
+    });
   if (encoder.architecture === "transformer" && encoder.dimension % encoder.heads !== 0)
     found.push({
       path: ["encoder", "heads"],

@@ -2,6 +2,7 @@
  * The sections of a plan as an operator writes them, with their defaults, and what resolving adds. What ties sections together is in plan-rules.ts.
  */
 import { z } from "zod";
+import { personalSchema } from "./plan-personal.ts";
 import { resolvedSignalsSchema, signalsSchema } from "./plan-signals.ts";
 
 const positive = z.number().positive().finite();
@@ -225,6 +226,8 @@ export const planSections = z.strictObject({
   rounds: count.max(100_000).default(5),
   encoder: encoderShapeSchema.prefault({}),
   training: trainingSchema.prefault({}),
+  /** Parameters that each device trains and keeps for itself; left out, it has none. */
+  personal: personalSchema.optional(),
   server: serverOptimiserSchema.prefault({}),
   cohort: cohortSchema.prefault({}),
   deadlines: deadlinesSchema.prefault({}),
