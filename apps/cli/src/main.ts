@@ -3,6 +3,7 @@
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
 import { addAuditCommands } from "./audit/commands.ts";
+import { addExperimentCommands } from "./experiment/commands.ts";
 import { addPrivacyCommands } from "./privacy-plan/commands.ts";
 import { type RotateKeyFlags, rotateKey } from "./rotate-key.ts";
 import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
@@ -66,6 +67,7 @@ program
 
 addAuditCommands(program);
 addPrivacyCommands(program);
+addExperimentCommands(program);
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(

@@ -17,7 +17,7 @@ export {
 export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./evolution.ts";
 export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
-export type { InterestCluster, Interests, LatentInterest } from "./interests.ts";
+export { expectedClusters, type InterestCluster, type Interests, type LatentInterest } from "./interests.ts";
 export type { EncoderFactory, PersonalReport } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 export type {

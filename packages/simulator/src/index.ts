@@ -1,8 +1,9 @@
 /** Populations, data-set loaders, splits, ranking metrics and baselines for simulations. */
 
 export { itemNeighboursBaseline, popularityBaseline } from "./baselines.ts";
+export { type ClassificationQuality, classificationQuality } from "./classification.ts";
 export { loadCompleteJourney } from "./datasets/complete-journey.ts";
-export { loadPopulation } from "./datasets/load.ts";
+export { isDataSet, loadPopulation } from "./datasets/load.ts";
 export { loadMovieLens } from "./datasets/movielens.ts";
 export { loadMovieTweetings } from "./datasets/movietweetings.ts";
 export { type EaseModel, easeBaseline } from "./ease.ts";

@@ -61,6 +61,7 @@ figcaption { margin: 12px 0 0; }
 .chart { display: block; overflow: visible; }
 .chart.axes { padding: 8px 10px 0 48px; }
 .chart.bars { padding: 0 58px 0 122px; }
+.wide-labels .chart.bars { padding-left: 310px; }
 .chart text { font-size: 12.5px; fill: var(--ink); font-variant-numeric: tabular-nums; }
 .chart text.axis { fill: var(--muted); font-size: 12px; }
 .chart text.mark { fill: var(--bad); font-weight: 700; }
@@ -85,6 +86,9 @@ figcaption { margin: 12px 0 0; }
 .tone-indigo { color: var(--indigo); } .tone-rose { color: var(--rose); } .tone-violet { color: var(--violet); }
 .tone-sky { color: var(--sky); } .tone-moss { color: var(--moss); }
 .legend li { color: var(--ink); }
+.spaced { margin: 0 0 16px; } .grid + .spaced { margin-top: 16px; }
+table.rows thead th { white-space: normal; vertical-align: bottom; line-height: 1.25; }
+table.rows .name { text-align: left; } table.rows th, table.rows td { padding: 7px 9px; }
 .scroll { overflow: auto; max-height: 620px; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
@@ -116,7 +120,7 @@ footer { color: var(--muted); font-size: 13.5px; padding-top: 32px; padding-bott
   h1 { font-size: 26px; } h2 { margin-top: 34px; }
   .card { padding: 16px; } .lead { font-size: 16px; }
   .tiles { gap: 12px; } .tile { padding: 14px; } .tile .figure { font-size: 22px; } .tile .figure small { font-size: 13.5px; }
-  .chart.bars { padding-left: 108px; }
+  .chart.bars { padding-left: 108px; } .wide-labels { overflow-x: auto; } .wide-labels .chart.bars { min-width: 520px; }
   .map .name { display: none; } .map .number { font-size: 19px; }
 }
 @media print {

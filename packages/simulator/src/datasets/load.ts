@@ -30,19 +30,29 @@ const DATA_SETS: readonly {
  * @throws {KindredError} `dataset-invalid` when the folder is missing or its files are of no known set, or from the loader
  */
 export function loadPopulation(directory: string): Population {
-  const present = new Set(listFiles(directory));
-  const recognised = DATA_SETS.map((set) => ({
-    set,
-    found: set.files.filter((file) => present.has(file)).length,
-  }))
-    .filter(({ found }) => found > 0)
-    .sort((a, b) => b.found - a.found)[0];
-  if (recognised) return recognised.set.load(directory);
+  const recognised = recognise(directory);
+  if (recognised) return recognised.load(directory);
   const known = DATA_SETS.map(({ name, files }) => `${name} (${files.join(", ")})`).join("; ");
   throw datasetError(directory, {
     rule: "is no data set known here",
     fix: `point at a folder of one of these: ${known}`,
   });
+}
+
+/**
+ * Whether the files of a folder belong to a data set that {@link loadPopulation} reads.
+ *
+ * @throws {KindredError} `dataset-invalid` when the folder is missing
+ */
+export function isDataSet(directory: string): boolean {
+  return recognise(directory) !== undefined;
+}
+
+function recognise(directory: string): (typeof DATA_SETS)[number] | undefined {
+  const present = new Set(listFiles(directory));
+  return DATA_SETS.map((set) => ({ set, found: set.files.filter((file) => present.has(file)).length }))
+    .filter(({ found }) => found > 0)
+    .sort((a, b) => b.found - a.found)[0]?.set;
 }
 
 function listFiles(directory: string): string[] {

@@ -1,0 +1,150 @@
+/** Rows of the encoder trained by federated rounds, without noise and with that of populations larger than the data's. */
+import { type PlanInput, parsePlanInput } from "@kindred/protocol";
+import { simulateFederated } from "@kindred/simulator";
+import { clusterFacts, nextInterestOf } from "./cluster-facts.ts";
+import { curveNdcg, newEncoder, rankByEncoder } from "./encoder-scorer.ts";
+import { curvePeople, measured, NOTHING_MORE } from "./experiment-data.ts";
+import type { ExperimentOptions } from "./options.ts";
+import type { CurvePoint, Population } from "./result.ts";
+import type { ExperimentRow, RowContext } from "./rows.ts";
+
+/** Points of a learning curve. */
+const CURVE_POINTS = 10;
+/** Last rounds that count people into clusters. */
+const CLUSTER_ROUNDS = 6;
+/** δ of every ε. */
+const DELTA = 1e-6;
+
+/** Whose noise a row bears. */
+interface Noise extends Population {
+  readonly epsilon: number;
+}
+
+/** What a row depends on besides data and seed. */
+interface FederatedSettings
+  extends Pick<ExperimentOptions, "rounds" | "cohort" | "clusters" | "serverLearningRate" | "clip"> {
+  readonly noise: Noise | null;
+}
+
+/** The rows, in the order of the table. */
+export function federatedRows(options: ExperimentOptions): ExperimentRow[] {
+  const noisy = options.noise.flatMap(({ people, cohort }) =>
+    options.epsilons.map((epsilon) =>
+      row(options, {
+        id: `federated-${people}-${epsilon}`,
+        name: `federated, ε = ${epsilon} as among ${people.toLocaleString("en")} people`,
+        noise: { people, cohort, epsilon },
+      }),
+    ),
+  );
+  return [row(options, { id: "federated", name: "federated, no noise", noise: null }), ...noisy];
+}
+
+function row(
+  { rounds, cohort, clusters, serverLearningRate, clip }: ExperimentOptions,
+  { id, name, noise }: { readonly id: string; readonly name: string; readonly noise: Noise | null },
+): ExperimentRow {
+  const settings = { rounds, cohort, clusters, serverLearningRate, clip, noise };
+  return {
+    id,
+    name,
+    seeded: true,
+    settings,
+    against: noise === null ? "centralised" : "federated",
+    run: (context) => train(federatedPlan({ ...settings, seed: context.seed }), { ...settings, ...context }),
+  };
+}
+
+/**
+ * The plan of a row. With noise, a person of the noise-equivalent population takes part in rounds · cohort / people
+ * rounds, and ε is promised over so many.
+ */
+function federatedPlan({
+  rounds,
+  cohort,
+  clusters,
+  serverLearningRate,
+  clip,
+  noise,
+  seed,
+}: FederatedSettings & { readonly seed: number }): PlanInput {
+  const participations =
+    noise === null ? rounds : Math.min(rounds, Math.ceil((rounds * noise.cohort) / noise.people));
+  return parsePlanInput({
+    task: "experiment",
+    rounds,
+    encoder: { seed },
+    // One local step: what leaves a device is its clipped gradient, and the server's Adam does the rest.
+    training: { epochs: 1, maxSteps: 1, batchSize: 16, learningRate: 0.1 },
+    server: {
+      optimiser: "fedadam",
+      learningRate: serverLearningRate,
+      warmupRounds: Math.min(20, Math.floor(rounds / 10)),
+      schedule: "cosine",
+    },
+    cohort: { minimum: cohort, target: cohort, maximum: cohort, minSurvivors: Math.ceil(cohort * 0.8) },
+    participation: { maximum: participations, minimumSeparation: 1 },
+    privacy: {
+      mechanism: noise === null ? "none" : "distributed-discrete-gaussian",
+      epsilon: noise?.epsilon ?? 8,
+      delta: DELTA,
+      blocks: { model: { clip } },
+    },
+    clustering: { clusters },
+  });
+}
+
+async function train(
+  plan: PlanInput,
+  { data, seed, progress, rounds, cohort, noise }: RowContext & FederatedSettings,
+): ReturnType<ExperimentRow["run"]> {
+  const encoder = newEncoder(plan, data);
+  try {
+    const people = curvePeople(data);
+    const moments: { step: number; ndcg10: number }[] = [{ step: 0, ndcg10: curveNdcg(encoder, people) }];
+    const stride = Math.max(1, Math.floor(rounds / CURVE_POINTS));
+    const result = await simulateFederated({
+      plan,
+      encoder,
+      sequences: data.sequences,
+      items: data.population.items,
+      cohort,
+      noiseCohort: noise?.cohort ?? 0,
+      clusterFrom: Math.max(1, rounds - CLUSTER_ROUNDS + 1),
+      seed,
+      onRound: async ({ round }) => {
+        if (round % stride === 0 || round === rounds)
+          moments.push({ step: round, ndcg10: curveNdcg(encoder, people) });
+        await progress(round / (rounds + 1));
+      },
+    });
+    const { length: persons } = data.population.users;
+    const bytesPerRound = Math.ceil((result.vector.padded * result.vector.bits) / 8);
+    const next = nextInterestOf(encoder, { data, model: result.clusters });
+    const rankings = rankByEncoder(encoder, data, next.take);
+    return {
+      ...measured(rankings, data),
+      ...NOTHING_MORE,
+      settings: `${rounds} rounds of ${cohort}, FedAdam ${plan.server.learningRate}, clip ${plan.privacy.blocks.model.clip}`,
+      curve: moments.map(
+        ({ step, ndcg10 }): CurvePoint => ({
+          step,
+          ndcg10,
+          bytes: (step * Math.min(cohort, persons) * bytesPerRound) / persons,
+        }),
+      ),
+      federated: {
+        rounds,
+        native: { people: persons, cohort: Math.min(cohort, persons) },
+        noise: noise === null ? null : { people: noise.people, cohort: noise.cohort },
+        epsilon: result.epsilon,
+        delta: DELTA,
+        bytesPerRound,
+      },
+      clusters: clusterFacts(encoder, { data, model: result.clusters }),
+      nextInterest: next.result(),
+    };
+  } finally {
+    encoder.dispose();
+  }
+}
