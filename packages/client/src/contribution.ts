@@ -7,6 +7,7 @@ import {
   clipOf,
   contentOfRound,
   countedItems,
+  countInterests,
   encodeContribution,
   evaluationBlock,
   popularityCounts,
@@ -33,15 +34,6 @@ export interface WipeableContribution extends Contribution {
   readonly content: RoundContent;
   /** The signal's block, in a round that collects one; empty otherwise. */
   readonly signal: Float64Array;
-}
-
-/** The directions that the next round counts people by, m × dimension: micro-clusters, or the centroids. */
-function countingCells({ model }: LoadedModel): Matrix {
-  const centroids = centroidMatrix(model);
-  const { columns } = centroids;
-  return model.cells.length === 0
-    ? centroids
-    : { rows: model.cells.length / columns, columns, data: model.cells };
 }
 
 /** @throws KindredError `model-invalid` if the model does not have the plan's clusters, dimension and first weights */
@@ -133,7 +125,7 @@ async function personalContribution(
     sequence.items.length < 2
       ? { delta: new Float32Array(modelLength), loss: 0 }
       : await encoder.train(weights, { sequence, random: trainingRandom(random) });
-  const statistics = sufficientStatistics(own.vectors, countingCells(loaded), own.weights);
+  const statistics = countInterests(loaded.model, own);
   const silhouette = simplifiedSilhouette(vector, centroids);
   const signal = signalCounts(content, { plan, model: loaded.model, sequence, own });
   vector.fill(0);

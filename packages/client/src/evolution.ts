@@ -1,9 +1,10 @@
 /** How a person's interests change: a timeline, drift, change points, and what comes next. */
-import { changePoints, type Matrix, softMembership } from "@kindred/clustering";
+import { changePoints, type Matrix } from "@kindred/clustering";
 import type { Model } from "@kindred/protocol";
 import type { Milestone } from "./interest-history.ts";
-import { centroidMatrix, expectedClusters } from "./interests.ts";
+import { expectedClusters } from "./interests.ts";
 import type { ItemSpace } from "./item-space.ts";
+import { membershipIn } from "./membership.ts";
 
 /** A fine cluster of public items and how much there is of it. */
 export interface ClusterShare {
@@ -50,7 +51,6 @@ export interface Evolution {
 }
 
 const LEADING = 3;
-const TEMPERATURE = 0.1;
 /** Interactions that are searched for changes, from the latest back. */
 const SEARCHED = 400;
 
@@ -67,8 +67,8 @@ export function describeEvolution(options: {
   readonly scores: Float32Array;
 }): Evolution {
   const { model, milestones, space, scores } = options;
-  const centroids = centroidMatrix(model);
-  const memberships = milestones.map(({ vector }) => softMembership(vector, centroids, TEMPERATURE));
+  const membership = membershipIn(model);
+  const memberships = milestones.map(({ vector }) => membership(vector));
   const leading = (values: ArrayLike<number>): ClusterShare[] => leadingClusters(values, model.clustering);
   return {
     timeline: milestones.map(({ time, length }, i) => ({

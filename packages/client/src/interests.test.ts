@@ -1,4 +1,4 @@
-import { matrixFromRows } from "@kindred/clustering";
+import { directionalMixture, matrixFromRows, mixtureMembership } from "@kindred/clustering";
 import { unnamedClustering } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { describeInterests, type PersonalHistory } from "./interests.ts";
@@ -58,6 +58,27 @@ describe("the layers of a person's interests", () => {
     expect(layers[0]![1]).toMatchObject({ id: 9, outlier: true });
     // The centre of two axes, weighted 5 to 3.
     expect(layers[0]![0]!.similarity).toBeCloseTo(3 / Math.hypot(3, 5), 6);
+  });
+
+  it("are responsibilities where the clusters are a mixture", () => {
+    const spreads = [0.3, 0.01, 0.01];
+    const mixed = { ...model, clustering: { ...model.clustering, spreads } };
+    const between = Float32Array.of(1, 1, 0);
+    const present = { vectors: matrixFromRows([between]), weights: Float64Array.of(1) };
+    const described = describeInterests(history({ present }), {
+      model: mixed,
+      scores: new Float32Array(6),
+      clusterOf,
+    });
+    const { sizes: shares } = model.clustering;
+    const centroids = { rows: 3, columns: 3, data: model.centroids };
+    const expected = mixtureMembership(between, directionalMixture(centroids, { shares, spreads }));
+    // Of two directions as near the wide one takes it; by nearness alone they share it.
+    expect(expected[0]).toBeGreaterThan(0.99);
+    for (const { id, membership } of described.clusters)
+      expect(membership).toBeCloseTo(expected[[2, 0, 1].indexOf(id)]!, 12);
+    const plain = describeOf({ present }).clusters;
+    expect(plain[0]!.membership).toBeCloseTo(plain[1]!.membership, 6);
   });
 
   it("hold the past by its weights", () => {

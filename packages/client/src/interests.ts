@@ -1,6 +1,7 @@
 /** What a person's vectors say: soft membership in the layers of clusters, and interests they have not shown yet. */
-import { layerCentroids, type Matrix, rowOf, softMembership } from "@kindred/clustering";
+import { layerCentroids, type Matrix, rowOf } from "@kindred/clustering";
 import { KindredError, type Model, type ModelLayer } from "@kindred/protocol";
+import { membershipIn } from "./membership.ts";
 import type { PersonalVectors } from "./personal-vectors.ts";
 
 /** A person's relation to one cluster of one layer. */
@@ -9,7 +10,7 @@ export interface InterestCluster {
   readonly id: number;
   /** Up to three tags of the public catalogue that set it apart, the most telling first. */
   readonly tags: readonly string[];
-  /** Share of the present interests, by softmax of the cosines at temperature 0.1; over a layer they sum to 1. */
+  /** Share of the present interests ({@link membershipIn}); over a layer they sum to 1. */
   readonly membership: number;
   /** The same for the whole record, older interactions counting less; over a layer they sum to 1. */
   readonly longTerm: number;
@@ -60,7 +61,6 @@ export interface PersonalHistory {
 
 type ClusterParts = Pick<Model, "centroids" | "clusters" | "clustering">;
 
-const TEMPERATURE = 0.1;
 /** 60 days. */
 const HALF_LIFE = 60 * 86_400_000;
 
@@ -90,18 +90,14 @@ export function describeInterests(
   },
 ): Interests {
   const { model } = options;
-  const centroids = centroidMatrix(model);
+  const membership = membershipIn(model);
   const memberships = new Float64Array(model.clusters);
   for (let row = 0; row < present.vectors.rows; row++)
-    addScaled(
-      memberships,
-      softMembership(rowOf(present.vectors, row), centroids, TEMPERATURE),
-      present.weights[row]!,
-    );
+    addScaled(memberships, membership(rowOf(present.vectors, row)), present.weights[row]!);
   const longTerm = new Float64Array(model.clusters);
   const direction = new Float64Array(shortTerm.length);
   for (const { vector, weight } of past) {
-    addScaled(longTerm, softMembership(vector, centroids, TEMPERATURE), weight);
+    addScaled(longTerm, membership(vector), weight);
     addScaled(direction, vector, weight / (norm(vector) || 1));
   }
   const length = norm(direction) || 1;

@@ -38,6 +38,7 @@ export {
   kneeRadius,
   OUTLIER,
 } from "./density.ts";
+export { directionalMixture, mixtureMembership, softStatistics, spreadOf } from "./directional-mixture.ts";
 export { describesDiversely } from "./diversity.ts";
 export { type FederatedClustering, gaussianMixture, sphericalKMeans } from "./federated.ts";
 export type { Metric } from "./geometry.ts";

@@ -131,10 +131,13 @@ describe("clusters of a micro-release", () => {
       ),
       { clusters: 5, seed: 3, minimumSize: 100 },
     );
+    /** Norm of the mean of so many people at each of two directions. */
+    const alike = (a: number, b: number, angle: number): unknown =>
+      expect.closeTo(Math.hypot(a + b * Math.cos(angle), b * Math.sin(angle)) / (a + b), 6);
     expect(found.clusters).toEqual([
-      { count: 490, deviation: 0, cells: [0, 1] },
-      { count: 140, deviation: 0, cells: [2, 3] },
-      { count: 500, deviation: 0, cells: [4] },
+      { count: 490, deviation: 0, concentration: alike(400, 90, 0.3), cells: [0, 1] },
+      { count: 140, deviation: 0, concentration: alike(60, 80, 0.4), cells: [2, 3] },
+      { count: 500, deviation: 0, concentration: alike(500, 0, 0), cells: [4] },
     ]);
     expect(found.changes).toEqual([
       {

@@ -19,6 +19,11 @@ export interface ReleasedCluster {
   readonly count: number;
   /** Standard deviation of the noise on `count`. */
   readonly deviation: number;
+  /**
+   * How alike its people's vectors are: the norm of their mean, 0 (no direction in common) to 1 (all the same), as far as
+   * the noise lets one tell.
+   */
+  readonly concentration: number;
   /** Ascending indices of the release's cells that it is made of. */
   readonly cells: readonly number[];
 }
@@ -258,6 +263,7 @@ function published(
     clusters: groups.map((group) => ({
       count: group.count,
       deviation: deviationOf(group),
+      concentration: Math.min(1, normOf(group.sum) / group.count),
       cells: group.cells,
     })),
     changes: [

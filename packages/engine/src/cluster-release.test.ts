@@ -1,7 +1,13 @@
 import { type Matrix, matrixFromRows, sufficientStatistics } from "@kindred/clustering";
 import { type ClusteringOptions, parsePlanInput } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
-import { type ClusterModel, publicClusters, releaseClusters } from "./index.ts";
+import {
+  type ClusterModel,
+  clusterMixture,
+  countInterests,
+  publicClusters,
+  releaseClusters,
+} from "./index.ts";
 
 /** Six bundles of items, two around each of three poles, each with tags of its own. */
 const BUNDLES = 6;
@@ -39,11 +45,10 @@ function countedBy({ cells, centroids, clusters }: ClusterModel): Matrix {
 
 /** Means of people with these angles, without noise unless a deviation of the mean is given. */
 function meanOf(people: readonly number[], model: ClusterModel, deviation = 0) {
-  const by = countedBy(model);
   const counts = new Float64Array(CELLS);
   const sums = new Float64Array(CELLS * 2);
   for (const angle of people) {
-    const own = sufficientStatistics(matrixFromRows([direction(angle)]), by);
+    const own = countInterests(model, { vectors: matrixFromRows([direction(angle)]), weights: [1] });
     for (const [i, value] of own.counts.entries()) counts[i]! += value / people.length;
     for (const [i, value] of own.sums.entries()) sums[i]! += value / people.length;
   }
@@ -144,6 +149,33 @@ describe("released clusters", () => {
     const { ids, nextId } = second.clustering.layers.at(-1)!;
     expect(ids.every((id) => id < nextId)).toBe(true);
     expect(ids.some((id) => first.clustering.layers.at(-1)!.ids.includes(id))).toBe(false);
+  });
+
+  it("are a mixture where the plan asks for one: with spreads, and counted softly from then on", () => {
+    const options = optionsOf({ method: "mixture" });
+    const alice = { vectors: matrixFromRows([direction(bundleAngle(0) + 0.3)]), weights: [1] };
+    expect(start.clustering.spreads).toBeUndefined();
+    const first = next(start, everybody, { options }).released;
+    expect(first.clustering.spreads).toHaveLength(6);
+    const second = next(first, everybody, { options }).released;
+    // Angles within 0.05 of each other: a variance of about 0.0007 along the circle, none across it.
+    for (const spread of second.clustering.spreads!) expect(spread).toBeCloseTo(0.0005, 4);
+    const soft = countInterests(second, alice).counts;
+    expect(soft.filter((share) => share > 0.01).length).toBeGreaterThan(1);
+    expect([...soft].reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
+    // Where nothing stands out the clusters stay the mixture they were.
+    const still = next(second, everybody, { options, deviation: 1 }).released;
+    expect(clusterMixture(still)).toEqual(clusterMixture(second));
+  });
+
+  it("are those of k-means otherwise: nearest cluster, no spreads", () => {
+    const { released } = next(start, everybody);
+    expect(released.clustering.spreads).toBeUndefined();
+    expect(clusterMixture(released)).toBeUndefined();
+    const vectors = matrixFromRows([direction(0.2)]);
+    expect(countInterests(released, { vectors, weights: [1] })).toEqual(
+      sufficientStatistics(vectors, countedBy(released)),
+    );
   });
 
   it("choose k where the plan asks for it", () => {

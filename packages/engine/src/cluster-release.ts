@@ -14,6 +14,7 @@ import {
   nearestItems,
   refineClusters,
   seedCentroids,
+  spreadOf,
 } from "@kindred/clustering";
 import type { ClusteringOptions, ModelClustering } from "@kindred/protocol";
 import { type ClusterModel, type DescribedItems, describeClusters } from "./cluster-description.ts";
@@ -118,6 +119,9 @@ export function releaseClusters(options: {
         ...describeClusters({ centroids, sizes, options: options.options, items, parent }),
         source: "released",
         refinements,
+        ...(options.options.method === "mixture"
+          ? { spreads: found.clusters.map(({ concentration }) => spreadOf(concentration, centroids.columns)) }
+          : {}),
         changes,
       },
     },

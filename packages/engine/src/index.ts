@@ -2,6 +2,7 @@
 
 export type { ParticipationEntry, RoundOutcome } from "@kindred/privacy";
 export { type ClippingRecord, clipOf, followsRule, initialClip, nextClip } from "./adaptive-clip.ts";
+export { clusterMixture, countInterests } from "./cluster-count.ts";
 export type { ClusterModel, DescribedItems } from "./cluster-description.ts";
 export { type ClusterOutcome, publicClusters, releaseClusters } from "./cluster-release.ts";
 export {

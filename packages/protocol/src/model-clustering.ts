@@ -41,6 +41,8 @@ export const modelClusteringSchema = z.strictObject({
   refinements: index.nullable(),
   /** Per cluster its share of the people counted last, noisy; with source `public` its share of the items. */
   sizes: z.array(share).max(MAX_CLUSTERS),
+  /** With method `mixture`, once something was released: per cluster the variance of its people's vectors, per dimension. */
+  spreads: z.array(z.number().positive().max(1)).max(MAX_CLUSTERS).optional(),
   /** From basic to fine; the clusters of the last layer are the centroids. */
   layers: z.array(layerSchema).min(1).max(4),
   /** Per cluster the dense region that it lies in, from 0; −1 for an outlier. */
@@ -72,12 +74,14 @@ export function unnamedClustering(clusters: number): ModelClustering {
 
 /** Why the parts of a clustering do not fit together or its centroids, or `undefined`. */
 export function clusteringContradiction(
-  { sizes, layers, regions }: ModelClustering,
+  { sizes, spreads, layers, regions }: ModelClustering,
   clusters: number,
 ): { readonly field: string; readonly rule: string } | undefined {
   if (layers.at(-1)!.ids.length !== clusters)
     return { field: "layers", rule: `must end with a layer of ${clusters} clusters, as many as centroids` };
   if (sizes.length !== clusters) return { field: "sizes", rule: `must have ${clusters} entries` };
+  if (spreads !== undefined && spreads.length !== clusters)
+    return { field: "spreads", rule: `must have ${clusters} entries` };
   if (regions.length !== clusters) return { field: "regions", rule: `must have ${clusters} entries` };
   for (const [i, { ids, nextId, names, parents }] of layers.entries()) {
     const at = (field: string): string => `layers.${i}.${field}`;

@@ -185,6 +185,11 @@ export const LARGEST_DEFAULT_SIZE = 100;
 export const clusteringSchema = z.strictObject({
   /** k, fine clusters; with a `choice` the largest k. What stands out of the noise may be fewer. */
   clusters: z.number().int().min(2).max(1024).default(16),
+  /**
+   * What people are counted by once clusters are there: `k-means`, where a vector is in the nearest cluster, or `mixture`,
+   * of spherical Gaussians, where it is in each by its responsibility. k-means if left out.
+   */
+  method: z.enum(["k-means", "mixture"]).optional(),
   /** `fixed`: k as given. Otherwise the coordinator chooses k from what was released, which costs no privacy. */
   choice: z.enum(["fixed", "silhouette", "gap"]).default("fixed"),
   /** Smallest k of a `choice`. */

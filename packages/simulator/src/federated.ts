@@ -7,12 +7,13 @@
  */
 
 import { personalVectors } from "@kindred/client";
-import { type Matrix, normaliseRows, publicRandom, sufficientStatistics } from "@kindred/clustering";
+import { normaliseRows, publicRandom } from "@kindred/clustering";
 import type { InterestEncoder, Sequence } from "@kindred/encoder";
 import {
   blockDeviation,
   type ClusterModel,
   type ClusterOutcome,
+  countInterests,
   type DescribedItems,
   initialOptimiserState,
   type OptimiserState,
@@ -167,7 +168,7 @@ async function countedInterests(
     maximum: plan.clustering.interests,
     sequence,
   });
-  return sufficientStatistics(own.vectors, countingCells(clusters), own.weights);
+  return countInterests(clusters, own);
 }
 
 function describedItems({
@@ -180,13 +181,6 @@ function describedItems({
     data: encoder.itemVectors(),
   });
   return { items, units };
-}
-
-/** What the cohort is counted by: micro-clusters, or the clusters. */
-function countingCells({ cells, centroids, clusters }: ClusterModel): Matrix {
-  const columns = centroids.length / clusters;
-  const data = cells.length > 0 ? cells : centroids;
-  return { rows: data.length / columns, columns, data };
 }
 
 function noiseDeviations({ plan, encoder, noiseCohort, noiseShare = 1 }: FederatedSimulationOptions): Pick<
