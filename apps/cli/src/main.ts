@@ -3,7 +3,9 @@
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
 import { addAuditCommands } from "./audit/commands.ts";
+import { addCatalogueCommands } from "./catalogue/commands.ts";
 import { addExperimentCommands } from "./experiment/commands.ts";
+import { addModelCommands } from "./model/commands.ts";
 import { addPrivacyCommands } from "./privacy-plan/commands.ts";
 import { type RotateKeyFlags, rotateKey } from "./rotate-key.ts";
 import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
@@ -65,6 +67,8 @@ program
     await rotateKey(flags, { stdout: process.stdout, env: process.env, now: Date.now });
   });
 
+addCatalogueCommands(program);
+addModelCommands(program);
 addAuditCommands(program);
 addPrivacyCommands(program);
 addExperimentCommands(program);

@@ -1,10 +1,9 @@
 /** `kindred up`: a coordinator of its own, until it is told to stop. */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Coordinator, readEnvironment } from "@kindred/coordinator";
 import { KindredError } from "@kindred/protocol";
 import { pino } from "pino";
-import { parse } from "yaml";
+import { readBytes, readDocument } from "./input-files.ts";
 
 export interface UpFlags {
   readonly directory?: string;
@@ -14,36 +13,6 @@ export interface UpFlags {
   readonly catalogue?: string;
   readonly features?: string;
   readonly weights?: string;
-}
-
-/** @throws KindredError naming the flag */
-async function readBytes(flag: string, file: string): Promise<Uint8Array> {
-  return new Uint8Array(
-    await readFile(file).catch(() => {
-      throw new KindredError({
-        code: "option-invalid",
-        field: flag,
-        rule: `must be a readable file, found "${file}"`,
-        fix: "check the path",
-      });
-    }),
-  );
-}
-
-/** Reads a YAML or JSON document. @throws KindredError naming the flag */
-async function readDocument(flag: string, file: string): Promise<unknown> {
-  const refuse = (rule: string, fix: string): never => {
-    throw new KindredError({ code: "option-invalid", field: flag, rule, fix });
-  };
-  const text = await readFile(file, "utf8").catch(() =>
-    refuse(`must be a readable file, found "${file}"`, "check the path"),
-  );
-  try {
-    return parse(text) as unknown;
-  } catch (error) {
-    const where = error instanceof Error ? error.message.split("\n")[0] : "it cannot be parsed";
-    return refuse(`must be YAML or JSON: ${where}`, "correct the file");
-  }
 }
 
 interface Process {

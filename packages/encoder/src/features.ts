@@ -7,6 +7,14 @@
 import type { CatalogueItem, EncoderShape } from "@kindred/protocol";
 import { mix32 } from "./random.ts";
 
+export {
+  type Fusion,
+  type FusionReport,
+  fitFusion,
+  fuse,
+  type Modality,
+  type RelatedPair,
+} from "./catalogue/fusion.ts";
 export { itemVectors } from "./item-vectors.ts";
 
 /** Shares of the three groups of features in an item's squared norm before projection. */
@@ -83,6 +91,93 @@ function countCharacters(text: string, seed: number, count: Count): void {
   }
 }
 
+type TextItem = Pick<CatalogueItem, "id" | "title" | "tags">;
+type TextShape = Pick<EncoderShape, "dimension" | "textBuckets" | "seed">;
+
+/** Counts of an item's features by hash, per group. */
+type Document = readonly ReadonlyMap<number, number>[];
+
+/** What the weights of features depend on: how many items of a catalogue have each. */
+export interface TextStatistics {
+  readonly itemCount: number;
+  /** Items with a feature in each bucket. */
+  readonly documentFrequency: Uint32Array;
+}
+
+const bucketOf = (hash: number, textBuckets: number): number => (hash >>> 1) % textBuckets;
+
+function countDocuments(items: readonly TextItem[], seed: number): Document[] {
+  return items.map((item) => {
+    const groups = GROUPS.map(() => new Map<number, number>());
+    countFeatures(item, seed, (group, hash) => {
+      const counts = groups[group]!;
+      counts.set(hash, (counts.get(hash) ?? 0) + 1);
+    });
+    return groups;
+  });
+}
+
+function frequencies(documents: readonly Document[], textBuckets: number): TextStatistics {
+  const documentFrequency = new Uint32Array(textBuckets);
+  const lastSeen = new Int32Array(textBuckets).fill(-1);
+  documents.forEach((groups, index) => {
+    for (const counts of groups)
+      for (const hash of counts.keys()) {
+        const bucket = bucketOf(hash, textBuckets);
+        if (lastSeen[bucket] === index) continue;
+        lastSeen[bucket] = index;
+        documentFrequency[bucket]!++;
+      }
+  });
+  return { itemCount: documents.length, documentFrequency };
+}
+
+/** Statistics of a catalogue, by which items that are added later are weighted as those before them. */
+export function textStatistics(items: readonly TextItem[], shape: TextShape): TextStatistics {
+  return frequencies(countDocuments(items, shape.seed), shape.textBuckets);
+}
+
+/**
+ * Steps 1 to 3 of {@link itemFeatures} without centring and normalising, so that each row depends on its own item and the
+ * statistics only.
+ *
+ * @param statistics of the catalogue that the items are weighted by; a feature that it lacks counts as had by one item
+ * @returns row-major items × dimension; a row of zeros for an item without any text
+ */
+export function textRows(
+  items: readonly TextItem[],
+  shape: TextShape,
+  statistics: TextStatistics,
+): Float64Array {
+  return projectDocuments(countDocuments(items, shape.seed), shape, statistics);
+}
+
+function projectDocuments(
+  documents: readonly Document[],
+  { dimension, textBuckets, seed }: TextShape,
+  { itemCount, documentFrequency }: TextStatistics,
+): Float64Array {
+  const rows = new Float64Array(documents.length * dimension);
+  documents.forEach((groups, index) => {
+    const row = rows.subarray(index * dimension, (index + 1) * dimension);
+    groups.forEach((counts, group) => {
+      const weighted: [bucket: number, value: number][] = [];
+      let squares = 0;
+      for (const [hash, times] of counts) {
+        const bucket = bucketOf(hash, textBuckets);
+        const frequency = Math.max(1, documentFrequency[bucket]!);
+        const weight = (1 + portableLog2(times)) * portableLog2(1 + itemCount / frequency);
+        weighted.push([bucket, hash & 1 ? weight : -weight]);
+        squares += weight * weight;
+      }
+      if (squares === 0) return;
+      const scale = GROUP_WEIGHTS[GROUPS[group]!] / Math.sqrt(squares);
+      for (const [bucket, value] of weighted) addProjected(row, value * scale, mix32(bucket ^ seed));
+    });
+  });
+  return rows;
+}
+
 /**
  * Item text vectors.
  *
@@ -96,47 +191,14 @@ function countCharacters(text: string, seed: number, count: Count): void {
  * @param items the catalogue's items, in the order of item indices
  * @returns row-major items × dimension; an item without any text gets a row of its own from its id
  */
-export function itemFeatures(
-  items: readonly Pick<CatalogueItem, "id" | "title" | "tags">[],
-  shape: Pick<EncoderShape, "dimension" | "textBuckets" | "seed">,
-): Float32Array {
+export function itemFeatures(items: readonly TextItem[], shape: TextShape): Float32Array {
   const { dimension, textBuckets, seed } = shape;
-  const documentFrequency = new Uint32Array(textBuckets);
-  const lastSeen = new Int32Array(textBuckets).fill(-1);
-  const documents = items.map((item, index) => {
-    const groups = GROUPS.map(() => new Map<number, number>());
-    countFeatures(item, seed, (group, hash) => {
-      const counts = groups[group]!;
-      counts.set(hash, (counts.get(hash) ?? 0) + 1);
-      const bucket = (hash >>> 1) % textBuckets;
-      if (lastSeen[bucket] !== index) {
-        lastSeen[bucket] = index;
-        documentFrequency[bucket]!++;
-      }
-    });
-    return groups;
-  });
-
-  const rows = new Float64Array(items.length * dimension);
+  const documents = countDocuments(items, seed);
+  const rows = projectDocuments(documents, shape, frequencies(documents, textBuckets));
   documents.forEach((groups, index) => {
+    if (groups.some((counts) => counts.size > 0)) return;
     const row = rows.subarray(index * dimension, (index + 1) * dimension);
-    let empty = true;
-    groups.forEach((counts, group) => {
-      const weighted: [bucket: number, value: number][] = [];
-      let squares = 0;
-      for (const [hash, times] of counts) {
-        const bucket = (hash >>> 1) % textBuckets;
-        const weight =
-          (1 + portableLog2(times)) * portableLog2(1 + items.length / documentFrequency[bucket]!);
-        weighted.push([bucket, hash & 1 ? weight : -weight]);
-        squares += weight * weight;
-      }
-      if (squares === 0) return;
-      empty = false;
-      const scale = GROUP_WEIGHTS[GROUPS[group]!] / Math.sqrt(squares);
-      for (const [bucket, value] of weighted) addProjected(row, value * scale, mix32(bucket ^ seed));
-    });
-    if (empty) addProjected(row, 1, hashText(items[index]!.id, ~seed));
+    addProjected(row, 1, hashText(items[index]!.id, ~seed));
   });
   centreAndNormalise(rows, dimension);
   return Float32Array.from(rows);

@@ -4,6 +4,7 @@ export * from "./evaluate.ts";
 export * from "./features.ts";
 export * from "./layout.ts";
 export { type PersonalParameters, personalise } from "./personal.ts";
+export * from "./pretraining/item-walks.ts";
 export { seededRandom } from "./random.ts";
 export * from "./ranking.ts";
 export * from "./sequence.ts";
