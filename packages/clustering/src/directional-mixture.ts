@@ -5,7 +5,7 @@
  */
 import { type Matrix, normalised, rowOf, type Vector } from "./matrix.ts";
 import { type GaussianMixture, responsibilities } from "./mixture.ts";
-import type { SufficientStatistics } from "./statistics.ts";
+import { type SufficientStatistics, weightedDirections } from "./statistics.ts";
 
 /** Nobody's vectors are all one: the least spread, in squared norm over all dimensions. */
 const LEAST_SPREAD = 1e-3;
@@ -85,25 +85,12 @@ export function softStatistics(
   const { dimension: d, weights: components } = mixture;
   if (vectors.columns !== d)
     throw new RangeError(`Vectors of dimension ${vectors.columns} meet a mixture of dimension ${d}.`);
-  if (weights && weights.length !== vectors.rows)
-    throw new RangeError(`${weights.length} weights do not fit ${vectors.rows} vectors.`);
-  const units: { readonly unit: Float64Array; readonly weight: number }[] = [];
-  let total = 0;
-  for (let row = 0; row < vectors.rows; row++) {
-    const unit = normalised(rowOf(vectors, row));
-    const weight = weights?.[row] ?? 1;
-    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY))
-      throw new RangeError(`Weight ${row} must be a finite number of at least 0, not ${weight}.`);
-    if (weight === 0 || unit.every((value) => value === 0)) continue;
-    units.push({ unit, weight });
-    total += weight;
-  }
   const counts = new Float64Array(components.length);
   const sums = new Float64Array(components.length * d);
-  for (const { unit, weight } of units) {
+  for (const { unit, share } of weightedDirections(vectors, weights)) {
     const expected = responsibilities(unit, mixture).responsibilities;
     for (let c = 0; c < counts.length; c++) {
-      const part = (weight / total) * expected[c]!;
+      const part = share * expected[c]!;
       counts[c]! += part;
       for (let i = 0; i < d; i++) sums[c * d + i]! += part * unit[i]!;
     }

@@ -35,11 +35,30 @@ export function sufficientStatistics(
   weights?: ArrayLike<number>,
 ): SufficientStatistics {
   checkShapes({ length: vectors.columns }, centroids);
-  if (weights && weights.length !== vectors.rows)
-    throw new RangeError(`${weights.length} weights do not fit ${vectors.rows} vectors.`);
   const counts = new Float64Array(centroids.rows);
   const sums = new Float64Array(centroids.rows * centroids.columns);
-  const units: { readonly unit: Float64Array; readonly weight: number }[] = [];
+  for (const { unit, share } of weightedDirections(vectors, weights)) {
+    const { cluster } = nearestTwo(unit, centroids);
+    counts[cluster] = counts[cluster]! + share;
+    const offset = cluster * centroids.columns;
+    for (let i = 0; i < unit.length; i++) sums[offset + i] = sums[offset + i]! + share * unit[i]!;
+  }
+  return { counts, sums };
+}
+
+/**
+ * The directions of one user's vectors and their shares, of sum 1; without vectors that have none, or no weight.
+ *
+ * @param weights length m, ≥ 0; all alike when absent
+ * @throws {RangeError} when the lengths do not fit, or for a weight that is none or a value that is not finite
+ */
+export function weightedDirections(
+  vectors: Matrix,
+  weights?: ArrayLike<number>,
+): { readonly unit: Float64Array; readonly share: number }[] {
+  if (weights && weights.length !== vectors.rows)
+    throw new RangeError(`${weights.length} weights do not fit ${vectors.rows} vectors.`);
+  const directions: { readonly unit: Float64Array; readonly weight: number }[] = [];
   let total = 0;
   for (let r = 0; r < vectors.rows; r++) {
     const unit = normalised(rowOf(vectors, r));
@@ -47,17 +66,10 @@ export function sufficientStatistics(
     if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY))
       throw new RangeError(`Weight ${r} must be a finite number of at least 0, not ${weight}.`);
     if (weight === 0 || unit.every((value) => value === 0)) continue;
-    units.push({ unit, weight });
+    directions.push({ unit, weight });
     total += weight;
   }
-  for (const { unit, weight } of units) {
-    const share = weight / total;
-    const { cluster } = nearestTwo(unit, centroids);
-    counts[cluster] = counts[cluster]! + share;
-    const offset = cluster * centroids.columns;
-    for (let i = 0; i < unit.length; i++) sums[offset + i] = sums[offset + i]! + share * unit[i]!;
-  }
-  return { counts, sums };
+  return directions.map(({ unit, weight }) => ({ unit, share: weight / total }));
 }
 
 /** New centroids, and the clusters that could not be moved. */

@@ -7,3 +7,4 @@ export {
   startRotation,
 } from "./key-file.ts";
 export { isSealed, KeyRing, type Opened } from "./key-ring.ts";
+export { parseSecret, readSecretFile, writeSecretFile } from "./secret-file.ts";

@@ -2,11 +2,11 @@
  * Storage keys in files, and their rotation. A rotation that is cut off leaves the coming key beside the present one, and
  * everything opens with the two; whoever finds it so goes on.
  */
-import { randomBytes, randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { hexToBytes, KindredError } from "@kindred/protocol";
+import { randomBytes } from "node:crypto";
+import { rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { KeyRing } from "./key-ring.ts";
+import { parseSecret, readSecretFile, syncFolder, writeSecretFile } from "./secret-file.ts";
 
 const coming = (file: string): string => `${file}.next`;
 
@@ -16,15 +16,8 @@ const coming = (file: string): string => `${file}.next`;
  * @throws KindredError `option-invalid`; the text itself is never repeated
  */
 export function parseStorageKey(text: string, field: string): Uint8Array {
-  const hex = text.trim().toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(hex))
-    throw new KindredError({
-      code: "option-invalid",
-      field,
-      rule: "must be an AES-256 key of 64 hexadecimal digits",
-      fix: "restore it from the backup; where nothing is stored yet, make one with `openssl rand -hex 32`",
-    });
-  return hexToBytes(hex);
+  const fix = "restore it from the backup; where nothing is stored yet, make one with `openssl rand -hex 32`";
+  return parseSecret(text, { field, what: "an AES-256 key", fix });
 }
 
 /**
@@ -62,49 +55,14 @@ export async function discardKeyFile(file: string): Promise<void> {
 }
 
 async function readKey(file: string): Promise<Uint8Array | undefined> {
-  try {
-    const { mode } = await stat(file);
-    if (process.platform !== "win32" && (mode & 0o077) !== 0)
-      throw new KindredError({
-        code: "option-invalid",
-        field: file,
-        rule: `must be readable by its owner only, but has mode ${(mode & 0o777).toString(8)}`,
-        fix: "chmod 600 the file, and rotate the key if somebody may have read it",
-      });
-    return parseStorageKey(await readFile(file, "utf8"), file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const content = await readSecretFile(file, "rotate the key");
+  return content && parseStorageKey(Buffer.from(content).toString("utf8"), file);
 }
 
-/** Writes a fresh key under a temporary name and links it: the file appears whole, and never replaces another. */
+/** Another process may have made one in the meantime: then it is that one. */
 async function createKey(file: string): Promise<Uint8Array> {
-  const folder = dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = join(folder, `.${randomUUID()}.key`);
-  try {
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(`${randomBytes(32).toString("hex")}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await link(temporary, file);
-    await syncFolder(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  await writeSecretFile(file, { content: `${randomBytes(32).toString("hex")}\n`, replace: false });
   const key = await readKey(file);
   if (key === undefined) throw new Error(`the key file ${file} was removed while it was made`);
   return key;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return; // folders cannot be opened there, and NTFS journals names itself
-  const handle = await open(path, "r");
-  await handle.sync().finally(() => handle.close());
 }

@@ -2,18 +2,9 @@
  * The coordinator's Ed25519 identity (RFC 8032): it signs plans, rosters and the privacy ledger, and clients pin it.
  * The seed comes from the environment or from a sealed file, and goes nowhere else.
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  randomUUID,
-  sign,
-} from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { bytesToHex, hexToBytes, KindredError } from "@kindred/protocol";
-import type { KeyRing } from "@kindred/sealing";
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from "node:crypto";
+import { bytesToHex, hexToBytes } from "@kindred/protocol";
+import { type KeyRing, parseSecret, readSecretFile, writeSecretFile } from "@kindred/sealing";
 
 /** PKCS #8 wrapping of a 32-byte Ed25519 seed (RFC 8410, section 7) up to the seed itself. */
 const PKCS8_PREFIX = hexToBytes("302e020100300506032b657004220420");
@@ -53,16 +44,9 @@ export class CoordinatorKey {
 }
 
 function parseSeed(text: string, field: string): Uint8Array {
-  const hex = text.trim().toLowerCase();
-  // The value itself is never repeated in the message.
-  if (!/^[0-9a-f]{64}$/.test(hex))
-    throw new KindredError({
-      code: "option-invalid",
-      field,
-      rule: "must be an Ed25519 seed of 64 hexadecimal digits",
-      fix: "restore it from the backup; a new one, from `openssl rand -hex 32`, is another coordinator to every client",
-    });
-  return hexToBytes(hex);
+  const fix =
+    "restore it from the backup; a new one, from `openssl rand -hex 32`, is another coordinator to every client";
+  return parseSecret(text, { field, what: "an Ed25519 seed", fix });
 }
 
 /** What the file is sealed for. */
@@ -88,7 +72,7 @@ export async function loadCoordinatorKey(options: CoordinatorKeyOptions): Promis
   const present = await readKey(options);
   if (present !== undefined) return present;
   const seed = Buffer.from(`${randomBytes(32).toString("hex")}\n`, "utf8");
-  await writeKey(options.keys.seal(seed, PLACE), { file: options.file, replace: false });
+  await writeSecretFile(options.file, { content: options.keys.seal(seed, PLACE), replace: false });
   const made = await readKey(options);
   if (made === undefined) throw new Error("the coordinator's key was removed while it was made");
   return made;
@@ -105,49 +89,10 @@ async function readKey({
   file,
   keys,
 }: Pick<CoordinatorKeyOptions, "file" | "keys">): Promise<CoordinatorKey | undefined> {
-  let stored: Uint8Array;
-  try {
-    const { mode } = await stat(file);
-    if (process.platform !== "win32" && (mode & 0o077) !== 0)
-      throw new KindredError({
-        code: "option-invalid",
-        field: file,
-        rule: `must be readable by its owner only, but has mode ${(mode & 0o777).toString(8)}`,
-        fix: "chmod 600 the file, and replace the key if somebody may have read it",
-      });
-    stored = new Uint8Array(await readFile(file));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const stored = await readSecretFile(file, "replace the key");
+  if (stored === undefined) return undefined;
   const { bytes, isCurrent } = keys.open(stored, PLACE);
   const seed = parseSeed(Buffer.from(bytes).toString("utf8"), file);
-  if (!isCurrent) await writeKey(keys.seal(bytes, PLACE), { file, replace: true });
+  if (!isCurrent) await writeSecretFile(file, { content: keys.seal(bytes, PLACE), replace: true });
   return new CoordinatorKey(seed);
-}
-
-/** Writes under a temporary name first: the file appears whole. Without `replace` it never replaces another. */
-async function writeKey(
-  content: Uint8Array,
-  { file, replace }: { file: string; replace: boolean },
-): Promise<void> {
-  const folder = dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = join(folder, `.${randomUUID()}.key`);
-  try {
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await (replace ? rename : link)(temporary, file);
-    const handleOfFolder = await open(folder, "r");
-    await handleOfFolder.sync().finally(() => handleOfFolder.close());
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
