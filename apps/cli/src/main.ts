@@ -6,6 +6,7 @@ import { addAuditCommands } from "./audit/commands.ts";
 import { addCatalogueCommands } from "./catalogue/commands.ts";
 import { addExperimentCommands } from "./experiment/commands.ts";
 import { addModelCommands } from "./model/commands.ts";
+import { addOperateCommands } from "./operate/operate.ts";
 import { addPrivacyCommands } from "./privacy-plan/commands.ts";
 import { type RotateKeyFlags, rotateKey } from "./rotate-key.ts";
 import { parseSimulateOptions, type SimulateFlags } from "./simulate/options.ts";
@@ -72,6 +73,7 @@ addModelCommands(program);
 addAuditCommands(program);
 addPrivacyCommands(program);
 addExperimentCommands(program);
+addOperateCommands(program);
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(

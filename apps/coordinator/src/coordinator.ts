@@ -26,7 +26,9 @@ import { DeviceNotes } from "./runtime/device-notes.ts";
 import { LedgerKeeper } from "./runtime/ledger-keeper.ts";
 import { prepareTask, type TaskDocuments } from "./runtime/new-task.ts";
 import { readTask } from "./runtime/open-task.ts";
+import { type OperatorIdentity, Operators, recordOperators } from "./runtime/operators.ts";
 import { ReleaseRunner } from "./runtime/release-runner.ts";
+import { type RollBackOutcome, type RollBackRequest, rollBack } from "./runtime/roll-back.ts";
 import { RunningSum } from "./runtime/running-sum.ts";
 import { sweepSpool } from "./runtime/spool-sweep.ts";
 import { TaskRuntime } from "./runtime/task-runtime.ts";
@@ -53,6 +55,8 @@ export interface CoordinatorOptions extends StorageKeyOptions {
   readonly corsOrigins?: readonly string[];
   /** Who vouches for people's accounts; without it every device is a person of its own. */
   readonly accounts?: AccountIssuer;
+  /** Who may act on this coordinator; nobody by default. */
+  readonly operators?: readonly OperatorIdentity[];
   readonly clock?: Clock;
   /** Secret randomness; tests seed it. */
   readonly random?: (length: number) => Uint8Array;
@@ -115,10 +119,15 @@ export class Coordinator {
     this.#random = options.random ?? ((length) => new Uint8Array(randomBytes(length)));
     const corsOrigins = options.corsOrigins ?? [];
     const startedAt = this.#clock.now();
+    const operators = new Operators(options.operators ?? []);
     const app = createHttpApp({
       ...httpPorts(parts.database, parts.blobs.released),
       corsOrigins,
       logger: parts.logger,
+      admin: {
+        authenticate: (header) => operators.authenticate(header),
+        rollBack: (request) => this.#rollBack(request),
+      },
       health: {
         ping: () => parts.database.ping(),
         uptimeSeconds: () => Math.floor((this.#clock.now() - startedAt) / 1_000),
@@ -295,6 +304,14 @@ export class Coordinator {
     if (rejection !== undefined) throw new KindredError(rejection);
   }
 
+  async #rollBack(request: RollBackRequest): Promise<RollBackOutcome> {
+    const runtime = this.#tasks.get(request.task)?.runtime;
+    const outcome = await rollBack({ database: this.#database, runtime }, request);
+    const { reason: _, ...said } = request;
+    if (outcome.changed) this.#logger.info(said, "an operator went back to an earlier model");
+    return outcome;
+  }
+
   /** Devices connected to a task now. */
   connectedDevices(task: string): number {
     return this.#gateway.connectedDevices(task);
@@ -334,10 +351,12 @@ export class Coordinator {
       reconnectGrace: `${reconnectGrace ?? DEFAULT_RECONNECT_GRACE_MS} ms`,
       ...secrets,
     };
+    const signing = { key: this.#key, now: this.#clock.now() };
     const changed = await this.#ledger.inTurn(() =>
-      this.#database.tx("record configuration", (stores) =>
-        recordConfiguration(stores, configuration, { key: this.#key, now: this.#clock.now() }),
-      ),
+      this.#database.tx("record configuration", async (stores) => [
+        ...(await recordConfiguration(stores, configuration, signing)),
+        ...(await recordOperators(stores, this.#options.operators ?? [], signing)),
+      ]),
     );
     if (changed.length > 0) this.#logger.info({ changed }, "the configuration has changed");
   }

@@ -29,6 +29,7 @@ describe("the environment", () => {
       KINDRED_PORT: "0",
       KINDRED_CORS_ORIGINS: "https://app.example, http://localhost:3000,",
       KINDRED_LOG_LEVEL: "silent",
+      KINDRED_OPERATORS: `ada:operator:${"a".repeat(64)},\n bob:viewer:${"b".repeat(64)}`,
       KINDRED_ACCOUNT_KEYS: "/keys/accounts.json",
       KINDRED_ACCOUNT_ISSUER: "https://app.example",
       KINDRED_ACCOUNT_AUDIENCE: "kindred",
@@ -44,6 +45,10 @@ describe("the environment", () => {
       port: 0,
       corsOrigins: ["https://app.example", "http://localhost:3000"],
       logLevel: "silent",
+      operators: [
+        { name: "ada", role: "operator", tokenHash: "a".repeat(64) },
+        { name: "bob", role: "viewer", tokenHash: "b".repeat(64) },
+      ],
       accounts: { keys: "/keys/accounts.json", issuer: "https://app.example", audience: "kindred" },
     });
     expect(readEnvironment({ KINDRED_CORS_ORIGINS: "*" }).corsOrigins).toEqual(["*"]);
@@ -64,6 +69,11 @@ describe("the environment", () => {
     ["KINDRED_CORS_ORIGINS", "app.example"],
     ["KINDRED_CORS_ORIGINS", "https://app.example/path"],
     ["KINDRED_CORS_ORIGINS", "https://a.example,https://b.example/"],
+    ["KINDRED_OPERATORS", "ada"],
+    ["KINDRED_OPERATORS", `ada:king:${"a".repeat(64)}`],
+    ["KINDRED_OPERATORS", `a b:operator:${"a".repeat(64)}`],
+    ["KINDRED_OPERATORS", `ada:operator:${"a".repeat(64)},ada:viewer:${"b".repeat(64)}`],
+    ["KINDRED_OPERATORS", `ada:operator:${"a".repeat(64)},bob:viewer:${"a".repeat(64)}`],
     ["KINDRED_LOG_LEVEL", "loud"],
   ])("refuses %s=%s by name", (name, value) => {
     let error: unknown;

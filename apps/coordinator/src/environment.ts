@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { KindredError } from "@kindred/protocol";
 import type { AccountIssuer } from "./runtime/account-tokens.ts";
+import { type OperatorIdentity, parseOperators } from "./runtime/operators.ts";
 import type { StorageKeyOptions } from "./store/storage-key.ts";
 
 /** Every variable that is read, with what holds when it is absent. */
@@ -16,6 +17,7 @@ export const ENVIRONMENT_VARIABLES = {
   KINDRED_PORT: "8080",
   KINDRED_CORS_ORIGINS: "none",
   KINDRED_LOG_LEVEL: "info",
+  KINDRED_OPERATORS: "nobody",
   KINDRED_ACCOUNT_KEYS: "none",
   KINDRED_ACCOUNT_ISSUER: "none",
   KINDRED_ACCOUNT_AUDIENCE: "none",
@@ -39,6 +41,8 @@ export interface CoordinatorEnvironment extends StorageKeyOptions {
   readonly host: string;
   readonly port: number;
   readonly corsOrigins: readonly string[];
+  /** Who may act on the coordinator. */
+  readonly operators?: readonly OperatorIdentity[];
   /** Who vouches for people's accounts. */
   readonly accounts?: AccountIssuer;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -109,11 +113,13 @@ export function readEnvironment(
   const databaseUrl = read("DATABASE_URL");
   const keySeed = read("KINDRED_COORDINATOR_KEY");
   const accounts = readAccounts(read);
+  const operators = read("KINDRED_OPERATORS");
   return {
     directory: resolve(read("KINDRED_DATA") ?? ENVIRONMENT_VARIABLES.KINDRED_DATA),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(keySeed === undefined ? {} : { keySeed }),
     ...(accounts === undefined ? {} : { accounts }),
+    ...(operators === undefined ? {} : { operators: parseOperators(operators) }),
     ...Object.fromEntries(
       Object.entries(STORAGE_KEY).flatMap(([variable, option]) => {
         const value = read(variable as keyof typeof STORAGE_KEY);

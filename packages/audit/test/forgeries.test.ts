@@ -153,8 +153,55 @@ describe("an account with several devices", () => {
   });
 });
 
+describe("a roll-back", () => {
+  const back = (change: Partial<Extract<LedgerBody, { kind: "model-rolled-back" }>> = {}): LedgerBody => ({
+    kind: "model-rolled-back",
+    task: "test",
+    fromModelHash: hashes[3]!,
+    toModelHash: hashes[1]!,
+    reason: "worse than before",
+    operator: "ada",
+    ...change,
+  });
+  const hashes = verifyLedger(honest.entries, audit).tasks[0]!.models.map(({ hash }) => hash);
+  const withBody = (body: LedgerBody, at = honest.entries.length) => {
+    const bodies = honest.entries.map((entry) => entry.body);
+    const times = honest.entries.map(({ time }) => ({ time }));
+    bodies.splice(at, 0, body);
+    times.splice(at, 0, { time: honest.entries[at - 1]!.time });
+    return resigned(times, bodies);
+  };
+
+  it("by an operator passes, and the model that it goes back to is the one in use", () => {
+    const verdict = verifyLedger(withBody(back()), { ...audit, heads: [] });
+    expect(verdict.violations).toEqual([]);
+    expect(verdict.tasks[0]).toMatchObject({
+      promoted: hashes[1],
+      rollBacks: [{ entry: 9, from: hashes[3], to: hashes[1], operator: "ada", reason: "worse than before" }],
+    });
+  });
+
+  it.each([
+    ["by somebody without a role", back({ operator: "eve" }), "operator"],
+    ["by nobody", back({ operator: null }), "operator"],
+    ["to a model that was never released", back({ toModelHash: "e".repeat(64) }), "promotion"],
+    ["from a model that was not in use", back({ fromModelHash: hashes[2]! }), "lineage"],
+  ] as const)("%s is caught", (_, body, rule) => {
+    expect(rulesOf(withBody(body), { heads: [] })).toEqual(new Set([rule]));
+  });
+
+  it("while a round is under way is caught", () => {
+    const started = honest.entries.map(({ body }) => body.kind).lastIndexOf("round-started");
+    const body = back({ fromModelHash: hashes[2]! });
+    expect(rulesOf(withBody(body, started + 1), { heads: [] })).toContain("lineage");
+  });
+});
+
 /** The entries with other bodies, chained and signed anew by the coordinator. */
-function resigned(entries: readonly LedgerEntry[], bodies: readonly LedgerBody[]): LedgerEntry[] {
+function resigned(
+  entries: readonly Pick<LedgerEntry, "time">[],
+  bodies: readonly LedgerBody[],
+): LedgerEntry[] {
   const made: LedgerEntry[] = [];
   for (const [i, body] of bodies.entries())
     made.push(appendEntry({ tail: made.at(-1), body, time: entries[i]!.time, signer: coordinatorSigner }));

@@ -182,6 +182,49 @@ export function cancelTask(
   };
 }
 
+/**
+ * An operator's word: the round under way fails, and training goes on from an earlier model. What the model in use taught is
+ * given up; what it cost stays spent. Without effect if that model is the one in use, so that it may be said again.
+ */
+export function rollBack(
+  state: TaskState,
+  { to, from, reason, operator }: Extract<TaskEvent, { type: "roll-back" }>,
+  { config, env }: { config: TaskConfig; env: TaskEnvironment },
+): Transition {
+  if (to === state.modelHash) return { state, outputs: [{ type: "accepted" }] };
+  if (from !== state.modelHash) {
+    const rejection: Rejection = {
+      code: "message-unexpected",
+      field: "from",
+      rule: `must be the model in use, which is ${state.modelHash} by now`,
+      fix: "look at the models again, and decide anew",
+    };
+    return { state, outputs: [{ type: "rejected", rejection }] };
+  }
+  const rule = "the operator went back to an earlier model";
+  const closed = closeRound(state, { code: "cancelled", rule, status: "failed", config, env });
+  return {
+    state: { ...closed.state, modelHash: to },
+    outputs: [
+      ...closed.outputs,
+      {
+        type: "ledger",
+        body: {
+          kind: "model-rolled-back",
+          task: config.plan.task,
+          fromModelHash: state.modelHash,
+          toModelHash: to,
+          reason,
+          operator,
+        },
+      },
+      { type: "rolled-back", hash: to },
+      { type: "accepted" },
+      ...(closed.outputs.length > 0 ? [{ type: "next" } as const] : []),
+    ],
+  };
+}
+
 function closeRound(
   state: TaskState,
   {

@@ -6,7 +6,7 @@
  */
 import { bytesToHex, hexToBytes, type Rejection } from "@kindred/protocol";
 import { type ServerEvent, type ServerOutput, serverMembers, stepServer } from "@kindred/secagg";
-import { beginNextRound, cancelTask, failRound, publishRound } from "./lifecycle.ts";
+import { beginNextRound, cancelTask, failRound, publishRound, rollBack } from "./lifecycle.ts";
 import { checkIn, closeTraining, drawCohort, trainingProgress } from "./selection.ts";
 import type {
   ParticipationCount,
@@ -89,6 +89,8 @@ export function stepTask(
       return failRound(state, event.rejection, context);
     case "cancel":
       return cancelTask(state, context);
+    case "roll-back":
+      return rollBack(state, event, context);
   }
 }
 

@@ -162,7 +162,17 @@ export type TaskEvent =
   | { readonly type: "aggregation-failed"; readonly round: number; readonly rejection: Rejection }
   /** The coordinator cannot go on with the round, in whichever phase it is. */
   | { readonly type: "abandon"; readonly round: number; readonly rejection: Rejection }
-  | { readonly type: "cancel" };
+  | { readonly type: "cancel" }
+  /** An operator's word: training goes on from an earlier model, which the store knows to be one of the task's. */
+  | {
+      readonly type: "roll-back";
+      /** 64 hexadecimal digits. */
+      readonly to: string;
+      /** Hash of the model that the operator takes for the one in use. */
+      readonly from: string;
+      readonly reason: string;
+      readonly operator: string;
+    };
 
 /** Outcome of a round, stored durably with the transition that decides it. */
 export interface RoundRecord {
@@ -217,6 +227,8 @@ export type TaskOutput =
       readonly optimiserHash: string;
     }
   | { readonly type: "participation"; readonly device: string; readonly round: number }
+  /** The model that devices are given from now on, and without moments of the server optimiser. */
+  | { readonly type: "rolled-back"; readonly hash: string }
   /** A phase begins with so many clients in it, and so many of the cohort gone. */
   | {
       readonly type: "phase";
@@ -230,7 +242,10 @@ export type TaskOutput =
   | { readonly type: "finished" };
 
 /** Outputs that have to be durable before any other output of the same transition takes effect. */
-export type DurableOutput = Extract<TaskOutput, { type: "ledger" | "round" | "model" | "participation" }>;
+export type DurableOutput = Extract<
+  TaskOutput,
+  { type: "ledger" | "round" | "model" | "participation" | "rolled-back" }
+>;
 
 export interface TaskEnvironment {
   /** Milliseconds since the epoch. */

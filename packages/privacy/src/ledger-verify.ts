@@ -135,6 +135,8 @@ function checkMeaning(state: BudgetState, body: LedgerBody, complain: Complain):
         expected: "somebody who holds the role operator",
       });
   }
+  if (body.kind === "model-rolled-back" && body.operator === null)
+    complain("operator", { found: "a roll-back that nobody decided", expected: "the operator who did" });
   if (!("task" in body)) return;
   const task = state.tasks.get(body.task);
   if (body.kind === "plan-accepted") {
@@ -182,6 +184,11 @@ function checkTask(
     case "model-rolled-back":
       if (body.fromModelHash !== task.modelHash)
         complain("lineage", { found: `roll back from ${body.fromModelHash}`, expected: task.modelHash });
+      for (const round of task.open.keys())
+        complain("lineage", {
+          found: `roll back while round ${round} is under way`,
+          expected: "the end of the round before: its members train from the model that is given up",
+        });
       if (!task.models.has(body.toModelHash))
         complain("promotion", {
           found: `roll back to ${body.toModelHash}`,

@@ -91,7 +91,7 @@ const rolledBack = (from: number, to: number): LedgerBody => ({
   fromModelHash: `model-${from}`,
   toModelHash: `model-${to}`,
   reason: "worse on held-out people",
-  operator: null,
+  operator: "ada",
 });
 const operator = (name: string, role: OperatorRole | null): LedgerBody => ({
   kind: "operator-changed",
@@ -324,10 +324,10 @@ describe("verifyLedgerChain: what was promised was done", () => {
     ],
     [
       "a roll-back to a model that never was, from one that is not the last",
-      [...sound, rolledBack(3, 7), rolledBack(1, 0)],
+      [...sound, operator("ada", "operator"), rolledBack(3, 7), rolledBack(1, 0)],
       [
-        [7, "promotion"],
-        [8, "lineage"],
+        [8, "promotion"],
+        [9, "lineage"],
       ],
     ],
     [

@@ -97,6 +97,7 @@ export type LedgerBody =
       /** An earlier model of the task. */
       readonly toModelHash: string;
       readonly reason: string;
+      /** Who decided; a roll-back by nobody breaks the rule `operator`. */
       readonly operator: string | null;
     }
   | {

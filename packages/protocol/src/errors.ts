@@ -71,6 +71,7 @@ export const ERROR_TABLE = {
     summary: "the shares do not reconstruct the committed secrets",
   },
   cancelled: { status: 409, retry: false, summary: "the operator cancelled the round" },
+  forbidden: { status: 403, retry: false, summary: "the operator's role does not allow it" },
   internal: {
     status: 500,
     retry: true,

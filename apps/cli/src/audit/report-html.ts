@@ -175,9 +175,9 @@ function ledgerFigures(account: TaskAccount, id: string): string {
   return `<div class="grid">${spent}${cohorts}</div>`;
 }
 
-function lineage({ task, models, promoted, rounds }: TaskAccount): string {
+function lineage({ task, models, promoted, rounds, rollBacks }: TaskAccount): string {
   const times = new Map(rounds.map(({ entry, time }) => [entry, time]));
-  return table(
+  const versions = table(
     `Models of ${task}`,
     ["round", "model", "made from", "published", "in use"],
     models.map(({ round, hash, parent, entry }) => [
@@ -188,6 +188,19 @@ function lineage({ task, models, promoted, rounds }: TaskAccount): string {
       hash === promoted ? "promoted" : "",
     ]),
   );
+  if (rollBacks.length === 0) return versions;
+  const decisions = table(
+    "Decisions to go back to an earlier model",
+    ["when", "given up", "gone back to", "decided by", "why"],
+    rollBacks.map(({ time, from, to, operator, reason }) => [
+      instant(time),
+      shortHash(from),
+      shortHash(to),
+      operator ?? "nobody",
+      reason,
+    ]),
+  );
+  return versions + decisions;
 }
 
 function appendix(result: AuditResult): string {

@@ -1,6 +1,6 @@
 /**
  * The public, read-only HTTP interface: tasks, signed plans, rounds, the ledger, and content-addressed blobs.
- * Nothing here is personal, and nothing changes state.
+ * Nothing here is personal; what changes state is for operators (`admin.ts`).
  */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -9,6 +9,7 @@ import cors from "cors";
 import express, { type Express, type Request, type Response } from "express";
 import helmet from "helmet";
 import type { RoundRecord, TaskRecord } from "../store/stores.ts";
+import { addAdminRoutes } from "./admin.ts";
 import { isHeldByPeer, sendBlob } from "./blob.ts";
 import type { HttpPorts } from "./ports.ts";
 import { answerErrors, isClosedByPeer, refuse, unknownRoute } from "./refusal.ts";
@@ -42,7 +43,7 @@ function publicRound({ task, number, startedAt, endedAt, ...rest }: RoundRecord)
 
 /** Builds the Express application; the caller listens, and may add the sockets to the same server. */
 export function createHttpApp(options: HttpOptions): Express {
-  const { tasks, rounds, models, ledger, blobs, health, logger, corsOrigins = [] } = options;
+  const { tasks, rounds, models, ledger, blobs, health, logger, admin, corsOrigins = [] } = options;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -129,6 +130,20 @@ export function createHttpApp(options: HttpOptions): Express {
     response.type("json").send(`{"plan":${task.plan},"signature":"${task.signature}"}`);
   });
 
+  app.get("/v1/tasks/:task/models", async ({ params }, response) => {
+    const task = await findTask(params.task);
+    const [current, all] = await Promise.all([models.current(task.id), models.list(task.id)]);
+    response.set("Cache-Control", "no-cache").json({
+      models: all.map(({ round, hash, parent, createdAt }) => ({
+        round,
+        hash,
+        parent,
+        createdAt: new Date(createdAt).toISOString(),
+        current: hash === current?.hash,
+      })),
+    });
+  });
+
   app.get("/v1/tasks/:task/rounds", async ({ params }, response) => {
     const task = await findTask(params.task);
     response.set("Cache-Control", "no-cache").json({ rounds: (await rounds.list(task.id)).map(publicRound) });
@@ -182,6 +197,7 @@ export function createHttpApp(options: HttpOptions): Express {
     });
   });
 
+  if (admin !== undefined) addAdminRoutes(app, admin);
   app.use(unknownRoute);
   app.use(answerErrors(logger));
   return app;

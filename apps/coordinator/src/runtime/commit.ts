@@ -104,6 +104,11 @@ async function writeDurable(
       );
       await stores.models.saveOptimiser({ task, round: output.round, blobHash: output.optimiserHash });
       break;
+    case "rolled-back":
+      // The moments belong to the model that is given up, and those of the other one are not kept.
+      await stores.models.use(task, output.hash);
+      await stores.models.forgetOptimiser(task);
+      break;
     case "round":
       await writeRound(stores, output, commit);
       break;

@@ -254,8 +254,9 @@ export class TaskRuntime {
         time: journaled.now,
       });
     }
-    if (entries.length > 0) {
-      const outputs = stepped.flatMap(({ outputs: own }) => own);
+    const outputs = stepped.flatMap(({ outputs: own }) => own);
+    // A task that is over has no journal any more, but an operator may still go back to an earlier model.
+    if (entries.length > 0 || outputs.some(({ type }) => type === "rolled-back")) {
       const status = this.#state.phase.name === "cancelled" ? "cancelled" : "finished";
       this.#sequence = await commit({
         after: this.#sequence,

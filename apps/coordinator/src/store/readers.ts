@@ -73,7 +73,10 @@ export function httpPorts(
       list: (task) => database.tx("list rounds", ({ rounds }) => rounds.list(task)),
       get: (task, number) => database.tx("read round", ({ rounds }) => rounds.get(task, number)),
     },
-    models: { current: (task) => database.tx("read model", ({ models }) => models.current(task)) },
+    models: {
+      current: (task) => database.tx("read model", ({ models }) => models.current(task)),
+      list: (task) => database.tx("list models", ({ models }) => models.list(task)),
+    },
     ledger: { stream: (from) => streamLedger(database, from) },
     blobs: new PublicBlobs(database, blobs),
   };

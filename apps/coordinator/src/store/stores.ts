@@ -264,6 +264,11 @@ export class ModelStore {
     await this.#db.optimiserState.upsert({ where: { task: state.task }, create: state, update: state });
   }
 
+  /** The next step begins with fresh moments. */
+  async forgetOptimiser(task: string): Promise<void> {
+    await this.#db.optimiserState.deleteMany({ where: { task } });
+  }
+
   async optimiser(task: string): Promise<OptimiserRecord | undefined> {
     return (await this.#db.optimiserState.findUnique({ where: { task } })) ?? undefined;
   }

@@ -38,6 +38,19 @@ export interface ModelVersion {
   readonly clip: number | null;
 }
 
+/** An operator's decision to go on from an earlier model. */
+export interface RollBack {
+  readonly entry: number;
+  /** ISO 8601. */
+  readonly time: string;
+  /** Hash of the model that was given up, and of the one that training went on from. */
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  /** Null where the ledger names nobody. */
+  readonly operator: string | null;
+}
+
 /** One task. */
 export interface TaskAccount {
   readonly task: string;
@@ -55,7 +68,8 @@ export interface TaskAccount {
   /** Null where the plan is unusable. */
   readonly minSurvivors: number | null;
   readonly models: readonly ModelVersion[];
-  /** Hash of the model promoted last. */
+  readonly rollBacks: readonly RollBack[];
+  /** Hash of the model promoted, or gone back to, last. */
   readonly promoted: string | null;
   /** What the ledger claims is spent. */
   readonly claimed: Spending;

@@ -4,7 +4,7 @@ import { type LedgerBody, noiseLevel, type Spending } from "@kindred/privacy";
 import { canonicalJson, KindredError, type Plan, parseSignedPlan, sha256Hex } from "@kindred/protocol";
 import { covers, EpsilonAccounts } from "./proven-epsilon.ts";
 import type { AuditComplain } from "./rules.ts";
-import type { ModelVersion, RoundAccount, TaskAccount } from "./task-account.ts";
+import type { ModelVersion, RollBack, RoundAccount, TaskAccount } from "./task-account.ts";
 
 type Accepted = Extract<LedgerBody, { kind: "plan-accepted" }>;
 type Body<Kind extends LedgerBody["kind"]> = Extract<LedgerBody, { kind: Kind }>;
@@ -26,6 +26,7 @@ export class TaskAuditor {
   readonly #accounts: EpsilonAccounts | undefined;
   readonly #rounds = new Map<number, RoundAccount>();
   readonly #models: ModelVersion[];
+  readonly #rollBacks: RollBack[] = [];
   #claimed: Spending = { coordinator: 0, observer: 0 };
   #released = 0;
   #promoted: string | null = null;
@@ -69,6 +70,12 @@ export class TaskAuditor {
       case "model-promoted":
         this.#promoted = body.modelHash;
         break;
+      case "model-rolled-back": {
+        const { fromModelHash: from, toModelHash: to, reason, operator } = body;
+        this.#rollBacks.push({ entry: entry.index, time: entry.time, from, to, reason, operator });
+        this.#promoted = to;
+        break;
+      }
       default:
         break;
     }
@@ -91,6 +98,7 @@ export class TaskAuditor {
       plannedRounds: rounds,
       minSurvivors: this.#plan?.cohort.minSurvivors ?? null,
       models: [...this.#models],
+      rollBacks: [...this.#rollBacks],
       promoted: this.#promoted,
       claimed: this.#claimed,
       proven: this.#proven(),

@@ -1,0 +1,90 @@
+/** Asks a coordinator over HTTP, and turns what it refuses into errors that name field, rule and fix. */
+import { ERROR_CODES, KindredError, type Rejection } from "@kindred/protocol";
+
+/** One released model, as `/v1/tasks/:task/models` lists it. */
+export interface ListedModel {
+  readonly round: number;
+  readonly hash: string;
+  readonly parent: string | null;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** Whether devices are given this one. */
+  readonly current: boolean;
+}
+
+/** What a roll-back came to. */
+export interface RolledBack {
+  readonly model: { readonly hash: string; readonly round: number };
+  /** False if that model was in use already. */
+  readonly changed: boolean;
+}
+
+function optionError(field: string, { rule, fix }: { rule: string; fix: string }): KindredError {
+  return new KindredError({ code: "option-invalid", field, rule, fix });
+}
+
+/** Milliseconds within which a coordinator has to answer. */
+const ANSWER_MS = 30_000;
+
+export class CoordinatorApi {
+  readonly #base: string;
+
+  /** @throws KindredError `option-invalid` for an address that is none */
+  constructor(url: string) {
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw optionError("--url", {
+        rule: `must be the address of a coordinator, found "${url}"`,
+        fix: "pass --url https://kindred.example",
+      });
+    this.#base = url.replace(/\/+$/, "");
+  }
+
+  /** @throws KindredError `task-unknown`, or `internal` where nothing answers */
+  async models(task: string): Promise<readonly ListedModel[]> {
+    const { models } = (await this.#ask(`/v1/tasks/${encodeURIComponent(task)}/models`)) as {
+      models: readonly ListedModel[];
+    };
+    return models;
+  }
+
+  /** @throws KindredError with what the coordinator refuses, such as `not-authenticated` or `forbidden` */
+  async rollBack(
+    task: string,
+    { token, ...body }: { token: string; to: string | number; from: string; reason: string },
+  ): Promise<RolledBack> {
+    const answer = await this.#ask(`/v1/tasks/${encodeURIComponent(task)}/rollback`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return answer as RolledBack;
+  }
+
+  async #ask(path: string, request: RequestInit = {}): Promise<unknown> {
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const answer = await fetch(`${this.#base}${path}`, { ...request, signal }).catch((error: unknown) => {
+      const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name;
+      throw new KindredError({
+        code: "internal",
+        field: "--url",
+        rule: `could not be reached (${cause})`,
+        fix: "check the address, and that the coordinator runs",
+      });
+    });
+    const body: unknown = await answer.json().catch(() => undefined);
+    if (answer.ok && body !== undefined) return body;
+    if (isRejection(body)) throw new KindredError(body);
+    throw optionError("--url", {
+      rule: `must be a coordinator's address, but it answered ${answer.status} without a reason`,
+      fix: "check the address",
+    });
+  }
+}
+
+function isRejection(body: unknown): body is Rejection {
+  const { code, field, rule, fix } = (body ?? {}) as Record<string, unknown>;
+  return (
+    ERROR_CODES.some((known) => known === code) &&
+    [field, rule, fix].every((text) => typeof text === "string")
+  );
+}
