@@ -11,7 +11,7 @@ import type { Evolution } from "./evolution.ts";
 import { type ExportedData, exportStore, type LedgerHeadDocument } from "./exported-data.ts";
 import { checkInteraction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import { halfLifeOf, type Interests } from "./interests.ts";
-import { type EncoderFactory, LocalTask, type PersonalReport } from "./local-task.ts";
+import { type EncoderFactory, LocalTask, type PersonalReport, type PredictedRating } from "./local-task.ts";
 import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
 import { describePortrait, type Portrait, type PortraitOptions } from "./portrait.ts";
@@ -188,6 +188,16 @@ export class KindredClient {
    */
   async interests(options: { readonly halfLife?: number } = {}): Promise<Interests> {
     return this.#task.interests(this.#log, { halfLife: halfLifeOf(options) });
+  }
+
+  /**
+   * The rating that this person would give an item, by what everybody's ratings say of it and what their own say of their
+   * taste; the latter is worked out on this device. Record ratings as shares of the best one, and read it so.
+   * @throws KindredError `option-invalid` before `start`, on an item that the catalogue does not have, or where the plan
+   *   has no rating head
+   */
+  rate(item: string): Promise<PredictedRating> {
+    return this.#task.rate(this.#log, item);
   }
 
   /**

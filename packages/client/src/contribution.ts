@@ -18,6 +18,8 @@ import {
 import { AesCtrRandom, type KeystreamFactory } from "@kindred/privacy";
 import { KindredError, type Model, type Plan, weightsHash } from "@kindred/protocol";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
+import { evaluateHeldOut } from "./held-out-evaluation.ts";
+import { prefix } from "./interest-history.ts";
 import { centroidMatrix } from "./interests.ts";
 import { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 import type { LoadedModel } from "./task-source.ts";
@@ -65,6 +67,7 @@ export function checkModelShape(loaded: LoadedModel, plan: Plan): void {
  * devices, which nobody can tell from others. For the same reason a device whose training fails contributes zeros:
  * a coordinator could choose a model on which it fails for those who know a certain item.
  *
+ * With `evaluation` in the plan the last interaction is kept out of the training, and the model is judged by it.
  * In a round that collects a signal the training is for the evaluation only, and its update stays on the device.
  * @throws KindredError `model-invalid` if the model does not have the plan's shape, or a clip norm or signals that the
  *   plan does not allow, whoever the person is
@@ -121,10 +124,13 @@ async function personalContribution(
     maximum: plan.clustering.interests,
     sequence,
   });
+  const held = plan.evaluation !== undefined;
+  const heldOut = held ? await evaluateHeldOut(sequence, { plan, loaded, encoder }) : undefined;
+  const learned = held ? prefix(sequence, sequence.items.length - 1) : sequence;
   const trained =
-    sequence.items.length < 2
+    learned.items.length < 2
       ? { delta: new Float32Array(modelLength), loss: 0 }
-      : await encoder.train(weights, { sequence, random: trainingRandom(random) });
+      : await encoder.train(weights, { sequence: learned, random: trainingRandom(random) });
   const statistics = countInterests(loaded.model, own);
   const silhouette = simplifiedSilhouette(vector, centroids);
   const signal = signalCounts(content, { plan, model: loaded.model, sequence, own });
@@ -136,7 +142,7 @@ async function personalContribution(
     counts: padded(statistics.counts, plan.resolved.blocks[1]!.length),
     sums: padded(statistics.sums, plan.resolved.blocks[2]!.length),
     evaluation: Float64Array.from(
-      evaluationBlock({ loss: trained.loss, silhouette }, plan.resolved.itemCount) as number[],
+      evaluationBlock({ loss: trained.loss, silhouette, heldOut }, plan) as number[],
     ),
   };
 }

@@ -18,7 +18,7 @@ export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./
 export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export { expectedClusters, type InterestCluster, type Interests, type LatentInterest } from "./interests.ts";
-export type { EncoderFactory, PersonalReport } from "./local-task.ts";
+export type { EncoderFactory, PersonalReport, PredictedRating } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 export type {
   Portrait,

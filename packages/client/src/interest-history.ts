@@ -70,7 +70,7 @@ export class InterestHistory {
 }
 
 /** The first `end` interactions. */
-function prefix({ items, actions, times, ratings }: Sequence, end: number): Sequence {
+export function prefix({ items, actions, times, ratings }: Sequence, end: number): Sequence {
   const cut = (values: ArrayLike<number>): number[] => Array.prototype.slice.call(values, 0, end);
   return {
     items: cut(items),

@@ -1,8 +1,9 @@
 /** A task as one device holds it: verified plan, catalogue, encoder, the newest model, and what they say about a person. */
-import type { Sequence } from "@kindred/encoder";
+import { predictRatings, ratingHeadOf, type Sequence } from "@kindred/encoder";
 import { DEFAULT_PRIVACY_FLOORS, type PrivacyFloors, verifyPlan } from "@kindred/engine";
 import {
   type Catalogue,
+  type CatalogueItem,
   ERROR_TABLE,
   KindredError,
   modelHash,
@@ -14,6 +15,7 @@ import { Backoff, type Clock } from "./clock.ts";
 import { checkModelShape, trainingRandom } from "./contribution.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
 import { describeEvolution, type Evolution, NO_EVOLUTION } from "./evolution.ts";
+import { ratedItems } from "./held-out-evaluation.ts";
 import type { InteractionLog } from "./interactions.ts";
 import { InterestHistory } from "./interest-history.ts";
 import { centroidMatrix, describeInterests, type Interests, noInterests } from "./interests.ts";
@@ -58,6 +60,15 @@ export interface LocalTaskOptions {
   readonly random: (length: number) => Uint8Array;
   /** Told the bytes of each file that was obtained. */
   readonly received: (bytes: number) => void;
+}
+
+/** A rating that was never given. */
+export interface PredictedRating {
+  readonly item: CatalogueItem;
+  /** Share of the best possible rating, 0 to 1. */
+  readonly rating: number;
+  /** Ratings of the person's own that it rests on, besides what everybody's say of the item. */
+  readonly own: number;
 }
 
 /** What came of fitting a person's own parameters. */
@@ -188,6 +199,37 @@ export class LocalTask {
       before: judged ? fit.before : undefined,
       after: judged ? fit.after : undefined,
     };
+  }
+
+  /**
+   * The rating that this person would give an item.
+   * @throws KindredError `option-invalid` before the task is loaded, on an item that the catalogue does not have, or where
+   *   the plan has no rating head
+   */
+  async rate(log: InteractionLog, id: string): Promise<PredictedRating> {
+    const { ready, model } = this.#inUse();
+    const { plan, index, catalogue } = ready;
+    const item = index.get(id);
+    if (item === undefined)
+      throw new KindredError({
+        code: "option-invalid",
+        field: "item",
+        rule: "must be the id of a catalogue item",
+        fix: "ask for items of the task's catalogue",
+      });
+    const { encoder: shape, training, resolved } = plan;
+    const head = ratingHeadOf(model.model.weights, { shape, training, itemCount: resolved.itemCount });
+    if (head === undefined)
+      throw new KindredError({
+        code: "option-invalid",
+        field: "plan.training.ratings",
+        rule: "must be there for ratings to be predicted",
+        fix: "ask the operator for a task whose plan has a rating head",
+      });
+    const own = ratedItems(log.sequence(index));
+    const { units } = await this.#itemSpace(ready, model);
+    const [rating] = predictRatings(head, { own, units, wanted: [item] });
+    return { item: catalogue.items[item]!, rating: rating!, own: own.length };
   }
 
   /** The encoder's answers with the person's own parameters, where there are some. */

@@ -488,6 +488,7 @@ export class TestCoordinator {
       loss: release.loss,
       lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
+      ...(release.heldOut === undefined ? {} : { heldOut: release.heldOut }),
       clipping: release.clipping,
       clusters: release.clusters,
     };

@@ -20,6 +20,7 @@ import {
 import { type PersonalParameters, personalise } from "./personal.ts";
 import { MatrixProducts } from "./products.ts";
 import { seededRandom } from "./random.ts";
+import { type RatingHead, ratedTargets, ratingHeadOf, ratingLoss } from "./rating-head.ts";
 import {
   checkSequence,
   lastWindow,
@@ -51,7 +52,9 @@ export interface EncoderOptions {
 export interface LossAndGradient {
   /** Mean next-item cross-entropy in nats. */
   readonly loss: number;
-  /** Gradient of the mean loss, flat in the full layout; 0 where a tensor is not trained. */
+  /** Mean squared error of ratings, in squared shares of the best one; 0 without a rating head or ratings. */
+  readonly squaredError: number;
+  /** Gradient of loss + `training.ratings.weight` × squaredError, flat in the full layout; 0 where a tensor is not trained. */
   readonly gradient: Float32Array;
   /** Number of predictions. */
   readonly tokens: number;
@@ -233,7 +236,24 @@ export class InterestEncoder {
         : this.head.sampledSoftmax(vectors, batch.targets, { ...context, negatives });
     backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
     if (training.trainable === "adapters") this.projectOnAdapters(view);
-    return { loss, gradient: this.onlyTrained(gradient), tokens: batch.rows };
+    const squaredError = this.ratingLoss(windows, view);
+    return { loss, squaredError, gradient: this.onlyTrained(gradient), tokens: batch.rows };
+  }
+
+  /** Adds the gradient of the rating head, where there is one; see {@link ratingLoss}. */
+  private ratingLoss(windows: readonly Window[], gradient: (name: string) => Float32Array): number {
+    const head = this.ratingHead();
+    if (head === undefined) return 0;
+    return ratingLoss(head, ratedTargets(windows), {
+      mean: gradient("rating.mean"),
+      items: gradient("rating.item"),
+      scale: this.training.ratings!.weight,
+    });
+  }
+
+  /** What everybody's ratings say of the items; `undefined` where the plan has no rating head. */
+  ratingHead(): RatingHead | undefined {
+    return ratingHeadOf(this.weights.flat, this);
   }
 
   /** With W' = W + A·B: dA = dW'·Bᵀ and dB = Aᵀ·dW'. */

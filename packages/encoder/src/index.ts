@@ -7,6 +7,14 @@ export { type PersonalParameters, personalise } from "./personal.ts";
 export * from "./pretraining/item-walks.ts";
 export { seededRandom } from "./random.ts";
 export * from "./ranking.ts";
+export {
+  predictRatings,
+  type Rated,
+  type RatingErrors,
+  type RatingHead,
+  ratingErrors,
+  ratingHeadOf,
+} from "./rating-head.ts";
 export * from "./sequence.ts";
 export * from "./train-centralised.ts";
 export * from "./train-local.ts";

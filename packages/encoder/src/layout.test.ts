@@ -54,6 +54,18 @@ describe("encoderLayout", () => {
     expect(encoderLayout(shape, 3650).length).toBeLessThanOrEqual(2 ** 17 - 4096);
   });
 
+  it("has a rating head only where one is trained, behind the item tensors, and trains it in every scope", () => {
+    for (const trainable of ["full", "adapters", "head"] as const) {
+      const rated = { ...training(trainable), ratings: { weight: 5 } };
+      const layout = encoderLayout(shape, 100, rated);
+      const names = trainableLayout(layout, rated).tensors.map(({ name }) => name);
+      expect(names).toContain("rating.mean");
+      expect(names).toContain("rating.item");
+      expect(layout.length - encoderLayout(shape, 100, training(trainable)).length).toBe(101);
+    }
+    expect(encoderLayout(shape, 100).tensors.at(-1)?.name).toBe("item.bias");
+  });
+
   it("has adapters only when they are trained", () => {
     const names = (trainable: "full" | "adapters") =>
       encoderLayout(shape, 100, training(trainable)).tensors.map(({ name }) => name);

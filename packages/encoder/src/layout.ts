@@ -50,9 +50,17 @@ export interface TrainableLayout {
   readonly length: number;
 }
 
-type Trainable = Pick<TrainingOptions, "trainable" | "adapterRank">;
+type Trainable = Pick<TrainingOptions, "trainable" | "adapterRank" | "ratings">;
 
-const HEAD = new Set(["output.gain", "output.bias", "item.projection", "item.delta", "item.bias"]);
+const HEAD = new Set([
+  "output.gain",
+  "output.bias",
+  "item.projection",
+  "item.delta",
+  "item.bias",
+  "rating.mean",
+  "rating.item",
+]);
 
 /** What the encoder reads of an interaction besides its item; everything unless the plan says otherwise. */
 export function encoderInputs({ inputs }: EncoderShape): readonly EncoderInput[] {
@@ -64,6 +72,9 @@ const INPUT_ROWS: Record<EncoderInput, number> = {
   gap: GAP_BUCKETS,
   rating: RATING_BUCKETS,
 };
+
+/** Where the mean of all ratings begins, as a share of the best one: people rate what they like. */
+const USUAL_RATING = 0.7;
 
 /** Name of an adapted matrix in block `layer`. */
 function inBlock<T extends { readonly name: string }>(layer: number, declared: readonly T[]): T[] {
@@ -91,6 +102,12 @@ function declaredTensors(shape: EncoderShape, itemCount: number, training?: Trai
     { name: "item.projection", shape: [d, d], start: xavier({ gain: 0, diagonal: 1 }) },
     ...(rank > 0 ? [{ name: "item.delta", shape: [rank, itemCount], start: zero }] : []),
     { name: "item.bias", shape: [itemCount], start: zero },
+    ...(training?.ratings === undefined
+      ? []
+      : [
+          { name: "rating.mean", shape: [1], start: constant(USUAL_RATING) },
+          { name: "rating.item", shape: [itemCount], start: zero },
+        ]),
     ...(training?.trainable === "adapters" ? adapterTensors(shape, training.adapterRank) : []),
   ];
 }
@@ -106,7 +123,8 @@ function adapterTensors(shape: EncoderShape, rank: number): DeclaredTensor[] {
  * Layout of all shared weights.
  *
  * The low-rank adapters A (inputs × rank) and B (rank × outputs) of Hu et al. 2021 are part of it exactly when
- * `training.trainable` is `adapters`; without `training` the layout is that of `full`.
+ * `training.trainable` is `adapters`, and the rating head when there is `training.ratings`; without `training` the layout
+ * is that of `full` without a rating head.
  *
  * @throws KindredError `option-invalid` when itemCount is not an integer of at least 2
  */
@@ -131,7 +149,7 @@ export function encoderLayout(shape: EncoderShape, itemCount: number, training?:
  * The trained subset of a layout.
  *
  * `full`: every tensor. `adapters`: the adapters and everything of `head`. `head`: the output normalisation
- * and the item tensors.
+ * the item tensors and the rating head.
  *
  * @throws KindredError `option-invalid` when the layout has no adapters but `trainable` asks for them
  */

@@ -5,6 +5,7 @@ export { type ClippingRecord, clipOf, followsRule, initialClip, nextClip } from 
 export { clusterMixture, countInterests } from "./cluster-count.ts";
 export type { ClusterModel, DescribedItems } from "./cluster-description.ts";
 export { type ClusterOutcome, publicClusters, releaseClusters } from "./cluster-release.ts";
+export type { HeldOutRecord, HeldOutResult } from "./held-out.ts";
 export {
   type ParticipantConfig,
   type ParticipantEnvironment,

@@ -354,6 +354,7 @@ export function publishRound(
         loss: release.loss,
         lossDeviation: release.lossDeviation,
         silhouette: release.silhouette,
+        ...(release.heldOut === undefined ? {} : { heldOut: release.heldOut }),
         clusters: release.clusters,
         reason: null,
         corrupt: corrupt.map((member) => phase.devices[member]!),

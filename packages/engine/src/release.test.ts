@@ -3,6 +3,7 @@ import { type Model, type Plan, sha256Bytes, unnamedClustering } from "@kindred/
 import { addInto } from "@kindred/secagg";
 import { describe, expect, it } from "vitest";
 import { testPlan, zeroContribution } from "../test/fleet.ts";
+import type { HeldOutResult } from "./held-out.ts";
 import { type Contribution, encodeContribution } from "./pipeline.ts";
 import { computeRelease, evaluationBlock, lossBound } from "./release.ts";
 import { initialOptimiserState } from "./server-optimiser.ts";
@@ -106,11 +107,36 @@ describe("computeRelease", () => {
   it("reports the cohort's loss in nats and its silhouette", () => {
     const evaluation = (loss: number, silhouette: number): Contribution => ({
       ...zeroContribution(plan),
-      evaluation: evaluationBlock({ loss, silhouette }, 30),
+      evaluation: evaluationBlock({ loss, silhouette }, plan),
     });
     const { loss, silhouette } = release([evaluation(3, 0.5), evaluation(2, 0.3)]);
     expect(loss).toBeCloseTo(2.5, 3);
     expect(silhouette).toBeCloseTo(0.4, 3);
+  });
+
+  it("reports what the cohort held out, where the plan says so", () => {
+    const evaluating = testPlan({
+      server,
+      privacy: { mechanism: "none", modulusBits: 28, blocks: { model: { clip: 1, weight: 1 } } },
+      evaluation: {},
+    });
+    const device = (heldOut: HeldOutResult | undefined): Contribution => ({
+      ...zeroContribution(evaluating),
+      evaluation: evaluationBlock({ loss: 1, silhouette: 0, heldOut }, evaluating),
+    });
+    const { heldOut } = release(
+      [
+        device({ rank: 1, loss: 2, expectedCluster: true }),
+        device({ rank: 20, loss: 3, expectedCluster: true }),
+        device(undefined),
+        device(undefined),
+      ],
+      evaluating,
+    );
+    const expected = { share: 0.5, hr10: 0.5, ndcg10: 0.5, loss: 2.5, clusterAccuracy: 1 };
+    for (const [name, value] of Object.entries(expected))
+      expect(heldOut?.[name as keyof typeof expected], name).toBeCloseTo(value, 2);
+    expect(release([zeroContribution(plan)])).not.toHaveProperty("heldOut");
   });
 
   it("publishes no weight that is not finite", () => {
@@ -136,8 +162,9 @@ describe("computeRelease", () => {
 describe("evaluationBlock", () => {
   it("reports a loss as a share of its bound, a quarter above the loss of a uniform guess, both entries within [−1, 1]", () => {
     expect(lossBound(100)).toBeCloseTo(1.25 * Math.log(100), 12);
-    expect(evaluationBlock({ loss: lossBound(100) / 2, silhouette: -0.25 }, 100)).toEqual([0.5, -0.25]);
-    expect(evaluationBlock({ loss: 1e9, silhouette: 7 }, 100)).toEqual([1, 1]);
-    expect(evaluationBlock({ loss: -1e9, silhouette: -7 }, 100)).toEqual([-1, -1]);
+    const hundred = { ...plan, resolved: { ...plan.resolved, itemCount: 100 } };
+    expect(evaluationBlock({ loss: lossBound(100) / 2, silhouette: -0.25 }, hundred)).toEqual([0.5, -0.25]);
+    expect(evaluationBlock({ loss: 1e9, silhouette: 7 }, hundred)).toEqual([1, 1]);
+    expect(evaluationBlock({ loss: -1e9, silhouette: -7 }, hundred)).toEqual([-1, -1]);
   });
 });

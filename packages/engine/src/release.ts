@@ -3,6 +3,7 @@ import { KindredError, type Model, type Plan, type SignalName } from "@kindred/p
 import { type ClippingRecord, nextClip } from "./adaptive-clip.ts";
 import type { DescribedItems } from "./cluster-description.ts";
 import { type ClusterOutcome, releaseClusters } from "./cluster-release.ts";
+import { type HeldOutRecord, type HeldOutResult, heldOutEntries, heldOutRecord } from "./held-out.ts";
 import { type Contribution, decodeAggregate, decodeSignal, type MeanContribution } from "./pipeline.ts";
 import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
 import { contentOfRound } from "./signals/round-content.ts";
@@ -42,6 +43,8 @@ export interface ReleaseOutput {
   readonly lossDeviation: number;
   /** Mean simplified silhouette of the cohort against the centroids it was sent. */
   readonly silhouette: number;
+  /** How well the model foresaw what the cohort held out, where the plan asks for it and the noise lets it be seen. */
+  readonly heldOut?: HeldOutRecord;
   /** What came of the clusters, and why; `null` of a round that collects a signal. */
   readonly clusters: ClusterOutcome | null;
   /** What came of the signal, where the round collects one. */
@@ -55,13 +58,21 @@ export function lossBound(itemCount: number): number {
   return 1.25 * Math.log(itemCount);
 }
 
-/** The evaluation block of one contribution. */
+/**
+ * The evaluation block of one contribution.
+ * @param found.heldOut where the plan holds an interaction out and this device has one
+ */
 export function evaluationBlock(
-  { loss, silhouette }: { loss: number; silhouette: number },
-  itemCount: number,
+  found: { readonly loss: number; readonly silhouette: number; readonly heldOut?: HeldOutResult | undefined },
+  plan: Plan,
 ): Contribution["evaluation"] {
   const clamp = (value: number): number => Math.max(-1, Math.min(1, value));
-  return [clamp(loss / lossBound(itemCount)), clamp(silhouette)];
+  const bound = lossBound(plan.resolved.itemCount);
+  return [
+    clamp(found.loss / bound),
+    clamp(found.silhouette),
+    ...heldOutEntries(plan, { result: found.heldOut, lossBound: bound }),
+  ];
 }
 
 /**
@@ -96,16 +107,22 @@ function signalRelease(input: ReleaseInput, signal: SignalName): ReleaseOutput {
   };
 }
 
-/** The cohort's mean loss and silhouette with the model that it was sent. */
+/** The cohort's mean loss and silhouette with the model that it was sent, and what it held out. */
 function evaluationOf(
-  { resolved }: Plan,
+  plan: Plan,
   {
     evaluation,
     deviation,
   }: Pick<MeanContribution, "evaluation"> & { readonly deviation: { readonly evaluation: number } },
-): Pick<ReleaseOutput, "loss" | "lossDeviation" | "silhouette"> {
-  const bound = lossBound(resolved.itemCount);
+): Pick<ReleaseOutput, "loss" | "lossDeviation" | "silhouette" | "heldOut"> {
+  const bound = lossBound(plan.resolved.itemCount);
+  const heldOut = heldOutRecord(evaluation.subarray(2), {
+    plan,
+    deviation: deviation.evaluation,
+    lossBound: bound,
+  });
   return {
+    ...(heldOut === undefined ? {} : { heldOut }),
     loss: evaluation[0]! * bound,
     lossDeviation: deviation.evaluation * bound,
     silhouette: evaluation[1]!,

@@ -31,13 +31,14 @@ import {
   utf8ToBytes,
   type VectorBlock,
 } from "@kindred/protocol";
+import { heldOutLength } from "./held-out.ts";
 import { blockDeviation } from "./pipeline.ts";
 import { checkSignalOrder, longestLayout, signalLayouts } from "./signals/signal-layout.ts";
 
 /** The entry that says whether an update was within the clip norm is +1/2 or −1/2. */
 const CLIPPING_BOUND = 0.5;
 
-/** L2 bound of the evaluation block: two entries within [−1, 1]. */
+/** Loss and silhouette; held-out interactions add theirs. Each entry of the evaluation block lies within [−1, 1]. */
 const EVALUATION_LENGTH = 2;
 
 /** What a plan is resolved against. */
@@ -63,14 +64,15 @@ function vectorBlocks(
   { modelLength, cells }: { modelLength: number; cells: number },
 ): VectorBlock[] {
   const { blocks } = input.privacy;
+  const evaluated = EVALUATION_LENGTH + heldOutLength(input);
   const raw: VectorBlock[] = [
     { name: "model", length: modelLength, clip: blocks.model.clip, weight: blocks.model.weight },
     { name: "counts", length: cells, clip: 1, weight: blocks.counts.weight },
     { name: "sums", length: cells * input.encoder.dimension, clip: 1, weight: blocks.sums.weight },
     {
       name: "evaluation",
-      length: EVALUATION_LENGTH,
-      clip: Math.sqrt(EVALUATION_LENGTH),
+      length: evaluated,
+      clip: Math.sqrt(evaluated),
       weight: blocks.evaluation.weight,
     },
   ];

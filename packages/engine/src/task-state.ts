@@ -9,6 +9,7 @@ import type { ClientMessage, Plan, Rejection, ServerMessage } from "@kindred/pro
 import type { CryptoSuite, RecoveryJob, ServerState } from "@kindred/secagg";
 import type { ClippingRecord } from "./adaptive-clip.ts";
 import type { ClusterOutcome } from "./cluster-release.ts";
+import type { HeldOutRecord } from "./held-out.ts";
 
 export type SecurePhase = "enrolling" | "sharing" | "masking" | "consistency" | "unmasking";
 export type PhaseName =
@@ -124,6 +125,8 @@ export interface Release {
   readonly lossDeviation: number;
   /** Mean simplified silhouette, from the noisy sum. */
   readonly silhouette: number;
+  /** Where the plan holds interactions out; from the noisy sum. */
+  readonly heldOut?: HeldOutRecord | undefined;
   /** Where the plan adapts the clip norm; from the noisy sum. */
   readonly clipping?: ClippingRecord | undefined;
   readonly clusters: ClusterOutcome | null;
@@ -186,6 +189,8 @@ export interface RoundRecord {
   /** Standard deviation of the noise on `loss`. */
   readonly lossDeviation: number | null;
   readonly silhouette: number | null;
+  /** Where the plan holds interactions out, and the noise lets it be seen. */
+  readonly heldOut?: HeldOutRecord | undefined;
   /** What the release did to the clusters; `null` without a release, or where the round collected a signal. */
   readonly clusters: ClusterOutcome | null;
   readonly reason: string | null;

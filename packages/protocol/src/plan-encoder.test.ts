@@ -41,6 +41,23 @@ describe("the encoder of a plan", () => {
     expect(fieldRefused({ training: { proximal: 0.1 } })).toBe("plan.training.proximal");
   });
 
+  it("has a rating head, personal parameters and held-out evaluation only where the plan names them", () => {
+    const plain = accepts({});
+    expect(plain.training).not.toHaveProperty("ratings");
+    expect(plain).not.toHaveProperty("personal");
+    expect(plain).not.toHaveProperty("evaluation");
+    const { training, personal, evaluation } = accepts({
+      training: { ratings: {} },
+      personal: {},
+      evaluation: {},
+    });
+    expect(training.ratings).toEqual({ weight: 5 });
+    expect(personal).toMatchObject({ affine: true, adapterRank: 0, steps: 30 });
+    expect(evaluation).toEqual({ holdOut: "last" });
+    expect(fieldRefused({ personal: { affine: false } })).toBe("plan.personal.affine");
+    expect(fieldRefused({ training: { ratings: { weight: 0 } } })).toBe("plan.training.ratings.weight");
+  });
+
   it("parses to itself with all of it", () => {
     const plan = accepts({
       encoder: { architecture: "gru", inputs: ["action"] },

@@ -2,6 +2,7 @@
  * The sections of a plan as an operator writes them, with their defaults, and what resolving adds. What ties sections together is in plan-rules.ts.
  */
 import { z } from "zod";
+import { evaluationSchema } from "./plan-evaluation.ts";
 import { personalSchema } from "./plan-personal.ts";
 import { resolvedSignalsSchema, signalsSchema } from "./plan-signals.ts";
 
@@ -65,6 +66,13 @@ export const trainingSchema = z.strictObject({
   maxSteps: count.max(1000).default(1),
   /** μ of FedProx (Li et al. 2020), which pulls local weights back to the global ones; felt from the second local step on. Left out: 0. */
   proximal: z.number().min(0).max(100).optional(),
+  /** A rating head, trained beside the next item. Left out, there is none. */
+  ratings: z
+    .strictObject({
+      /** Of its squared error, in shares of the best rating, beside the cross-entropy in nats. */
+      weight: positive.max(1000).default(5),
+    })
+    .optional(),
   /** Shared negatives per step once the catalogue exceeds `fullSoftmaxLimit` items. */
   negatives: count.max(8192).default(256),
   fullSoftmaxLimit: count.max(100_000).default(10_000),
@@ -231,6 +239,8 @@ export const planSections = z.strictObject({
   rounds: count.max(100_000).default(5),
   encoder: encoderShapeSchema.prefault({}),
   training: trainingSchema.prefault({}),
+  /** Left out, rounds report loss and silhouette only. */
+  evaluation: evaluationSchema.optional(),
   /** Parameters that each device trains and keeps for itself; left out, it has none. */
   personal: personalSchema.optional(),
   server: serverOptimiserSchema.prefault({}),

@@ -140,6 +140,7 @@ async function writeRound(
       poisson: rest.poisson,
       ...(rest.corrupt.length === 0 ? {} : { corrupt: [...rest.corrupt] }),
       ...(rest.lossDeviation === null ? {} : { lossDeviation: rest.lossDeviation }),
+      ...(rest.heldOut === undefined ? {} : { heldOut: { ...rest.heldOut } }),
       ...(rest.clusters === null ? {} : { clusters: { ...rest.clusters } }),
       ...traffic(round),
     },

@@ -71,6 +71,7 @@ export class ReleaseRunner {
       loss: release.loss,
       lossDeviation: release.lossDeviation,
       silhouette: release.silhouette,
+      ...(release.heldOut === undefined ? {} : { heldOut: release.heldOut }),
       clipping: release.clipping,
       clusters: release.clusters,
     };

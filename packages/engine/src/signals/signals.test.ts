@@ -53,7 +53,7 @@ function release(
             rows,
             shares: [i === 0 ? 1 : 0, i === 0 ? 0 : 1, 0, 0],
           });
-    const evaluation = evaluationBlock({ loss: 2, silhouette: 0.5 }, ITEMS);
+    const evaluation = evaluationBlock({ loss: 2, silhouette: 0.5 }, plan);
     const contribution = { ...zeroContribution(plan), evaluation, signal: values };
     const random = new AesCtrRandom(sha256Bytes(`rounding ${i}`));
     const encoded = encodeContribution(contribution, { plan, sid, random, content: signal });

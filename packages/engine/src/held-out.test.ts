@@ -1,0 +1,76 @@
+import { parsePlanInput } from "@kindred/protocol";
+import { describe, expect, it } from "vitest";
+import { type HeldOutResult, heldOutEntries, heldOutLength, heldOutRecord } from "./held-out.ts";
+import { resolvePlan } from "./resolve-plan.ts";
+
+const BOUND = 5;
+
+function planWith(changes: Record<string, unknown>) {
+  return resolvePlan(parsePlanInput({ task: "x", ...changes }), {
+    coordinatorKey: "a".repeat(64),
+    catalogueHash: "b".repeat(64),
+    itemCount: 300,
+    modelLength: 5,
+  });
+}
+const plain = planWith({});
+const ranked = planWith({ evaluation: {} });
+const rated = planWith({ evaluation: {}, training: { ratings: {} } });
+
+const hit: HeldOutResult = { rank: 3, loss: 2, expectedCluster: true, ratingError: -0.1 };
+const miss: HeldOutResult = { rank: 11, loss: 40, expectedCluster: false, ratingError: 0.9 };
+
+function meanOf(plan: typeof ranked, results: (HeldOutResult | undefined)[]): number[] {
+  const all = results.map((result) => heldOutEntries(plan, { result, lossBound: BOUND }));
+  return all[0]!.map((_, i) => all.reduce((sum, entries) => sum + entries[i]!, 0) / all.length);
+}
+
+describe("evaluation on held-out interactions", () => {
+  it("takes entries only where the plan asks for it, and lengthens the evaluation block by them", () => {
+    expect([plain, ranked, rated].map(heldOutLength)).toEqual([0, 5, 8]);
+    const blocks = [plain, ranked, rated].map(({ resolved }) => resolved.blocks[3]!);
+    expect(blocks.map(({ length }) => length)).toEqual([2, 7, 10]);
+    expect(blocks[2]!.clip).toBeCloseTo(Math.sqrt(10), 12);
+    expect(heldOutEntries(plain, { result: hit, lossBound: BOUND })).toEqual([]);
+  });
+
+  it("keeps every entry within the bound that the block is clipped to", () => {
+    for (const result of [hit, miss, undefined])
+      for (const entry of heldOutEntries(rated, { result, lossBound: BOUND })) {
+        expect(entry).toBeGreaterThanOrEqual(0);
+        expect(entry).toBeLessThanOrEqual(1);
+      }
+  });
+
+  it("reads means over those who held something out, whoever did not", () => {
+    const mean = meanOf(rated, [hit, miss, undefined, undefined]);
+    const record = heldOutRecord(mean, { plan: rated, deviation: 0, lossBound: BOUND })!;
+    expect(record).toEqual({
+      share: 0.5,
+      hr10: 0.5,
+      ndcg10: expect.closeTo(0.25, 12),
+      loss: expect.closeTo((2 + BOUND) / 2, 12),
+      clusterAccuracy: 0.5,
+      deviation: 0,
+      // The larger error counts as one half.
+      ratings: {
+        rmse: expect.closeTo(Math.sqrt((0.01 + 0.25) / 2), 12),
+        mae: expect.closeTo(0.3, 12),
+        deviation: 0,
+      },
+    });
+  });
+
+  it("says nothing where the count is lost in noise, or nothing was rated", () => {
+    const mean = meanOf(ranked, [hit, undefined]);
+    expect(heldOutRecord(mean, { plan: ranked, deviation: 0.2, lossBound: BOUND })).toBeUndefined();
+    const record = heldOutRecord(mean, { plan: ranked, deviation: 0.1, lossBound: BOUND });
+    expect(record?.deviation).toBeCloseTo(0.2, 12);
+    const { ratingError: _, ...unrated } = hit;
+    const without = meanOf(rated, [unrated]);
+    expect(heldOutRecord(without, { plan: rated, deviation: 0, lossBound: BOUND })).not.toHaveProperty(
+      "ratings",
+    );
+    expect(heldOutRecord([], { plan: plain, deviation: 0, lossBound: BOUND })).toBeUndefined();
+  });
+});
