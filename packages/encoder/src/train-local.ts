@@ -1,7 +1,7 @@
 /** Local training on one device: a few steps of stochastic gradient descent on one person's own interactions. */
 import { KindredError, type TrainingOptions } from "@kindred/protocol";
 import type { InterestEncoder } from "./encoder.ts";
-import { applyDelta } from "./layout.ts";
+import { applyDelta, type TrainableLayout } from "./layout.ts";
 import { shuffle } from "./random.ts";
 import { checkSequence, type Sequence, trainingWindows, type Window } from "./sequence.ts";
 
@@ -74,15 +74,28 @@ export async function trainLocally(
         if (steps === 0) loss = result.loss;
         steps++;
         tokens += result.tokens;
-        for (const { offset, deltaOffset, length } of trainable.tensors)
-          for (let i = 0; i < length; i++) {
-            const slope = result.gradient[offset + i]! + proximal * delta[deltaOffset + i]!;
-            delta[deltaOffset + i]! -= learningRate * slope;
-          }
+        descend(delta, result.gradient, { trainable, learningRate, proximal });
       }
     }
   } finally {
     if (start) encoder.setWeights(start);
   }
   return { delta, loss, steps, tokens };
+}
+
+/** One step of gradient descent. On its own, because a loop in an asynchronous function is optimised late. */
+function descend(
+  delta: Float32Array,
+  gradient: Float32Array,
+  {
+    trainable,
+    learningRate,
+    proximal,
+  }: { readonly trainable: TrainableLayout; readonly learningRate: number; readonly proximal: number },
+): void {
+  for (const { offset, deltaOffset, length } of trainable.tensors)
+    for (let i = 0; i < length; i++) {
+      const slope = gradient[offset + i]! + proximal * delta[deltaOffset + i]!;
+      delta[deltaOffset + i]! -= learningRate * slope;
+    }
 }

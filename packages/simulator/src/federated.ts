@@ -22,7 +22,7 @@ import {
   resolvePlan,
   serverStep,
 } from "@kindred/engine";
-import { clipNorm, clipToNorm, l2Norm } from "@kindred/privacy";
+import { l2Norm } from "@kindred/privacy";
 import { type PlanInput, parsePlanInput, type VectorBlock } from "@kindred/protocol";
 
 export interface FederatedSimulationOptions {
@@ -101,7 +101,7 @@ export async function simulateFederated(
   const { plan, encoder, sequences, cohort, clusterFrom = 1 } = options;
   const random = publicRandom(options.seed);
   const noise = noiseDeviations(options);
-  const clip = clipNorm(plan.privacy.blocks.model.clip);
+  const { clip } = plan.privacy.blocks.model;
   let optimiser = initialOptimiserState(encoder.trainable.length);
   const clustering = { options: plan.clustering, seed: plan.encoder.seed, cells: noise.cells };
   let clusters = publicClusters({ ...clustering, items: describedItems(options) });
@@ -122,14 +122,14 @@ export async function simulateFederated(
     for (const index of members) {
       const sequence = sequences[index]!;
       const result = await encoder.train({ sequences: [sequence], options: plan.training, random });
-      const clipped = clipToNorm(result.delta, clip);
-      updateNorm += l2Norm(result.delta) / members.length;
+      const norm = l2Norm(result.delta);
+      updateNorm += norm / members.length;
       loss += result.loss / members.length;
-      for (let i = 0; i < mean.length; i++) mean[i]! += clipped.vector[i]! / devices;
+      addScaled(mean, result.delta, Math.min(1, clip / norm) / devices);
       if (items === undefined) continue;
       const statistics = await countedInterests(sequence, { encoder, plan, items, clusters });
-      for (const [i, value] of statistics.counts.entries()) counts[i]! += value / devices;
-      for (const [i, value] of statistics.sums.entries()) sums[i]! += value / devices;
+      addScaled(counts, statistics.counts, 1 / devices);
+      addScaled(sums, statistics.sums, 1 / devices);
     }
     addGaussian(mean, noise.deviation.model, random);
     optimiser = step({ optimiser, mean, deviation: noise.deviation.model, plan, encoder });
@@ -150,6 +150,11 @@ export async function simulateFederated(
   }
   const { deviation, epsilon, vector } = noise;
   return { clusters, outcomes, deviation, epsilon, vector };
+}
+
+/** target += factor · values. On its own, because a loop between two awaits is not optimised: it took a third of the time. */
+function addScaled(target: Float64Array, values: ArrayLike<number>, factor: number): void {
+  for (let i = 0; i < target.length; i++) target[i]! += factor * values[i]!;
 }
 
 /** What one device counts into the clusters. */

@@ -25,8 +25,8 @@ interface Tunable<S> {
   readonly fit: (train: Population) => (settings: S) => Scorer;
 }
 
-const REGULARISATIONS = [50, 100, 200, 400];
-const HALF_LIVES = [1, 2, 5, 10];
+const REGULARISATIONS = [100, 300];
+const HALF_LIVES = [1, 2, 5];
 const ROW_POWERS = [0, 0.5, 1];
 const WINDOW = 5;
 

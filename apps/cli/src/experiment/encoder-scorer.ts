@@ -1,11 +1,5 @@
 /** The encoder as a recommender of the experiment. */
-import {
-  type EvaluationUser,
-  InterestEncoder,
-  nextItemRanks,
-  rankingMetrics,
-  type Sequence,
-} from "@kindred/encoder";
+import { type EvaluationUser, InterestEncoder, nextItemRanks, rankingMetrics } from "@kindred/encoder";
 import type { PlanInput } from "@kindred/protocol";
 import { type Rankings, rankAndList } from "@kindred/simulator";
 import type { ExperimentData } from "./experiment-data.ts";
@@ -48,7 +42,10 @@ export function rankByEncoder(
     const at = index % SCORED_AT_ONCE;
     if (at === 0) {
       const people = tested.slice(index, index + SCORED_AT_ONCE);
-      batch = encoder.scoresForMany(people.map(({ sequence }): Sequence => sequence));
+      batch = encoder.scoresForMany(
+        people.map(({ sequence }) => sequence),
+        people.map(({ personal }) => personal),
+      );
     }
     const scores = batch[at]!;
     take(index++, scores);

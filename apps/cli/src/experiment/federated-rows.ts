@@ -21,7 +21,7 @@ interface Noise extends Population {
 }
 
 /** What a row depends on besides data and seed. */
-interface FederatedSettings
+export interface FederatedSettings
   extends Pick<ExperimentOptions, "rounds" | "cohort" | "clusters" | "serverLearningRate" | "clip"> {
   readonly noise: Noise | null;
 }
@@ -40,11 +40,22 @@ export function federatedRows(options: ExperimentOptions): ExperimentRow[] {
   return [row(options, { id: "federated", name: "federated, no noise", noise: null }), ...noisy];
 }
 
+/** The row without noise, on which others build. */
+export function federatedSettings({
+  rounds,
+  cohort,
+  clusters,
+  serverLearningRate,
+  clip,
+}: ExperimentOptions): FederatedSettings {
+  return { rounds, cohort, clusters, serverLearningRate, clip, noise: null };
+}
+
 function row(
-  { rounds, cohort, clusters, serverLearningRate, clip }: ExperimentOptions,
+  options: ExperimentOptions,
   { id, name, noise }: { readonly id: string; readonly name: string; readonly noise: Noise | null },
 ): ExperimentRow {
-  const settings = { rounds, cohort, clusters, serverLearningRate, clip, noise };
+  const settings = { ...federatedSettings(options), noise };
   return {
     id,
     name,
@@ -59,7 +70,7 @@ function row(
  * The plan of a row. With noise, a person of the noise-equivalent population takes part in rounds · cohort / people
  * rounds, and ε is promised over so many.
  */
-function federatedPlan({
+export function federatedPlan({
   rounds,
   cohort,
   clusters,
@@ -96,7 +107,7 @@ function federatedPlan({
 
 async function train(
   plan: PlanInput,
-  { data, seed, progress, rounds, cohort, noise }: RowContext & FederatedSettings,
+  { data, seed, progress, keep, rounds, cohort, noise }: RowContext & FederatedSettings,
 ): ReturnType<ExperimentRow["run"]> {
   const encoder = newEncoder(plan, data);
   try {
@@ -120,6 +131,7 @@ async function train(
     });
     const { length: persons } = data.population.users;
     const bytesPerRound = Math.ceil((result.vector.padded * result.vector.bits) / 8);
+    await keep(encoder.getWeights());
     const next = nextInterestOf(encoder, { data, model: result.clusters });
     const rankings = rankByEncoder(encoder, data, next.take);
     return {

@@ -38,6 +38,15 @@ describe("the cache of finished rows", () => {
       expect(await cache.read(other)).toBeUndefined();
   });
 
+  it("keeps weights bit by bit", async () => {
+    const cache = new RowCache(join(directory, "weights"));
+    expect(await cache.readWeights(KEY)).toBeUndefined();
+    const weights = Float32Array.of(0.1, -2.5, 1e-30).subarray(1);
+    await cache.writeWeights(KEY, weights);
+    expect(await cache.readWeights(KEY)).toEqual(Float32Array.of(-2.5, 1e-30));
+    expect(await cache.readWeights({ ...KEY, seed: 2 })).toBeUndefined();
+  });
+
   it("measures a damaged row again", async () => {
     const cache = new RowCache(join(directory, "damaged"));
     await cache.write(KEY, MEASUREMENT);

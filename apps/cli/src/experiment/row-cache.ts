@@ -46,8 +46,31 @@ export class RowCache {
     await rename(`${file}.new`, file);
   }
 
+  /** The weights that a finished row was measured with, float32; `undefined` where none were kept. */
+  async readWeights(key: RowKey): Promise<Float32Array | undefined> {
+    try {
+      const bytes = await readFile(weightsFile(this.#file(key)));
+      return new Float32Array(Uint8Array.from(bytes).buffer);
+    } catch {
+      // Absent: the row has none, or was not run.
+      return undefined;
+    }
+  }
+
+  /** Keeps weights for the rows that build on this one. */
+  async writeWeights(key: RowKey, weights: Float32Array): Promise<void> {
+    const file = weightsFile(this.#file(key));
+    await mkdir(this.#directory, { recursive: true });
+    await writeFile(`${file}.new`, new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength));
+    await rename(`${file}.new`, file);
+  }
+
   #file({ row, seed, fingerprint, settings }: RowKey): string {
     const digest = createHash("sha256").update(JSON.stringify({ fingerprint, settings })).digest("hex");
     return join(this.#directory, `${row}-${seed}-${digest.slice(0, 20)}.json`);
   }
+}
+
+function weightsFile(file: string): string {
+  return file.replace(/json$/, "f32");
 }

@@ -4,6 +4,7 @@ import { encoderRows } from "./encoder-rows.ts";
 import type { ExperimentData } from "./experiment-data.ts";
 import { federatedRows } from "./federated-rows.ts";
 import type { ExperimentOptions } from "./options.ts";
+import { personalRows } from "./personal-rows.ts";
 import type { RowMeasurement } from "./result.ts";
 
 /** What a row is given. */
@@ -12,6 +13,10 @@ export interface RowContext {
   readonly seed: number;
   /** Awaited now and then, so that the display can move: the share that is done, 0 to 1. */
   readonly progress: (fraction: number) => Promise<void>;
+  /** Weights of the row that this one needs, trained on the same data with the same seed. */
+  readonly trained: Float32Array | undefined;
+  /** Keeps the row's weights for rows that need it. */
+  readonly keep: (weights: Float32Array) => Promise<void>;
 }
 
 /** One row: a recommender, trained and measured on one data set with one seed. */
@@ -23,6 +28,8 @@ export interface ExperimentRow {
   readonly seeded: boolean;
   /** Everything but data and seed that the result depends on: with them it names the finished row in the cache. */
   readonly settings: object;
+  /** Id of the row whose weights it takes up, which must be finished before. */
+  readonly needs?: string;
   /** Id of the row it is compared with. */
   readonly against: string | null;
   readonly run: (context: RowContext) => Promise<Omit<RowMeasurement, "seconds">>;
@@ -30,5 +37,5 @@ export interface ExperimentRow {
 
 /** All rows in the order of the table. */
 export function experimentRows(options: ExperimentOptions): ExperimentRow[] {
-  return [...baselineRows(), ...encoderRows(options), ...federatedRows(options)];
+  return [...baselineRows(), ...encoderRows(options), ...federatedRows(options), ...personalRows(options)];
 }

@@ -74,6 +74,7 @@ describe("an experiment", () => {
       ["centralised", 2],
       ["federated", 2],
       ["federated-100000-8", 2],
+      ["federated-personal", 2],
     ]);
     for (const { columns } of set!.rows) {
       expect(columns.hr10.mean).toBeGreaterThanOrEqual(columns.ndcg10.mean);
@@ -81,7 +82,7 @@ describe("an experiment", () => {
       expect(columns.coverage.mean).toBeLessThanOrEqual(1);
       expect(columns.diversity.mean).toBeGreaterThan(0);
     }
-    const noisy = set!.rows.at(-1)!;
+    const noisy = set!.rows.find(({ id }) => id === "federated-100000-8")!;
     expect(noisy.detail.federated).toMatchObject({
       native: { cohort: 20 },
       noise: { people: 100_000, cohort: 5000 },
@@ -116,6 +117,14 @@ describe("an experiment", () => {
       "encoder, centralised, seed 2",
     ]);
     expect(await readFile(join(root, "late", "report.html"), "utf8")).toContain("No row was finished.");
+  });
+
+  it("runs no row whose weights are not there", async () => {
+    const { sets } = await run("alone", { rows: "federated-personal" });
+    expect(sets[0]!.missing[0]).toEqual({
+      name: "federated + personal parameters, seed 1",
+      reason: "it needs the row federated",
+    });
   });
 
   it("refuses a row that there is not", async () => {

@@ -1,14 +1,14 @@
 /** `kindred experiment quality`: rows on data sets, measured one after the other, kept as they are finished. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { KindredError } from "@kindred/protocol";
 import { createProgress, type Progress } from "../terminal/progress.ts";
 import { type ExperimentData, loadExperimentData } from "./experiment-data.ts";
 import type { ExperimentOptions } from "./options.ts";
 import { renderExperimentReport } from "./report.ts";
 import type { DataSetResult, ExperimentResult, RowMeasurement } from "./result.ts";
-import { RowCache } from "./row-cache.ts";
-import { type ExperimentRow, experimentRows } from "./rows.ts";
+import { RowCache, type RowKey } from "./row-cache.ts";
+import { type ExperimentRow, experimentRows, type RowContext } from "./rows.ts";
 import { type MeasuredRow, summarise } from "./summary.ts";
 import { markdownTables, terminalTables } from "./tables.ts";
 
@@ -91,36 +91,58 @@ async function* measureSet(
   for (const row of rows) {
     const measurements: RowMeasurement[] = [];
     for (const seed of row.seeded ? options.seeds : [0]) {
-      const key = { row: row.id, seed, fingerprint: data.fingerprint, settings: row.settings };
-      const label = `${basename(name)}, ${row.name}${row.seeded ? `, seed ${seed}` : ""}`;
-      const kept = await cache.read(key);
-      const late = (Date.now() - started) / 1000 > options.timeLimit;
-      if (kept === undefined && late) {
-        missing.push({
-          name: row.seeded ? `${row.name}, seed ${seed}` : row.name,
-          reason: "the time was over",
-        });
-        continue;
-      }
-      if (kept !== undefined) progress.note(`${label}: finished before`);
-      const measurement = kept ?? (await measureRow(row, { data, seed, label, progress }));
-      if (kept === undefined) await cache.write(key, measurement);
-      measurements.push(measurement);
+      const cell = await measureCell(row, { data, seed, options, cache, progress, started });
+      if ("reason" in cell) missing.push(cell);
+      else measurements.push(cell);
     }
     measured.push({ row, measurements });
     yield summarise(data, { rows: measured, missing });
   }
 }
 
+interface CellRun extends Omit<SetRun, "rows"> {
+  readonly data: ExperimentData;
+  readonly seed: number;
+  readonly cache: RowCache;
+}
+
+/** One row with one seed: read from the cache, measured and kept, or a reason why there is none. */
+async function measureCell(
+  row: ExperimentRow,
+  { data, seed, options, cache, progress, started }: CellRun,
+): Promise<RowMeasurement | { readonly name: string; readonly reason: string }> {
+  const keyOf = ({ id, settings }: ExperimentRow): RowKey => {
+    return { row: id, seed, fingerprint: data.fingerprint, settings };
+  };
+  const name = row.seeded ? `${row.name}, seed ${seed}` : row.name;
+  const label = `${data.population.name}, ${name}`;
+  const kept = await cache.read(keyOf(row));
+  if (kept !== undefined) {
+    progress.note(`${label}: finished before`);
+    return kept;
+  }
+  if ((Date.now() - started) / 1000 > options.timeLimit) return { name, reason: "the time was over" };
+  const needed = experimentRows(options).find(({ id }) => id === row.needs);
+  const trained = needed && (await cache.readWeights(keyOf(needed)));
+  if (needed !== undefined && trained === undefined) return { name, reason: `it needs the row ${needed.id}` };
+  const keep = (weights: Float32Array): Promise<void> => cache.writeWeights(keyOf(row), weights);
+  const measurement = await measureRow(row, { data, seed, label, progress, trained, keep });
+  await cache.write(keyOf(row), measurement);
+  return measurement;
+}
+
 async function measureRow(
   row: ExperimentRow,
-  { data, seed, label, progress }: { data: ExperimentData; seed: number; label: string; progress: Progress },
+  {
+    label,
+    progress,
+    ...context
+  }: Omit<RowContext, "progress"> & { readonly label: string; readonly progress: Progress },
 ): Promise<RowMeasurement> {
   const started = Date.now();
   progress.task(label, 0);
   const measurement = await row.run({
-    data,
-    seed,
+    ...context,
     progress: async (fraction) => {
       progress.task(label, Math.min(0.99, fraction));
       // Lets signals and the terminal have their turn between two long computations.
