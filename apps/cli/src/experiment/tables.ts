@@ -1,5 +1,5 @@
 /** The tables of an experiment, for a terminal and for a document. */
-import { formatBytes, formatCount, formatDuration } from "../report/format.ts";
+import { formatBytes, formatCount, formatDelta, formatDuration } from "../report/format.ts";
 import { displayWidth, pad, wrap } from "../terminal/text.ts";
 import type { DataSetResult, ExperimentResult, Spread } from "./result.ts";
 
@@ -95,7 +95,9 @@ function federatedTable({ rows }: DataSetResult): TextTable {
               formatCount(federated.rounds),
               populationText(federated.native),
               federated.noise === null ? "no noise" : populationText(federated.noise),
-              federated.epsilon === null ? "none" : `${federated.epsilon} at δ ${federated.delta}`,
+              federated.epsilon === null
+                ? "none"
+                : `${federated.epsilon} at δ ${formatDelta(federated.delta)}`,
               formatBytes(federated.bytesPerRound),
             ],
           ],
@@ -229,7 +231,7 @@ export function terminalTables(result: ExperimentResult): string {
 }
 
 /** A heading does not make a column of figures wider than this; it breaks into lines instead. */
-const HEADING = 14;
+const HEADING = 16;
 
 function terminalTable({ title, head, rows }: TextTable): string {
   const headings = head.map((text, column) => (column === 0 ? [text] : wrap(text, HEADING)));

@@ -88,7 +88,7 @@ figcaption { margin: 12px 0 0; }
 .legend li { color: var(--ink); }
 .spaced { margin: 0 0 16px; } .grid + .spaced { margin-top: 16px; }
 table.rows thead th { white-space: normal; vertical-align: bottom; line-height: 1.25; }
-table.rows .name { text-align: left; } table.rows th, table.rows td { padding: 7px 9px; }
+table.rows td { white-space: normal; } table.rows .name { text-align: left; min-width: 200px; } table.rows th, table.rows td { padding: 7px 9px; }
 .scroll { overflow: auto; max-height: 620px; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
