@@ -64,6 +64,7 @@ program
   .command("rotate-key")
   .description("a new storage key for a coordinator that is stopped (docs/deployment.md)")
   .option("--directory <dir>", "folder of key, blobs and the embedded database")
+  .option("--adopt-unsealed", "also take over a store of before records were sealed, once")
   .action(async (flags: RotateKeyFlags) => {
     await rotateKey(flags, { stdout: process.stdout, env: process.env, now: Date.now });
   });

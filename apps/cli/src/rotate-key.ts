@@ -4,6 +4,7 @@ import { readEnvironment, rotateStorageKey } from "@kindred/coordinator";
 
 export interface RotateKeyFlags {
   readonly directory?: string;
+  readonly adoptUnsealed?: true;
 }
 
 interface Process {
@@ -22,7 +23,11 @@ export async function rotateKey(flags: RotateKeyFlags, { stdout, env, now }: Pro
     ...env,
     ...(flags.directory === undefined ? {} : { KINDRED_DATA: resolve(flags.directory) }),
   });
-  const { keyId, journalEntries, blobs } = await rotateStorageKey({ ...settings, now: now() });
+  const { keyId, journalEntries, blobs } = await rotateStorageKey({
+    ...settings,
+    now: now(),
+    ...(flags.adoptUnsealed === undefined ? {} : { adoptUnsealed: true }),
+  });
   stdout.write(
     `Storage key   ${keyId} from now on\nSealed anew   ${journalEntries} journal entries, ${blobs} spooled blobs\n`,
   );

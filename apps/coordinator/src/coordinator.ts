@@ -1,5 +1,6 @@
 /** The coordinator's composition root: database, blobs, key, tasks, HTTP and sockets in one process. */
 import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TaskOutput } from "@kindred/engine";
 import {
@@ -37,6 +38,7 @@ import { Listener } from "./sockets/listener.ts";
 import { type BlobStores, openBlobStores } from "./store/blobs.ts";
 import { type CoordinatorKey, loadCoordinatorKey } from "./store/coordinator-key.ts";
 import { type Database, openDatabase } from "./store/database.ts";
+import { type DirectoryLock, lockDirectory } from "./store/directory-lock.ts";
 import { ConflictError } from "./store/errors.ts";
 import { httpPorts } from "./store/readers.ts";
 import { loadStorageKeys, type StorageKeyOptions } from "./store/storage-key.ts";
@@ -84,6 +86,8 @@ const REOPEN_MS = 5_000;
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #database: Database;
+  /** Of the data folder. */
+  readonly #lock: DirectoryLock;
   readonly #blobs: BlobStores;
   readonly #key: CoordinatorKey;
   readonly #listener: Listener;
@@ -107,10 +111,12 @@ export class Coordinator {
       key: CoordinatorKey;
       logger: Logger;
       tokens: AccountTokens | undefined;
+      lock: DirectoryLock;
     },
   ) {
     this.#options = options;
     this.#database = parts.database;
+    this.#lock = parts.lock;
     this.#blobs = parts.blobs;
     this.#key = parts.key;
     this.#logger = parts.logger;
@@ -175,6 +181,21 @@ export class Coordinator {
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const logger = carefulLogger(options.logger ?? pino({ level: "silent" }));
     const now = (options.clock ?? systemClock).now();
+    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    // For the coordinator's life, whatever its database: `rotate-key` must not replace a key that is in use.
+    const lock = await lockDirectory(options.directory);
+    try {
+      return await Coordinator.#startLocked(options, { logger, now, lock });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  static async #startLocked(
+    options: CoordinatorOptions,
+    { logger, now, lock }: { logger: Logger; now: number; lock: DirectoryLock },
+  ): Promise<Coordinator> {
     const database = await openDatabase({
       ...(options.databaseUrl === undefined
         ? { directory: join(options.directory, "database") }
@@ -191,7 +212,7 @@ export class Coordinator {
         ...(options.keySeed === undefined ? {} : { seed: options.keySeed }),
       });
       const tokens = options.accounts && (await AccountTokens.open(options.accounts));
-      coordinator = new Coordinator(options, { database, blobs, key, logger, tokens });
+      coordinator = new Coordinator(options, { database, blobs, key, logger, tokens, lock });
       await coordinator.#recordConfiguration({ storageKey: keys.id });
       await coordinator.#resumeTasks();
       await coordinator.#listener.listen(options.port, options.host ?? "127.0.0.1");
@@ -331,6 +352,7 @@ export class Coordinator {
     await this.#stopTasks();
     await this.#notes.flush();
     await this.#database.close();
+    await this.#lock.release();
   }
 
   async #stopTasks(): Promise<void> {

@@ -6,5 +6,5 @@ export {
   parseStorageKey,
   startRotation,
 } from "./key-file.ts";
-export { isSealed, KeyRing, type Opened } from "./key-ring.ts";
+export { isSealed, KeyRing, type Opened, type UnsealedRecords } from "./key-ring.ts";
 export { parseSecret, readSecretFile, writeSecretFile } from "./secret-file.ts";

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { KeyRing } from "./key-ring.ts";
+import { KeyRing, type UnsealedRecords } from "./key-ring.ts";
 import { parseSecret, readSecretFile, syncFolder, writeSecretFile } from "./secret-file.ts";
 
 const coming = (file: string): string => `${file}.next`;
@@ -24,13 +24,17 @@ export function parseStorageKey(text: string, field: string): Uint8Array {
  * The ring of a key file, which is made on first use with mode 0600. Processes that start together get the same key.
  * @throws KindredError `option-invalid` for a malformed file or one that others can read
  */
-export async function loadKeyFile(file: string): Promise<KeyRing> {
+export async function loadKeyFile(
+  file: string,
+  { unsealed = "adopt" }: { readonly unsealed?: UnsealedRecords } = {},
+): Promise<KeyRing> {
   const present = (await readKey(file)) ?? (await createKey(file));
   const next = await readKey(coming(file));
   return new KeyRing({
     current: next ?? present,
     previous: next === undefined ? [] : [present],
     source: file,
+    unsealed,
   });
 }
 

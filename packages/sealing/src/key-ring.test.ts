@@ -73,6 +73,17 @@ describe("a sealed record", () => {
     expect(next.open(next.seal(plain, "a"), "a").isCurrent).toBe(true);
     expect(next.open(plain, "a")).toEqual({ bytes: plain, isCurrent: false });
   });
+
+  it("is all that a ring takes which refuses the others", () => {
+    const strict = new KeyRing({ current: keyOf(1), source: "KEY", unsealed: "refuse" });
+    expect(strict.open(ring.seal(plain, "a"), "a").bytes).toEqual(plain);
+    for (const record of [plain, new Uint8Array(0), ring.seal(plain, "a").subarray(4)])
+      expect(refusal(() => strict.open(record, "a"))).toMatchObject({
+        code: "dataset-invalid",
+        field: "a",
+        rule: expect.stringContaining("must be sealed"),
+      });
+  });
 });
 
 describe("a key ring", () => {

@@ -30,10 +30,17 @@ export interface Opened {
   readonly isCurrent: boolean;
 }
 
+/**
+ * What becomes of records that are not sealed: `adopt` gives them back to be sealed, as a store of before records were
+ * sealed needs it; `refuse` takes none, so that whoever can write to the disk, but has no key, can put nothing in.
+ */
+export type UnsealedRecords = "adopt" | "refuse";
+
 /** A key to seal with, and older ones to open with. It shows nothing of them when it is printed or serialised. */
 export class KeyRing {
   readonly #keys: ReadonlyMap<string, Uint8Array>;
   readonly #current: string;
+  readonly #unsealed: UnsealedRecords;
   /** Where the present key comes from, for errors: a variable's name or a path. */
   readonly source: string;
 
@@ -46,14 +53,16 @@ export class KeyRing {
     readonly current: Uint8Array;
     readonly previous?: readonly Uint8Array[];
     readonly source: string;
+    readonly unsealed?: UnsealedRecords;
   }) {
-    const { current, previous = [], source } = options;
+    const { current, previous = [], source, unsealed = "adopt" } = options;
     for (const key of [current, ...previous])
       if (key.length !== KEY_BYTES)
         throw new RangeError(`a storage key has ${KEY_BYTES} bytes, found ${key.length}`);
     this.#keys = new Map([...previous, current].map((key) => [keyId(key), key.slice()]));
     this.#current = keyId(current);
     this.source = source;
+    this.#unsealed = unsealed;
   }
 
   /** First 8 bytes of the present key's digest, hexadecimal: names the key and says nothing about it. */
@@ -77,12 +86,20 @@ export class KeyRing {
   }
 
   /**
-   * Opens a record; bytes that are none are given back as they are, to be sealed.
+   * Opens a record; bytes that are none are given back as they are, to be sealed, or refused.
    * @throws KindredError `option-invalid` if it was sealed with a key that the ring lacks; `dataset-invalid` if it was
-   *   changed, cut, or sealed for another place
+   *   changed, cut, or sealed for another place, or is not sealed and the ring takes no such record
    */
   open(record: Uint8Array, place: string): Opened {
-    if (!isSealed(record)) return { bytes: record, isCurrent: false };
+    if (!isSealed(record)) {
+      if (this.#unsealed === "adopt") return { bytes: record, isCurrent: false };
+      throw new KindredError({
+        code: "dataset-invalid",
+        field: place,
+        rule: "must be sealed: it was written without the key, or before records were sealed",
+        fix: "restore it from a backup; a store of before sealing is taken over once, by `kindred rotate-key --adopt-unsealed`",
+      });
+    }
     const header = record.subarray(0, HEADER_BYTES);
     const id = bytesToHex(header.subarray(MAGIC.length));
     const key = this.#keys.get(id);

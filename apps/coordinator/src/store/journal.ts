@@ -24,6 +24,15 @@ export interface JournalRecord extends NewJournalEntry {
 /** Rows of one INSERT; PostgreSQL takes at most 65,535 parameters a statement. */
 const ROWS_PER_INSERT = 1_000;
 
+/** Entries of one transaction while the journal is sealed anew. */
+const ENTRIES_PER_PAGE = 200;
+
+/** Names one entry. */
+export interface JournalPlace {
+  readonly task: string;
+  readonly sequence: number;
+}
+
 export class JournalStore {
   readonly #db: Prisma.TransactionClient;
   readonly #keys: KeyRing | undefined;
@@ -97,12 +106,30 @@ export class JournalStore {
     return count;
   }
 
-  /** Seals with the present key what is not, of all tasks. @returns how many entries that were */
-  async sealAnew(): Promise<number> {
+  /**
+   * Seals with the present key what is not, of the next entries of all tasks.
+   * @param after the last entry of the page before
+   * @returns how many entries were sealed, and the last entry of the page; undefined behind the last page
+   */
+  async sealAnew(after?: JournalPlace): Promise<{ sealed: number; last: JournalPlace | undefined }> {
     const keys = this.#keys;
     if (keys === undefined) throw new Error("a journal without keys cannot be sealed");
+    const rows = await this.#db.journalEntry.findMany({
+      ...(after === undefined
+        ? {}
+        : {
+            where: {
+              OR: [
+                { task: { gt: after.task } },
+                { task: after.task, sequence: { gt: BigInt(after.sequence) } },
+              ],
+            },
+          }),
+      orderBy: [{ task: "asc" }, { sequence: "asc" }],
+      take: ENTRIES_PER_PAGE,
+    });
     let sealed = 0;
-    for (const { task, sequence, payload } of await this.#db.journalEntry.findMany()) {
+    for (const { task, sequence, payload } of rows) {
       const place = placeOf(task, Number(sequence));
       const { bytes, isCurrent } = keys.open(payload, place);
       if (isCurrent) continue;
@@ -112,7 +139,8 @@ export class JournalStore {
       });
       sealed++;
     }
-    return sealed;
+    const last = rows.at(-1);
+    return { sealed, last: last && { task: last.task, sequence: Number(last.sequence) } };
   }
 }
 

@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { sha256Hex, utf8ToBytes } from "@kindred/protocol";
 import { loadKeyFile, startRotation } from "@kindred/sealing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -176,6 +179,28 @@ describe("rotation of the storage key", () => {
     expect(await readdir(directory)).not.toContain("storage.key.next");
   });
 
+  it("is refused while a coordinator runs in another process, whatever its database, and not after it was killed", async () => {
+    const directory = await filledFolder();
+    const script = fileURLToPath(new URL("../../test/coordinator-alone.ts", import.meta.url));
+    const child = spawn(process.execPath, ["--import", "tsx", script, directory], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      await once(child.stdout, "data");
+      // The folder itself and not only that of the embedded database, which PostgreSQL would not have.
+      await expect(rotateStorageKey({ directory, now: NOW })).rejects.toMatchObject({
+        code: "option-invalid",
+        rejection: { rule: `must not be in use, but process ${child.pid} holds ${directory}` },
+      });
+      expect(await readdir(directory)).not.toContain("storage.key.next");
+    } finally {
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    }
+    expect(await rotateStorageKey({ directory, now: NOW })).toMatchObject({ blobs: 2 });
+  });
+
   it("refuses keys that are given in two ways, or the previous one alone", async () => {
     const directory = join(parent, "none");
     const key = "ab".repeat(32);
@@ -188,4 +213,72 @@ describe("rotation of the storage key", () => {
         rejection: { field },
       });
   });
+});
+
+describe("records that are not sealed", () => {
+  /** A folder with one journal entry, a blob and the key as they were before records were sealed. */
+  async function unsealedFolder(): Promise<string> {
+    const directory = await filledFolder();
+    const keys = await loadStorageKeys({ directory });
+    const database = await openDatabase({ directory: join(directory, "database") });
+    const entries = [{ round: 3, kind: "member", payload: utf8ToBytes("put in"), time: NOW }];
+    await database.tx("put in", ({ journal }) => journal.append("films", { after: 2, entries }));
+    await database.close();
+    await (await openBlobStores(join(directory, "blobs"), NOW)).spool.put(utf8ToBytes("put in"));
+    const file = join(directory, "coordinator.key");
+    const { bytes } = keys.open(new Uint8Array(await readFile(file)), "coordinator.key");
+    await writeFile(file, bytes, { mode: 0o600 });
+    return directory;
+  }
+
+  it("are refused by journal, spool, key and rotation, each by its place", async () => {
+    const directory = await unsealedFolder();
+    const keys = await loadStorageKeys({ directory });
+    const refused = (field: RegExp) => ({
+      code: "dataset-invalid",
+      rejection: { field: expect.stringMatching(field), fix: expect.stringContaining("--adopt-unsealed") },
+    });
+    const { spool } = await openBlobStores(join(directory, "blobs"), NOW, keys);
+    await expect(spool.get(sha256Hex("put in"))).rejects.toMatchObject(refused(/^spool /));
+    await expect(
+      withDatabase(directory, (database) => database.tx("read", ({ journal }) => journal.read("films", 0))),
+    ).rejects.toMatchObject(refused(/^journal films 3$/));
+    const file = join(directory, "coordinator.key");
+    await expect(loadCoordinatorKey({ file, keys })).rejects.toMatchObject(refused(/^coordinator\.key$/));
+    await expect(rotateStorageKey({ directory, now: NOW })).rejects.toMatchObject(
+      refused(/^coordinator\.key$/),
+    );
+  });
+
+  it("are taken over when told to, and refused from then on", async () => {
+    const directory = await unsealedFolder();
+    const report = await rotateStorageKey({ directory, now: NOW, adoptUnsealed: true });
+    expect(report).toMatchObject({ journalEntries: 3, blobs: 3 });
+    const found = await contents(directory);
+    expect(found.blobs).toContain("put in");
+    expect(found.journal).toHaveLength(3);
+    expect(await everyFile(join(directory, "blobs"))).not.toContain("put in");
+  });
+});
+
+it("a journal is sealed anew page by page", async () => {
+  const directory = await filledFolder();
+  await withDatabase(directory, (database) =>
+    database.tx("fill", async ({ tasks, journal }) => {
+      await tasks.create(taskRecord("books", sha256Hex));
+      const entries = Array.from({ length: 450 }, () => ({
+        round: 1,
+        kind: "m",
+        payload: SECRET,
+        time: NOW,
+      }));
+      await journal.append("books", { after: 0, entries });
+    }),
+  );
+  expect(await rotateStorageKey({ directory, now: NOW })).toMatchObject({ journalEntries: 452 });
+  const read = await withDatabase(directory, (database) =>
+    database.tx("read", ({ journal }) => journal.read("books", 0)),
+  );
+  expect(read.every(({ payload }) => Buffer.from(payload).equals(SECRET))).toBe(true);
+  expect(read).toHaveLength(450);
 });
