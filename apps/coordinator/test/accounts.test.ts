@@ -114,6 +114,26 @@ describe("an account", () => {
   });
 });
 
+describe("a connection", () => {
+  it("is one device's, also when two hellos come at once", async () => {
+    const devices = await Promise.all(
+      ["fay's", "gus's"].map((seed) => RawDevice.connect(coordinator.url, seed)),
+    );
+    open.push(...devices);
+    const [fay, gus] = devices as [RawDevice, RawDevice];
+    const { nonce } = await fay.hear("challenge");
+    const greetings = [
+      { ...(await fay.helloMessage("two")), account: await token({ sub: "fay" }) },
+      { ...gus.helloTo({ task: "two", nonce }), account: await token({ sub: "gus" }) },
+    ];
+    const before = coordinator.connectedDevices("two");
+    const answers = await Promise.all(greetings.map((greeting) => fay.send(greeting)));
+    const refused = answers.filter((answer) => answer !== undefined);
+    expect(refused).toEqual([expect.objectContaining({ code: "message-unexpected", field: "hello" })]);
+    expect(coordinator.connectedDevices("two")).toBe(before + 1);
+  });
+});
+
 describe("a token", () => {
   const past = Math.floor(Date.now() / 1000) - 600;
   it.each([
@@ -123,6 +143,7 @@ describe("a token", () => {
     ["of another issuer", () => token({ sub: "x", iss: "https://evil.example" }), /CLAIM/],
     ["for another audience", () => token({ sub: "x", aud: "else" }), /CLAIM/],
     ["without a subject", () => token({}), /CLAIM/],
+    ["whose subject is a number", () => token({ sub: 7 as unknown as string }), /must name an account/],
     ["with an empty subject", () => token({ sub: "" }), /must name an account/],
     ["that is none", async () => "nonsense", /ERR_JW/],
     ["without a signature", async () => `${btoa('{"alg":"none"}')}.${btoa('{"sub":"x"}')}.`, /ERR_J/],

@@ -114,6 +114,17 @@ export class RawDevice {
   /** The hello that an honest device would send. */
   async helloMessage(task: string): Promise<Extract<ClientMessage, { type: "hello" }>> {
     const { nonce } = await this.hear("challenge");
+    return this.helloTo({ task, nonce });
+  }
+
+  /** Its hello to a challenge, of whichever connection. */
+  helloTo({
+    task,
+    nonce,
+  }: {
+    readonly task: string;
+    readonly nonce: Uint8Array;
+  }): Extract<ClientMessage, { type: "hello" }> {
     return {
       type: "hello",
       protocol: PROTOCOL_VERSION,

@@ -233,12 +233,13 @@ export function verifyPlan(
   const layout = vectorBlocks(plan, { modelLength: resolved.blocks[0]?.length ?? 0, cells });
   const { itemCount } = resolved;
   const signals = signalLayouts(plan, { itemCount, training: layout });
-  const sameLength = mechanism.paddedLength === paddedLength(longestLayout(layout, signals));
   const sameBlocks =
     isSameLayout(resolved.blocks, layout) &&
     SIGNALS.every((name) => isSameLayout(resolved.signals?.[name] ?? [], signals?.[name] ?? []));
+  // What follows from a false number of items may be longer than any vector; the plan's own blocks are not.
+  const sameLength = sameBlocks && mechanism.paddedLength === paddedLength(longestLayout(layout, signals));
   const withinPlan = cells >= clusters && cells <= Math.max(clusters, microClusters);
-  if (!sameLength || !sameBlocks || !withinPlan)
+  if (!sameLength || !withinPlan)
     return rejected("plan-invalid", "plan.resolved.blocks", {
       rule: "must follow from the plan",
       fix: "resolve the plan again",

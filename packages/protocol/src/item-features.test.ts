@@ -45,10 +45,31 @@ describe("item features", () => {
     expect(() => assembleFeatures(manifest, new Map([[first.hash, first.file]]))).toThrow("is missing");
     const counts = { ...manifest, segments: [{ hash: first.hash, rows: 3 }] };
     expect(() => assembleFeatures(counts, segments)).toThrow("must have 3 rows of 2");
-    expect(() => assembleFeatures({ ...manifest, dimension: 4 }, segments)).toThrow("must have 2 rows of 4");
+    expect(() => assembleFeatures({ ...manifest, dimension: 4 }, segments)).toThrow("must have rows of 4");
     expect(() => assembleFeatures(manifest, new Map([...segments, [first.hash, second.file]]))).toThrow(
       "must have the content hash",
     );
+  });
+
+  it("take no room for rows that a manifest only claims", () => {
+    const rows = 1_000_000;
+    const hashes = Array.from({ length: 4096 }, (_, i) => i.toString(16).padStart(64, "0"));
+    const absent = { ...manifest, dimension: 512, segments: hashes.map((hash) => ({ hash, rows })) };
+    expect(() => assembleFeatures(absent, segments)).toThrow("is missing");
+    const wide = encodeFeatureSegment({
+      columns: 512,
+      scales: new Float32Array(4),
+      codes: new Int8Array(2048),
+    });
+    const hash = sha256Hex(wide);
+    const often = { ...manifest, dimension: 512, segments: hashes.map(() => ({ hash, rows: 4 })) };
+    const rowOf = Uint32Array.of(0, 4 * 4096 - 1);
+    expect(assembleFeatures({ ...often, rowOf }, new Map([[hash, wide]]))).toEqual(new Float32Array(1024));
+  });
+
+  it("are refused where a value would be infinite", () => {
+    const file = encodeFeatureSegment({ columns: 1, scales: Float32Array.of(3e38), codes: Int8Array.of(2) });
+    expect(() => decodeFeatureSegment(file, sha256Hex(file))).toThrow("features.segment.scales");
   });
 
   it("are refused where a file is not of its hash, not CBOR, or points beyond the rows", () => {

@@ -17,6 +17,8 @@ const BUNDLE_SCHEMA = "kindred.features-bundle/1";
 
 const CODE: ErrorCode = "catalogue-invalid";
 const MAX_SEGMENTS = 4096;
+/** 2^120: with codes down to −128 no product leaves float32. */
+const LARGEST_SCALE = 2 ** 120;
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, { message: "must be bytes" });
@@ -107,6 +109,8 @@ export function decodeFeatureSegment(file: Uint8Array, expectedHash: string): Qu
   if (rows === 0 || segment.codes.length !== rows * segment.columns)
     refuse("features.segment.codes", `must be ${rows} rows of ${segment.columns} bytes`);
   if (scales.some((scale) => scale < 0)) refuse("features.segment.scales", "must not be negative");
+  if (scales.some((scale) => scale > LARGEST_SCALE))
+    refuse("features.segment.scales", `must be at most ${LARGEST_SCALE}, so that every value is finite`);
   return {
     columns: segment.columns,
     scales,
@@ -151,22 +155,45 @@ export function assembleFeatures(
   { dimension: columns, segments: named, rowOf }: FeatureManifest,
   segments: ReadonlyMap<string, Uint8Array>,
 ): Float32Array {
-  const rows = new Float32Array(named.reduce((sum, segment) => sum + segment.rows, 0) * columns);
-  let at = 0;
+  // No more room is made than for the items: a manifest may claim rows that no file has, or one file many times.
+  const rows = new Map<string, Float32Array>();
+  const starts: number[] = [];
+  let start = 0;
   for (const { hash, rows: count } of named) {
-    const file = segments.get(hash);
-    if (file === undefined) refuse("features.segments", `must be at hand, but ${hash} is missing`);
-    const segment = decodeFeatureSegment(file, hash);
-    if (segment.columns !== columns || segment.scales.length !== count)
+    const values = rows.get(hash) ?? segmentRows(hash, segments.get(hash), columns);
+    if (values.length !== count * columns)
       refuse("features.segments", `must have ${count} rows of ${columns} in ${hash}`);
-    rows.set(dequantiseRows(segment), at);
-    at += count * columns;
+    rows.set(hash, values);
+    starts.push(start);
+    start += count;
   }
   const features = new Float32Array(rowOf.length * columns);
   rowOf.forEach((row, item) => {
-    features.set(rows.subarray(row * columns, (row + 1) * columns), item * columns);
+    const segment = lastAtMost(starts, row);
+    const from = (row - starts[segment]!) * columns;
+    features.set(rows.get(named[segment]!.hash)!.subarray(from, from + columns), item * columns);
   });
   return features;
+}
+
+/** The values of one segment, which must have rows of that width. */
+function segmentRows(hash: string, file: Uint8Array | undefined, columns: number): Float32Array {
+  if (file === undefined) refuse("features.segments", `must be at hand, but ${hash} is missing`);
+  const segment = decodeFeatureSegment(file, hash);
+  if (segment.columns !== columns)
+    refuse("features.segments", `must have rows of ${columns}, found ${segment.columns} in ${hash}`);
+  return dequantiseRows(segment);
+}
+
+/** Index of the last of the ascending numbers that is at most `value`; the first is 0. */
+function lastAtMost(ascending: readonly number[], value: number): number {
+  let [low, high] = [0, ascending.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (ascending[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** One file with everything: what an operator hands to a coordinator, and what a device keeps. */

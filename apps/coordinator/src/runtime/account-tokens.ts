@@ -62,8 +62,9 @@ export class AccountTokens {
         audience,
         currentDate: new Date(now),
       });
-      const { sub } = payload;
-      return sub === undefined || sub === ""
+      // The library checks that there is one, not that it is text, as RFC 7519 has it.
+      const sub: unknown = payload.sub;
+      return typeof sub !== "string" || sub === ""
         ? refused("must name an account in sub")
         : { ok: true, value: sub };
     } catch (error) {

@@ -82,6 +82,13 @@ interface Connection {
   readonly cancelHelloTimer: () => void;
 }
 
+const ANOTHER_DEVICE: Rejection = {
+  code: "message-unexpected",
+  field: "hello",
+  rule: "must not change the task or the device of a connection",
+  fix: "open a connection for each",
+};
+
 /** Nobody hears it. */
 const GONE: Rejection = {
   code: "internal",
@@ -285,17 +292,16 @@ export class Gateway {
       };
     const { plan, planDigest, runtime } = served;
     const device = bytesToHex(message.device);
-    const { session } = connection;
-    if (session !== undefined && (session.task !== message.task || session.device !== device))
-      return {
-        code: "message-unexpected",
-        field: "hello",
-        rule: "must not change the task or the device of a connection",
-        fix: "open a connection for each",
-      };
+    const isAnother = (): boolean => {
+      const { session } = connection;
+      return session !== undefined && (session.task !== message.task || session.device !== device);
+    };
+    if (isAnother()) return ANOTHER_DEVICE;
     const refusal = await this.#options.admit?.({ plan, device, token: message.account });
     if (refusal !== undefined) return refusal;
     if (!connection.socket.connected) return GONE;
+    // A second hello may have come while the first was looked at.
+    if (isAnother()) return ANOTHER_DEVICE;
     connection.cancelHelloTimer();
     const key = `${message.task}/${device}`;
     const older = this.#connections.get(key);

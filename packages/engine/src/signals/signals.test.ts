@@ -247,6 +247,14 @@ describe("a plan with signals", () => {
     expect(training).toBeLessThan(1024);
   });
 
+  it("is refused when its items are more than any vector holds", () => {
+    const plan = testPlan({ signals: { popularity: {} }, privacy });
+    expect(verify({ ...plan, resolved: { ...plan.resolved, itemCount: 2 ** 40 } })).toMatchObject({
+      ok: false,
+      rejection: { code: "plan-invalid", field: "plan.resolved.blocks" },
+    });
+  });
+
   it("is refused when its blocks do not follow from it", () => {
     const plan = testPlan({ signals: both, privacy });
     const { signals } = plan.resolved;
