@@ -956,7 +956,7 @@ describe("interests and recommendations", () => {
     const recommended = await person!.client.recommend({ count: 4 });
     expect(recommended.map(({ item }) => item.id)).toEqual(["item-4", "item-5", "item-6", "item-3"]);
     expect(recommended[0]).toMatchObject({
-      basis: "interests",
+      basis: "content",
       because: [{ item: { id: "item-0" }, similarity: 1 }],
     });
     expect(recommended[3]!.because).toEqual([]);

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { computeContribution } from "./contribution.ts";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import type { Evolution } from "./evolution.ts";
+import type { ExplainOptions, Explanation } from "./explanation.ts";
 import { type ExportedData, exportStore, type LedgerHeadDocument } from "./exported-data.ts";
 import { checkInteraction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import { halfLifeOf, type Interests } from "./interests.ts";
@@ -16,7 +17,7 @@ import type { NativeCryptography } from "./native.ts";
 import { Participation } from "./participation.ts";
 import { describePortrait, type Portrait, type PortraitOptions } from "./portrait.ts";
 import { completeEntry, type PrivacyAccount, privacyAccount } from "./privacy-account.ts";
-import type { Recommendation } from "./recommendations.ts";
+import type { Recommendation, RecommendOptions } from "./recommendations.ts";
 import type { ClientStore, Consent } from "./store.ts";
 import { httpTaskSource, type TaskSource } from "./task-source.ts";
 import { socketIoTransport, type TransportFactory } from "./transport.ts";
@@ -232,23 +233,19 @@ export class KindredClient {
 
   /**
    * Items for this person, best first. Computed on this device.
-   * @param options.count at the most this many
-   * @param options.exclude `seen` leaves out every recorded item (default), `nothing` ranks all
-   * @throws KindredError `option-invalid` before `start`, or on a count that is no positive integer
+   * @throws KindredError `option-invalid` before `start`, or on an option that is out of range or names what is not there
    */
-  async recommend(options: {
-    readonly count: number;
-    readonly exclude?: "seen" | "nothing";
-  }): Promise<Recommendation[]> {
-    const { count, exclude = "seen" } = options;
-    if (!Number.isInteger(count) || count < 1)
-      throw new KindredError({
-        code: "option-invalid",
-        field: "count",
-        rule: "must be a positive integer",
-        fix: "ask for 10 items, for example",
-      });
-    return this.#task.recommend(this.#log, { count, exclude });
+  recommend(options: RecommendOptions): Promise<Recommendation[]> {
+    return this.#task.recommend(this.#log, options);
+  }
+
+  /**
+   * Why an item was recommended: the interactions and features that mattered, and without which it would not be in the
+   * list, each checked by computing the list anew. Computed on this device.
+   * @throws KindredError `option-invalid` before `start`, or on a language or an item that is not there
+   */
+  explain(recommendation: Recommendation, options: ExplainOptions = {}): Promise<Explanation> {
+    return this.#task.explain(this.#log, recommendation, options);
   }
 
   /**

@@ -9,12 +9,21 @@ export {
 } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export {
+  type CollaborativeTable,
+  collaborativeScores,
+  collaborativeTable,
+  hybridScores,
+  learnedHalfLife,
+  popularShares,
+} from "./collaborative.ts";
+export {
   createEncoderRuntime,
   type EncoderRuntime,
   type ModelWeights,
   type TensorEncoderRuntime,
 } from "./encoder-runtime.ts";
 export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./evolution.ts";
+export type { ExplainOptions, Explanation } from "./explanation.ts";
 export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export { expectedClusters, type InterestCluster, type Interests, type LatentInterest } from "./interests.ts";
@@ -29,7 +38,7 @@ export type {
   PortraitWriter,
 } from "./portrait.ts";
 export type { PrivacyAccount, PrivacyRound, PrivacySpent } from "./privacy-account.ts";
-export type { Recommendation } from "./recommendations.ts";
+export type { Recommendation, RecommendationMode, RecommendOptions } from "./recommendations.ts";
 export { type CachedFile, type ClientStore, type Consent, memoryStore, type StoredState } from "./store.ts";
 export {
   httpTaskSource,

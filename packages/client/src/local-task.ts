@@ -12,17 +12,24 @@ import {
 } from "@kindred/protocol";
 import type { CryptoSuite } from "@kindred/secagg";
 import { Backoff, type Clock } from "./clock.ts";
+import { type CollaborativeTable, collaborativeTable } from "./collaborative.ts";
 import { checkModelShape, trainingRandom } from "./contribution.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
 import { describeEvolution, type Evolution, NO_EVOLUTION } from "./evolution.ts";
+import { type ExplainOptions, type Explanation, explainRecommendation } from "./explanation.ts";
 import { ratedItems } from "./held-out-evaluation.ts";
 import type { InteractionLog } from "./interactions.ts";
 import { InterestHistory } from "./interest-history.ts";
-import { centroidMatrix, describeInterests, type Interests, noInterests } from "./interests.ts";
+import { describeInterests, type Interests, noInterests } from "./interests.ts";
 import { checkNames, type ItemSpace, itemSpace } from "./item-space.ts";
 import { PersonalLayer } from "./personal-layer.ts";
 import { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
-import { type Recommendation, rankByClusters, rankByScores } from "./recommendations.ts";
+import {
+  type Recommendation,
+  type RecommendationContext,
+  type RecommendOptions,
+  recommendItems,
+} from "./recommendations.ts";
 import type { ClientStore } from "./store.ts";
 import {
   type LoadedModel,
@@ -93,6 +100,7 @@ export class LocalTask {
   #wanted: string | undefined;
   #loading: { readonly hash: string; readonly loaded: Promise<LoadedModel> } | undefined;
   #space: Promise<ItemSpace> | undefined;
+  #table: { readonly hash: string; readonly table: CollaborativeTable | undefined } | undefined;
   readonly #history = new InterestHistory();
   readonly #personal: PersonalLayer;
   #closed = false;
@@ -291,22 +299,38 @@ export class LocalTask {
     return describeEvolution({ model: model.model, space, sequence, milestones, scores });
   }
 
-  /** @throws KindredError `option-invalid` before the task is loaded */
-  async recommend(
+  /** @throws KindredError `option-invalid` before the task is loaded, or as `recommendItems` */
+  async recommend(log: InteractionLog, options: RecommendOptions): Promise<Recommendation[]> {
+    const context = await this.#recommending();
+    return recommendItems(context, log.sequence(context.index), options);
+  }
+
+  /** @throws KindredError `option-invalid` before the task is loaded, or as `explainRecommendation` */
+  async explain(
     log: InteractionLog,
-    { count, exclude }: { count: number; exclude: "seen" | "nothing" },
-  ): Promise<Recommendation[]> {
-    const { ready, model, weights } = this.#inUse();
+    recommendation: Recommendation,
+    options: ExplainOptions,
+  ): Promise<Explanation> {
+    const context = await this.#recommending();
+    return explainRecommendation(context, {
+      ...options,
+      recommendation,
+      sequence: log.sequence(context.index),
+    });
+  }
+
+  async #recommending(): Promise<RecommendationContext> {
+    const { ready, model: loaded, weights } = this.#inUse();
     const { catalogue, index, encoder } = ready;
-    const sequence: Sequence = log.sequence(index);
-    const { units } = await this.#itemSpace(ready, model);
-    if (sequence.items.length === 0)
-      return rankByClusters(centroidMatrix(model.model), { catalogue, units, count });
-    const recorded = new Set(Array.from(sequence.items));
-    const vector = await this.#userVectors(ready, weights, [sequence]);
-    const scores = await encoder.scores(weights, vector);
-    const excluded = exclude === "seen" ? recorded : new Set<number>();
-    return rankByScores(scores, { catalogue, units, count, excluded, recorded });
+    const { hash, model } = loaded;
+    const space = await this.#itemSpace(ready, loaded);
+    if (this.#table?.hash !== hash)
+      this.#table = { hash, table: collaborativeTable(model.signals ?? {}, catalogue.items.length) };
+    const personal = {
+      userVectors: (sequences: readonly Sequence[]) => this.#userVectors(ready, weights, sequences),
+      scores: (vector: Float32Array) => encoder.scores(weights, vector),
+    };
+    return { catalogue, index, encoder: personal, model, space, table: this.#table.table };
   }
 
   #inUse(): { ready: ReadyTask; model: LoadedModel; weights: ModelWeights } {
