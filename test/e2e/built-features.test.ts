@@ -8,6 +8,7 @@ import { httpTaskSource, systemClock } from "../../packages/client/src/index.ts"
 import { encoderLayout } from "../../packages/encoder/src/layout.ts";
 import {
   catalogueHash,
+  compressWeights,
   decodeModel,
   encodeFeatureBundle,
   encodeFeatureManifest,
@@ -129,6 +130,21 @@ describe("pre-trained weights", () => {
     const { model, file: served } = await from.model(modelHash!);
     expect(model.weights).toEqual(weights);
     expect(decodeModel(served, modelHash!).ok).toBe(true);
+  });
+
+  it("are compressed before the plan names them, where devices download compressed ones", async () => {
+    const small = { ...planOf("small"), model: { download: { sparsity: 0.5 } } };
+    const drawn = Float32Array.from(weights, (_, i) => Math.sin(i));
+    const signed = await coordinator.createTask({
+      plan: small,
+      catalogue,
+      weights: encodeWeightsFile({ ...file, weights: drawn }),
+    });
+    const compressed = compressWeights(drawn, { precision: "int8", sparsity: 0.5 });
+    expect(signed.plan.resolved.weightsHash).toBe(weightsHash(compressed));
+    const from = source("small");
+    const { model } = await from.model((await from.progress()).modelHash!);
+    expect(model).toMatchObject({ weights: compressed, compressed: true });
   });
 
   it.each([

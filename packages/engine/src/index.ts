@@ -28,6 +28,7 @@ export {
 } from "./pipeline.ts";
 export {
   computeRelease,
+  downloadable,
   evaluationBlock,
   lossBound,
   type ReleaseInput,

@@ -1,12 +1,12 @@
 import { AesCtrRandom } from "@kindred/privacy";
-import { type Model, type Plan, sha256Bytes, unnamedClustering } from "@kindred/protocol";
+import { compressWeights, type Model, type Plan, sha256Bytes, unnamedClustering } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import { describe, expect, it } from "vitest";
 import { testPlan, zeroContribution } from "../test/fleet.ts";
 import type { HeldOutResult } from "./held-out.ts";
 import { type Contribution, encodeContribution } from "./pipeline.ts";
 import { computeRelease, evaluationBlock, lossBound } from "./release.ts";
-import { initialOptimiserState } from "./server-optimiser.ts";
+import { initialOptimiserState, type OptimiserState } from "./server-optimiser.ts";
 
 const sid = sha256Bytes("session");
 const server = { optimiser: "fedavg", learningRate: 2, shrinkage: "none" };
@@ -32,14 +32,20 @@ const segments = [
   { offset: 12, deltaOffset: 10, length: 10 },
 ];
 
-function release(contributions: readonly Contribution[], of: Plan = plan) {
+function release(
+  contributions: readonly Contribution[],
+  of: Plan = plan,
+  from: { readonly parent: Model; readonly optimiser: OptimiserState } = {
+    parent,
+    optimiser: initialOptimiserState(20),
+  },
+) {
   const sum = new Uint32Array(of.resolved.mechanism.paddedLength);
   contributions.forEach((contribution, i) => {
     const random = new AesCtrRandom(sha256Bytes(`rounding ${i}`));
     addInto(sum, encodeContribution(contribution, { plan: of, sid, random }), of.privacy.modulusBits);
   });
   const survivors = contributions.length;
-  const optimiser = initialOptimiserState(20);
   const parentHash = "c".repeat(64);
   return computeRelease({
     plan: of,
@@ -47,9 +53,8 @@ function release(contributions: readonly Contribution[], of: Plan = plan) {
     round: 5,
     survivors,
     sum,
-    parent,
     parentHash,
-    optimiser,
+    ...from,
     segments,
     describe: () => items,
   });
@@ -137,6 +142,27 @@ describe("computeRelease", () => {
     for (const [name, value] of Object.entries(expected))
       expect(heldOut?.[name as keyof typeof expected], name).toBeCloseTo(value, 2);
     expect(release([zeroContribution(plan)])).not.toHaveProperty("heldOut");
+  });
+
+  it("publishes compressed weights where the plan says so, and carries what they lack into the next release", () => {
+    const download = { precision: "int8", sparsity: 0.4 } as const;
+    const small = testPlan({ server, privacy: { mechanism: "none", modulusBits: 28 }, model: { download } });
+    // Steps far smaller than a level of 24/127: alone they would be lost each time.
+    const step = { ...zeroContribution(small), model: new Float64Array(20).fill(0.01) };
+    let from = { parent, optimiser: initialOptimiserState(20) };
+    for (let round = 1; round <= 30; round++) {
+      const { model: next, optimiser } = release([step, step], small, from);
+      expect(compressWeights(next.weights, { ...download, sparsity: 0 })).toEqual(next.weights);
+      expect(next.weights.filter((weight) => weight === 0).length).toBeGreaterThanOrEqual(10);
+      expect(next.compressed).toBe(true);
+      const exact = next.weights.map((weight, i) => weight + optimiser.residual![i]!);
+      exact.forEach((weight, i) => {
+        const trained = i < 10 || (i >= 12 && i < 22);
+        expect(weight).toBeCloseTo(i + (trained ? 0.02 * round : 0), 3);
+      });
+      from = { parent: next, optimiser };
+    }
+    expect(from.parent.weights[21]).toBeGreaterThan(21.4);
   });
 
   it("publishes no weight that is not finite", () => {

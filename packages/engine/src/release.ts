@@ -1,5 +1,12 @@
 /** From the plain sum of a cohort to the next model version. All of it is post-processing of the noisy sum. */
-import { KindredError, type Model, type Plan, type SignalName } from "@kindred/protocol";
+import {
+  compressWeights,
+  KindredError,
+  type Model,
+  type Plan,
+  type PlanInput,
+  type SignalName,
+} from "@kindred/protocol";
 import { type ClippingRecord, nextClip } from "./adaptive-clip.ts";
 import type { DescribedItems } from "./cluster-description.ts";
 import { type ClusterOutcome, releaseClusters } from "./cluster-release.ts";
@@ -140,17 +147,21 @@ function trainingRelease(input: ReleaseInput): ReleaseOutput {
     options: plan.server,
     rounds: plan.rounds,
   });
-  const weights = Float32Array.from(parent.weights);
+  const exact = Float32Array.from(parent.weights);
+  input.optimiser.residual?.forEach((missing, i) => {
+    exact[i]! += missing;
+  });
   for (const { offset, deltaOffset, length } of input.segments) {
-    for (let i = 0; i < length; i++) weights[offset + i]! += step[deltaOffset + i]!;
+    for (let i = 0; i < length; i++) exact[offset + i]! += step[deltaOffset + i]!;
   }
-  if (!weights.every(Number.isFinite))
+  if (!exact.every(Number.isFinite))
     throw new KindredError({
       code: "model-invalid",
       field: "model.weights",
       rule: "must be finite after the server's step",
       fix: "lower server.learningRate; the model stays as it was",
     });
+  const { weights, residual } = downloadable(exact, plan);
   const { released, outcome } = releaseClusters({
     options: plan.clustering,
     seed: plan.encoder.seed,
@@ -166,15 +177,29 @@ function trainingRelease(input: ReleaseInput): ReleaseOutput {
       round: input.round,
       parent: input.parentHash,
       weights,
+      ...(residual === undefined ? {} : { compressed: true as const }),
       ...released,
       ...(parent.signals === undefined ? {} : { signals: parent.signals }),
       ...(clipping === undefined ? {} : { clip: clipping.next }),
     },
-    optimiser: state,
+    optimiser: residual === undefined ? state : { ...state, residual },
     ...evaluationOf(plan, mean),
     clusters: outcome,
     ...(clipping === undefined ? {} : { clipping }),
   };
+}
+
+/**
+ * The weights that devices get, from which all of them start alike, and what these lack, which goes into the next release
+ * (error feedback: Seide et al. 2014; Stich et al. 2018), so that steps smaller than a level add up.
+ */
+export function downloadable(
+  exact: Float32Array,
+  { model }: Pick<PlanInput, "model">,
+): { readonly weights: Float32Array; readonly residual?: Float32Array } {
+  if (model === undefined) return { weights: exact };
+  const weights = compressWeights(exact, model.download);
+  return { weights, residual: exact.map((value, i) => value - weights[i]!) };
 }
 
 function clippingOf(

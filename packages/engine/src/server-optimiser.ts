@@ -19,6 +19,11 @@ export interface OptimiserState {
   readonly steps: number;
   readonly firstMoment: Float64Array;
   readonly secondMoment: Float64Array;
+  /**
+   * What the weights of the last model lack of the exact ones, in their order; there only where devices download compressed
+   * ones.
+   */
+  readonly residual?: Float32Array;
 }
 
 export function initialOptimiserState(length: number): OptimiserState {

@@ -10,6 +10,7 @@ export * from "./messages.ts";
 export { type ModelClustering, type ModelLayer, unnamedClustering } from "./model-clustering.ts";
 export * from "./model-file.ts";
 export type { ModelSignals, ReleasedSignal } from "./model-signals.ts";
+export { compressWeights, packWeights } from "./packed-weights.ts";
 export * from "./packing.ts";
 export * from "./plan.ts";
 export * from "./plan-personal.ts";

@@ -16,8 +16,8 @@ const segmentOf = (...rows: number[][]) => {
   const file = encodeFeatureSegment(quantiseRows(Float32Array.from(rows.flat()), 2));
   return { file, hash: sha256Hex(file), rows: rows.length };
 };
-const first = segmentOf([1, 0], [0, 1]);
-const second = segmentOf([-1, 0]);
+const first = segmentOf([127, 0], [0, 127]);
+const second = segmentOf([-127, 0]);
 const manifest: FeatureManifest = {
   catalogue: "c".repeat(64),
   dimension: 2,
@@ -32,7 +32,7 @@ describe("item features", () => {
   it("come back from manifest and segments, in the order of the items", () => {
     const decoded = decodeFeatureManifest(encoded, sha256Hex(encoded));
     expect(decoded).toEqual(manifest);
-    expect(Array.from(assembleFeatures(decoded, segments))).toEqual([-1, 0, 1, 0, -1, 0, 0, 1]);
+    expect(Array.from(assembleFeatures(decoded, segments))).toEqual([-127, 0, 127, 0, -127, 0, 0, 127]);
   });
 
   it("come back from a bundle, each segment under its own hash", () => {

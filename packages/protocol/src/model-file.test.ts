@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { sampleModel } from "../test/samples.ts";
 import { concatBytes } from "./canonical.ts";
 import { decodeModel, encodeModel, modelHash } from "./model-file.ts";
+import { compressWeights } from "./packed-weights.ts";
 
 describe("model file", () => {
   const file = encodeModel(sampleModel);
@@ -23,6 +24,22 @@ describe("model file", () => {
     expect(decodeModel(negative, modelHash(negative))).toMatchObject({
       rejection: { code: "model-invalid", field: "model.clip" },
     });
+  });
+
+  it("holds compressed weights in a byte each at the most, and gives them back bit for bit", () => {
+    const weights = compressWeights(
+      Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i * i)),
+      { precision: "int8", sparsity: 0.5 },
+    );
+    const compressed = { ...sampleModel, weights, compressed: true } as const;
+    const packed = encodeModel(compressed);
+    expect(decodeModel(packed, modelHash(packed))).toEqual({ ok: true, value: compressed });
+    const plain = encodeModel({ ...sampleModel, weights });
+    expect(plain.length - packed.length).toBeGreaterThan(4000 - 500 - 125 - 64 - 100);
+    const { compressed: _, ...uncompressed } = compressed;
+    expect(() =>
+      encodeModel({ ...uncompressed, weights: Float32Array.of(1, 0.3), compressed: true }),
+    ).toThrow("must be compressed");
   });
 
   it("is read from anywhere in a larger buffer", () => {

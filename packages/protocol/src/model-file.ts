@@ -6,6 +6,7 @@ import { accepted, type Result, rejected } from "./errors.ts";
 import { areFiniteFloats, bytesFloat, floatBytes } from "./float-bytes.ts";
 import { clusteringContradiction, type ModelClustering, modelClusteringSchema } from "./model-clustering.ts";
 import { decodeSignals, encodeSignals, type ModelSignals, modelSignalsSchema } from "./model-signals.ts";
+import { type PackedWeights, packedWeightsSchema, packWeights, unpackWeights } from "./packed-weights.ts";
 import { taskIdSchema } from "./plan-sections.ts";
 import { rejectionFromZod } from "./validation.ts";
 
@@ -21,8 +22,8 @@ const modelFileSchema = z.strictObject({
   round: z.number().int().min(0),
   /** Content hash of the model it was made from, empty for the initial one. */
   parent: z.string().regex(/^([0-9a-f]{64})?$/),
-  /** Little-endian float32. */
-  weights: bytes,
+  /** Little-endian float32, or packed. */
+  weights: z.union([bytes, packedWeightsSchema]),
   centroids: bytes,
   clusters: z.number().int().min(1),
   clip: z.number().positive().finite().optional(),
@@ -38,6 +39,8 @@ export interface Model {
   readonly parent: string;
   /** All shared weights of the encoder, in its layout's order. */
   readonly weights: Float32Array;
+  /** The weights are as `compressWeights` gives them, and the file has a byte each at the most. */
+  readonly compressed?: true;
   /** Row-major clusters × dimension, rows of L2 norm 1. */
   readonly centroids: Float32Array;
   readonly clusters: number;
@@ -75,6 +78,7 @@ function floatsRefused(
 /**
  * Encodes a model as deterministic CBOR; the same model always gives the same bytes. What `decodeModel` would
  * refuse (values that are not finite, centroids that do not divide into rows) is the caller's to avoid.
+ * @throws KindredError `option-invalid` for weights that are marked as compressed and are not
  */
 export function encodeModel(model: Model): Uint8Array {
   return encodeCbor({
@@ -82,7 +86,7 @@ export function encodeModel(model: Model): Uint8Array {
     task: model.task,
     round: model.round,
     parent: model.parent,
-    weights: floatBytes(model.weights),
+    weights: model.compressed ? packWeights(model.weights) : floatBytes(model.weights),
     centroids: floatBytes(model.centroids),
     clusters: model.clusters,
     ...(model.clip === undefined ? {} : { clip: model.clip }),
@@ -95,6 +99,18 @@ export function encodeModel(model: Model): Uint8Array {
 /** Content hash of a model file. */
 export function modelHash(file: Uint8Array): string {
   return sha256Hex(file);
+}
+
+function readWeights(
+  packed: Uint8Array | PackedWeights,
+): Float32Array | NonNullable<ReturnType<typeof floatsRefused>> {
+  if (packed instanceof Uint8Array) return floatsRefused(packed, "weights") ?? bytesFloat(packed);
+  const weights = unpackWeights(packed);
+  if (typeof weights !== "string") return weights;
+  return rejected("model-invalid", "model.weights", {
+    rule: weights,
+    fix: "use a file written by encodeModel",
+  });
 }
 
 /** Decodes a model file, checks it against the hash it was asked for by, and refuses weights that are not finite. */
@@ -118,12 +134,11 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
   if (!parsed.success)
     return { ok: false, rejection: rejectionFromZod(parsed.error, { code: "model-invalid", root: "model" }) };
   const { task, round, parent, clusters, clip, clustering } = parsed.data;
+  const weights = readWeights(parsed.data.weights);
+  if ("ok" in weights) return weights;
   const refused =
-    floatsRefused(parsed.data.weights, "weights") ??
-    floatsRefused(parsed.data.centroids, "centroids") ??
-    floatsRefused(parsed.data.cells, "cells");
+    floatsRefused(parsed.data.centroids, "centroids") ?? floatsRefused(parsed.data.cells, "cells");
   if (refused !== undefined) return refused;
-  const weights = bytesFloat(parsed.data.weights);
   const centroids = bytesFloat(parsed.data.centroids);
   if (centroids.length === 0 || centroids.length % clusters !== 0)
     return rejected("model-invalid", "model.centroids", {
@@ -146,6 +161,7 @@ export function decodeModel(file: Uint8Array, expectedHash: string): Result<Mode
   if (signals !== undefined && "ok" in signals) return signals;
   return accepted({
     ...{ task, round, parent, weights, centroids, clusters, cells, clustering },
+    ...(parsed.data.weights instanceof Uint8Array ? {} : { compressed: true as const }),
     ...(clip === undefined ? {} : { clip }),
     ...(signals === undefined ? {} : { signals }),
   });

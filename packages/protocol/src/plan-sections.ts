@@ -2,6 +2,7 @@
  * The sections of a plan as an operator writes them, with their defaults, and what resolving adds. What ties sections together is in plan-rules.ts.
  */
 import { z } from "zod";
+import { downloadSchema } from "./packed-weights.ts";
 import { evaluationSchema } from "./plan-evaluation.ts";
 import { personalSchema } from "./plan-personal.ts";
 import { resolvedSignalsSchema, signalsSchema } from "./plan-signals.ts";
@@ -243,6 +244,8 @@ export const planSections = z.strictObject({
   evaluation: evaluationSchema.optional(),
   /** Parameters that each device trains and keeps for itself; left out, it has none. */
   personal: personalSchema.optional(),
+  /** Left out, devices download weights as float32. */
+  model: z.strictObject({ download: downloadSchema }).optional(),
   server: serverOptimiserSchema.prefault({}),
   cohort: cohortSchema.prefault({}),
   deadlines: deadlinesSchema.prefault({}),

@@ -1,8 +1,11 @@
 /**
- * Matrices as 8-bit integers with one float32 scale per row: value = code · scale, a product that is exact in double
- * precision and rounded once to float32, so that every device restores the same bits.
+ * Matrices as 8-bit integers with one float32 scale per row: value = code · scale. A scale has 17 significant bits and a code
+ * 7, so the product is a float32 exactly: every device restores the same bits, and quantising them again changes nothing.
  */
 import { KindredError } from "./errors.ts";
+
+/** Low bits of a float32's 24 that a scale does without, so that 127 · scale is a float32 too. */
+const SPARE_BITS = 7;
 
 /** Largest code; −128 is not used, so that the range is symmetric. */
 const LARGEST_CODE = 127;
@@ -38,8 +41,7 @@ export function quantiseRows(values: Float32Array, columns: number): QuantisedRo
       if (!(magnitude < Number.POSITIVE_INFINITY)) refuse(`must be finite, but entry ${i} is not`);
       if (magnitude > largest) largest = magnitude;
     }
-    // A subnormal row would lose its scale to rounding; it is nothing beside the others.
-    const scale = Math.fround(largest / LARGEST_CODE);
+    const scale = shortened(largest / LARGEST_CODE);
     scales[row] = scale;
     if (scale === 0) continue;
     for (let i = row * columns; i < (row + 1) * columns; i++) {
@@ -50,7 +52,17 @@ export function quantiseRows(values: Float32Array, columns: number): QuantisedRo
   return { columns, scales, codes };
 }
 
-/** The values, row-major: float32(code · scale). */
+/** The next float32 above with `SPARE_BITS` low bits of 0; 0 for what is below all normal numbers by as many bits. */
+function shortened(value: number): number {
+  if (value < 2 ** -(126 - SPARE_BITS)) return 0;
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value);
+  const mask = 2 ** SPARE_BITS - 1;
+  view.setUint32(0, (view.getUint32(0) + mask) & ~mask);
+  return view.getFloat32(0);
+}
+
+/** The values, row-major: code · scale. */
 export function dequantiseRows({ columns, scales, codes }: QuantisedRows): Float32Array {
   const values = new Float32Array(codes.length);
   for (let i = 0; i < values.length; i++) values[i] = codes[i]! * scales[Math.floor(i / columns)]!;

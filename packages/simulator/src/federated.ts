@@ -15,6 +15,7 @@ import {
   type ClusterOutcome,
   countInterests,
   type DescribedItems,
+  downloadable,
   initialOptimiserState,
   type OptimiserState,
   publicClusters,
@@ -238,11 +239,15 @@ function step(input: {
     options: plan.server,
     rounds: plan.rounds,
   });
-  const weights = encoder.getWeights();
+  const exact = encoder.getWeights();
+  input.optimiser.residual?.forEach((missing, i) => {
+    exact[i]! += missing;
+  });
   for (const { offset, deltaOffset, length } of tensors)
-    for (let i = 0; i < length; i++) weights[offset + i]! += update[deltaOffset + i]!;
+    for (let i = 0; i < length; i++) exact[offset + i]! += update[deltaOffset + i]!;
+  const { weights, residual } = downloadable(exact, plan);
   encoder.setWeights(weights);
-  return state;
+  return residual === undefined ? state : { ...state, residual };
 }
 
 /** A uniform sample without replacement. */

@@ -1,5 +1,6 @@
 /** The commands of `kindred model`. */
 import type { Command } from "commander";
+import { type CompressFlags, compress } from "./compress.ts";
 import { type PretrainFlags, pretrain } from "./pretrain.ts";
 
 /** Adds them to the command line. */
@@ -23,5 +24,18 @@ export function addModelCommands(program: Command): void {
     .option("--out <file>", "where the weights go", ".kindred/weights.kindred")
     .action(async (flags: PretrainFlags) => {
       await pretrain(flags, { stdout: process.stdout, env: process.env });
+    });
+  model
+    .command("compress")
+    .description("what pruning and 8 bits save and cost, before a plan asks for them")
+    .requiredOption("--weights <file>", "weights, as kindred model pretrain wrote them")
+    .requiredOption("--plan <file>", "plan of the task (YAML or JSON)")
+    .requiredOption("--catalogue <file>", "its catalogue (JSON or YAML)")
+    .option("--features <file>", "features of its items, as kindred catalogue build wrote them")
+    .option("--sparsity <shares>", "shares of weights to prune, with commas between", "0,0.3,0.5,0.7")
+    .option("--evaluate <file>", "log of interactions to measure on (user,item,time[,action,rating])")
+    .option("--out <file>", "write the weights compressed by the last of them")
+    .action(async (flags: CompressFlags) => {
+      await compress(flags, { stdout: process.stdout, env: process.env });
     });
 }

@@ -2,14 +2,10 @@
 import { writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import {
-  type EvaluationUser,
   graphOfPairs,
-  InterestEncoder,
+  type InterestEncoder,
   itemWalks,
-  loadBackend,
-  nextItemRanks,
   type RankingMetrics,
-  rankingMetrics,
   type Sequence,
   seededRandom,
   similarityGraph,
@@ -18,8 +14,9 @@ import { encodeWeightsFile, weightsHash } from "@kindred/protocol";
 import { readRelated } from "../catalogue/related-items.ts";
 import { readText, refuseFlag, wholeNumber } from "../input-files.ts";
 import { createProgress } from "../terminal/progress.ts";
-import { fact, fit, heading, type Row } from "../terminal/rows.ts";
-import { leaveLastOut, readInteractionLog } from "./interaction-log.ts";
+import { fact, heading, type Row } from "../terminal/rows.ts";
+import { measured, newEncoder, print, readLog, type Terminal } from "./at-hand.ts";
+import { leaveLastOut } from "./interaction-log.ts";
 import { readTaskFiles, type TaskFileFlags, type TaskFiles } from "./task-files.ts";
 
 export interface PretrainFlags extends TaskFileFlags {
@@ -30,11 +27,6 @@ export interface PretrainFlags extends TaskFileFlags {
   readonly epochs: string;
   readonly evaluate?: string;
   readonly seed: string;
-}
-
-export interface Terminal {
-  readonly stdout: NodeJS.WriteStream;
-  readonly env: Record<string, string | undefined>;
 }
 
 /** What one kind of material did. */
@@ -58,7 +50,8 @@ export interface PretrainReport {
 
 /** Of Adam; the same for walks and logs. */
 const LEARNING_RATE = 0.002;
-const BATCH = 64;
+/** Sequences of a step: fewer where there are few, so that an epoch has some thirty steps at least. */
+const BATCH = { least: 4, most: 64, steps: 32 };
 const PATIENCE = 3;
 const WALK_LENGTH = 20;
 const NEIGHBOURS = 16;
@@ -132,34 +125,6 @@ export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal):
   }
 }
 
-/** An encoder as the plan draws it, all of it trainable. */
-async function newEncoder(files: TaskFiles): Promise<InterestEncoder> {
-  const { shape, training, features, catalogue } = files;
-  return InterestEncoder.create({
-    backend: await loadBackend(),
-    shape,
-    training,
-    features,
-    itemCount: catalogue.items.length,
-  });
-}
-
-/** @throws KindredError naming flag, or file, line and field */
-async function readLog(flag: string, file: string, files: TaskFiles): Promise<Sequence[]> {
-  const { sequences } = readInteractionLog(await readText(flag, file), {
-    name: basename(file),
-    catalogue: files.catalogue,
-  });
-  const usable = sequences.filter(({ items }) => items.length >= 2);
-  if (usable.length === 0)
-    refuseFlag(flag, "must have a person with two interactions with items of the catalogue", "check the ids");
-  return usable;
-}
-
-function measured(encoder: InterestEncoder, users: readonly EvaluationUser[]): RankingMetrics {
-  return rankingMetrics(nextItemRanks({ encoder, users }));
-}
-
 async function walksOf(
   files: TaskFiles,
   options: {
@@ -210,7 +175,7 @@ async function stage(
   const { epochs: trained, bestEpoch } = await encoder.trainCentralised({
     sequences: sequences.filter((_, i) => i % every !== every - 1),
     epochs,
-    batchSize: BATCH,
+    batchSize: Math.max(BATCH.least, Math.min(BATCH.most, Math.floor(sequences.length / BATCH.steps))),
     learningRate: LEARNING_RATE,
     optimiser: "adam",
     ...(validation.length > 0 && { validation, patience: PATIENCE }),
@@ -231,12 +196,6 @@ async function stage(
 /** Lets timers and the terminal have their turn. */
 function breath(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-function print(rows: readonly Row[], { stdout, env }: Terminal): void {
-  const width = stdout.columns || 80;
-  const color = stdout.isTTY === true && env["NO_COLOR"] === undefined;
-  for (const row of rows) for (const line of fit(row, { width, color })) stdout.write(`${line}\n`);
 }
 
 function summary({ stages, hash, evaluation }: PretrainReport, { out }: PretrainFlags): Row[] {

@@ -5,6 +5,7 @@ import {
   type Catalogue,
   catalogueHash,
   checkWeightsFit,
+  compressWeights,
   decodeFeatureBundle,
   decodeFeatureManifest,
   decodeWeightsFile,
@@ -72,7 +73,7 @@ export async function storedFeatures(blobs: BlobStore<"released">, hash: string)
 }
 
 /**
- * Weights that a task starts from, and their hash where they were brought. Adapters are not pre-trained: they follow as
+ * Weights that a task starts from, compressed where the plan says so, and their hash where they were brought. Adapters are not pre-trained: they follow as
  * they are drawn.
  * @throws KindredError `model-invalid` if the file belongs to another catalogue, other features or another shape
  */
@@ -87,7 +88,9 @@ export function readInitialWeights(
   const { encoder, training } = plan;
   const itemCount = catalogue.items.length;
   const weights = initialWeights(encoder, itemCount, training);
-  if (file === undefined) return { weights };
+  const started = (from: Float32Array): Float32Array =>
+    plan.model === undefined ? from : compressWeights(from, plan.model.download);
+  if (file === undefined) return { weights: started(weights) };
   const found = decodeWeightsFile(file);
   checkWeightsFit(found, {
     catalogue: catalogueHash(catalogue),
@@ -103,5 +106,6 @@ export function readInitialWeights(
       fix: "pre-train again with the task's plan, catalogue and features",
     });
   weights.set(found.weights);
-  return { weights, hash: weightsHash(weights) };
+  const compressed = started(weights);
+  return { weights: compressed, hash: weightsHash(compressed) };
 }

@@ -75,6 +75,7 @@ export function prepareTask(documents: TaskDocuments, coordinatorKey: string): N
     round: 0,
     parent: "",
     weights,
+    ...(plan.model === undefined ? {} : { compressed: true as const }),
     ...publicClusters({
       options: plan.clustering,
       seed: plan.encoder.seed,

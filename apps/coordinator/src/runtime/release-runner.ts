@@ -8,7 +8,15 @@ import {
   type Release,
   type TaskOutput,
 } from "@kindred/engine";
-import { decodeModel, encodeModel, type Model, type Plan, parseCatalogue } from "@kindred/protocol";
+import {
+  bytesFloat,
+  decodeModel,
+  encodeModel,
+  floatBytes,
+  type Model,
+  type Plan,
+  parseCatalogue,
+} from "@kindred/protocol";
 import { decode, encode } from "cborg";
 import type { BlobStores } from "../store/blobs.ts";
 import type { Database } from "../store/database.ts";
@@ -130,20 +138,29 @@ export class ReleaseRunner {
 
 /** Task and round make equal states of two tasks two blobs, each with a life of its own. */
 function encodeOptimiser(
-  { steps, firstMoment, secondMoment }: OptimiserState,
+  { steps, firstMoment, secondMoment, residual }: OptimiserState,
   { task, round }: { task: string; round: number },
 ): Uint8Array {
   const bytes = (values: Float64Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return encode({ task, round, steps, firstMoment: bytes(firstMoment), secondMoment: bytes(secondMoment) });
+  return encode({
+    ...{ task, round, steps, firstMoment: bytes(firstMoment), secondMoment: bytes(secondMoment) },
+    ...(residual !== undefined && { residual: floatBytes(residual) }),
+  });
 }
 
 function decodeOptimiser(bytes: Uint8Array): OptimiserState {
-  const state = decode(bytes) as { steps: number; firstMoment: Uint8Array; secondMoment: Uint8Array };
+  const state = decode(bytes) as {
+    steps: number;
+    firstMoment: Uint8Array;
+    secondMoment: Uint8Array;
+    residual?: Uint8Array;
+  };
   // Copied first: a Float64Array needs an offset that is a multiple of 8.
   const floats = (raw: Uint8Array) => new Float64Array(raw.slice().buffer);
   return {
     steps: state.steps,
     firstMoment: floats(state.firstMoment),
     secondMoment: floats(state.secondMoment),
+    ...(state.residual !== undefined && { residual: bytesFloat(state.residual) }),
   };
 }

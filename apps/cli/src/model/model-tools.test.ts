@@ -1,0 +1,129 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encoderLayout, initialWeights } from "@kindred/encoder/layout";
+import {
+  catalogueHash,
+  decodeWeightsFile,
+  parseCatalogue,
+  parsePlanInput,
+  weightsHash,
+} from "@kindred/protocol";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Terminal } from "./at-hand.ts";
+import { compress } from "./compress.ts";
+import { pretrain } from "./pretrain.ts";
+
+const plan = {
+  task: "films",
+  encoder: {
+    layers: 1,
+    dimension: 16,
+    heads: 2,
+    feedForward: 16,
+    sequenceLength: 8,
+    dropout: 0,
+    itemDeltaRank: 4,
+  },
+};
+const GROUPS = ["crime", "love", "war"];
+const catalogue = parseCatalogue({
+  schema: "kindred.catalogue/1",
+  items: Array.from({ length: 36 }, (_, i) => ({
+    id: `${i}`,
+    title: `Film ${i}`,
+    tags: [GROUPS[i % 3]!],
+  })),
+});
+
+/** Each person goes through their group's films in the order of the catalogue, from a film of their own. */
+function log(from: number, to: number): string {
+  const lines = ["user,item,time"];
+  for (let person = from; person < to; person++)
+    for (let step = 0; step < 6; step++) {
+      const film = ((person % 3) + 3 * (Math.floor(person / 3) + step)) % 36;
+      lines.push(`${person},${film},${step * 1000}`);
+    }
+  return lines.join("\n");
+}
+
+let folder: string;
+let printed = "";
+const at = (name: string): string => join(folder, name);
+const terminal = {
+  stdout: { write: (text: string) => (printed += text), columns: 120 } as unknown as Terminal["stdout"],
+  env: {},
+};
+const task = () => ({ plan: at("plan.json"), catalogue: at("catalogue.json") });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kindred-model-"));
+  await writeFile(at("plan.json"), JSON.stringify(plan));
+  await writeFile(at("catalogue.json"), JSON.stringify(catalogue));
+  await writeFile(at("agreed.csv"), log(0, 60));
+  await writeFile(at("others.csv"), log(60, 90));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const train = (changes: Partial<Parameters<typeof pretrain>[0]>) =>
+  pretrain(
+    { ...task(), out: at("weights.kindred"), walks: "0", epochs: "30", seed: "1", ...changes },
+    terminal,
+  );
+
+describe("model tools", () => {
+  it("pre-train on a log, for people who are not in it, and say what compression costs them", async () => {
+    const report = await train({ log: at("agreed.csv"), evaluate: at("others.csv") });
+    const { before, after } = report.evaluation!;
+    expect(after.n).toBe(30);
+    expect(after.ndcg10).toBeGreaterThan(before.ndcg10 + 0.2);
+    const file = decodeWeightsFile(new Uint8Array(await readFile(at("weights.kindred"))));
+    const { encoder } = parsePlanInput(plan);
+    expect(file).toMatchObject({ catalogue: catalogueHash(catalogue), features: "", encoder });
+    expect(file.weights).toHaveLength(encoderLayout(encoder, 36).length);
+    expect(weightsHash(file.weights)).toBe(report.hash);
+    expect(printed).toContain("30 people not trained on");
+
+    printed = "";
+    const { bytes, quality, compressions, hash } = await compress(
+      {
+        ...task(),
+        weights: at("weights.kindred"),
+        sparsity: "0,0.5,0.95",
+        evaluate: at("others.csv"),
+        out: at("small.kindred"),
+      },
+      terminal,
+    );
+    expect(quality).toEqual(after);
+    expect(compressions[0]!.quality!.ndcg10).toBeGreaterThan(after.ndcg10 - 0.05);
+    expect(compressions[0]!.bytes).toBeLessThan(bytes / 3);
+    expect(compressions[1]!.bytes).toBeLessThan(compressions[0]!.bytes);
+    expect(compressions[0]!.lost).toBeLessThan(0.02);
+    expect(compressions[2]!.quality!.ndcg10).toBeLessThan(after.ndcg10);
+    const small = decodeWeightsFile(new Uint8Array(await readFile(at("small.kindred"))));
+    expect(weightsHash(small.weights)).toBe(hash);
+    expect(printed).toContain("model: { download: { precision: int8, sparsity: 0.95 } }");
+  });
+
+  it("pre-train on walks, and keep the weights where nothing better is learned", async () => {
+    const { stages } = await train({ walks: "2", epochs: "1" });
+    expect(stages).toMatchObject([{ name: "walks over items", epochs: 1 }]);
+    expect(stages[0]!.after).toBeGreaterThanOrEqual(stages[0]!.before);
+    const file = decodeWeightsFile(new Uint8Array(await readFile(at("weights.kindred"))));
+    const drawn = initialWeights(parsePlanInput(plan).encoder, 36);
+    expect(weightsHash(file.weights) === weightsHash(drawn)).toBe(stages[0]!.bestEpoch === 0);
+  });
+
+  it("refuse nothing to learn from, logs of other items, and weights of another plan", async () => {
+    await expect(train({})).rejects.toThrow("--walks");
+    await writeFile(at("foreign.csv"), "user,item,time\nx,none,1");
+    await expect(train({ log: at("foreign.csv") })).rejects.toThrow("--log");
+    await train({ walks: "1", epochs: "1" });
+    const other = { ...plan, encoder: { ...plan.encoder, dimension: 8 } };
+    await writeFile(at("other.json"), JSON.stringify(other));
+    const flags = { ...task(), plan: at("other.json"), weights: at("weights.kindred"), sparsity: "0" };
+    await expect(compress(flags, terminal)).rejects.toThrow("weights.encoder.dimension must be 8");
+    await expect(compress({ ...flags, sparsity: "0,2" }, terminal)).rejects.toThrow("--sparsity");
+  });
+});
