@@ -84,6 +84,8 @@ export class KindredClient {
   #started = false;
   #participation: Participation | undefined;
   #reason: Rejection | undefined;
+  /** Content hash of the model that personal parameters were last fitted to. */
+  #fitted: string | undefined;
   #traffic = { sent: 0, received: 0 };
 
   /** The person's decision about taking part. Recording and recommending are local and need none. */
@@ -300,6 +302,7 @@ export class KindredClient {
     this.#task = this.#newTask();
     this.#starting = undefined;
     this.#reason = undefined;
+    this.#fitted = undefined;
     this.#identity?.fill(0);
     this.#identity = undefined;
     this.#consent = "pending";
@@ -402,10 +405,15 @@ export class KindredClient {
     this.#participation.start();
   }
 
-  /** Takes up a new model, and fits the person's own parameters to it where the plan has some. */
+  /**
+   * Takes up a new model, and fits the person's own parameters to it where the plan has some: once for each model, for
+   * how long it takes depends on the record, and the coordinator says when a model is announced.
+   */
   async #adopt(task: LocalTask, hash: string): Promise<void> {
     await task.adopt(hash);
-    if (task.ready?.plan.personal !== undefined && task === this.#task) await task.personalise(this.#log);
+    if (task.ready?.plan.personal === undefined || task !== this.#task || this.#fitted === hash) return;
+    this.#fitted = hash;
+    await task.personalise(this.#log);
   }
 
   /** Once for each round, outcome and model, and only of rounds that this device sent its input in. */

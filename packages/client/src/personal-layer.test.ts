@@ -23,9 +23,18 @@ describe("the personal layer", () => {
   it("has none where what is kept cannot be read, or there was no use in any", async () => {
     const store = memoryStore();
     const layer = new PersonalLayer(store);
-    await store.writeCached("personal", Uint8Array.of(1, 2, 3));
-    await layer.load({ digest: DIGEST, dimension: 2 });
-    expect([...layer.apply(Float32Array.of(3, 4))]).toEqual([3, 4]);
+    const damaged = [
+      Uint8Array.of(1, 2, 3),
+      new TextEncoder().encode("null"),
+      new TextEncoder().encode(
+        JSON.stringify({ schema: "kindred.personal/1", plan: DIGEST, parameters: { dimension: 2 } }),
+      ),
+    ];
+    for (const file of damaged) {
+      await store.writeCached("personal", file);
+      await layer.load({ digest: DIGEST, dimension: 2 });
+      expect([...layer.apply(Float32Array.of(3, 4))]).toEqual([3, 4]);
+    }
     await layer.keep(parameters, DIGEST);
     await layer.keep(undefined, DIGEST);
     await layer.load({ digest: DIGEST, dimension: 2 });
@@ -33,8 +42,11 @@ describe("the personal layer", () => {
   });
 });
 
-/** Two rounds of five people. */
-async function twoRounds(personal: object | undefined): Promise<World> {
+/** Two rounds of five people. @param prepare is given the world before anybody starts */
+async function twoRounds(
+  personal: object | undefined,
+  prepare: (world: World) => void = () => undefined,
+): Promise<World> {
   const world = await createWorld({
     people: 5,
     plan: {
@@ -44,6 +56,7 @@ async function twoRounds(personal: object | undefined): Promise<World> {
       ...(personal && { personal }),
     },
   });
+  prepare(world);
   await world.begin();
   await world.reach("finished", 2);
   await world.clock.settle();
@@ -68,6 +81,20 @@ describe("personal parameters", () => {
       }
       expect(release.silhouette).toBeCloseTo(plain[round]!.silhouette, 3);
     });
+  });
+
+  it("are fitted once to each model, however often it is announced", async () => {
+    const fitted: string[] = [];
+    const { coordinator } = await twoRounds({}, ({ people }) => {
+      const { encoder } = people[0]!;
+      const { fitPersonal } = encoder;
+      encoder.fitPersonal = (model, fit) => {
+        fitted.push(model.hash);
+        return fitPersonal(model, fit);
+      };
+    });
+    expect(new Set(fitted).size).toBe(fitted.length);
+    expect(fitted).toHaveLength(1 + coordinator.releases.length);
   });
 
   it("change what the person is shown, on this device, also after a restart", async () => {

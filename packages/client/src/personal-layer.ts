@@ -66,18 +66,16 @@ function readParameters(
   file: Uint8Array,
   { digest, dimension }: { digest: string; dimension: number },
 ): PersonalParameters | undefined {
-  let document: PersonalDocument;
   try {
-    document = JSON.parse(new TextDecoder().decode(file)) as PersonalDocument;
+    const { schema, plan, parameters } = JSON.parse(new TextDecoder().decode(file)) as PersonalDocument;
+    if (schema !== "kindred.personal/1" || plan !== digest || parameters === null) return undefined;
+    const { affine, rank, values } = parameters;
+    const length = (affine ? 2 * dimension : 0) + 2 * dimension * rank;
+    const fits = parameters.dimension === dimension && values.length === length;
+    return fits && values.every(Number.isFinite)
+      ? { dimension, affine, rank, values: Float32Array.from(values) }
+      : undefined;
   } catch {
     return undefined;
   }
-  const { schema, plan, parameters } = document;
-  if (schema !== "kindred.personal/1" || plan !== digest || parameters === null) return undefined;
-  const { affine, rank, values } = parameters;
-  const length = (affine ? 2 * dimension : 0) + 2 * dimension * rank;
-  const fits = parameters.dimension === dimension && values.length === length;
-  return fits && values.every(Number.isFinite)
-    ? { dimension, affine, rank, values: Float32Array.from(values) }
-    : undefined;
 }

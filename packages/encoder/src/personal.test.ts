@@ -87,6 +87,18 @@ describe("fitting", () => {
     expect(fit.after).toBe(fit.before);
   });
 
+  it("keeps nothing that diverges on the whole record", () => {
+    // The gradient by the gain is the sum of the vectors, which float32 holds for the earlier transitions only.
+    const vectors = Float32Array.from({ length: 10 }, (_, row) => (row < 8 ? 1 : 3e38));
+    const lossOf: VectorLoss = (rows) => ({
+      loss: rows.reduce((sum, value) => sum + value / rows.length, 0),
+      dVectors: rows.map(() => 1),
+    });
+    const few = { ...options, adapterRank: 0, steps: 3 };
+    const fit = fitPersonal({ vectors, targets: new Int32Array(10) }, { dimension: 1, options: few, lossOf });
+    expect(fit).toEqual({ parameters: undefined, steps: 0, before: fit.before, after: fit.before });
+  });
+
   it("keeps nothing for a short record", () => {
     const fit = fitPersonal(recordOf(7), { dimension: D, options, lossOf: lossTo(constant) });
     expect(fit.parameters).toBeUndefined();

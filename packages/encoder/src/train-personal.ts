@@ -55,8 +55,11 @@ export function fitPersonal(
     if (loss < best.loss) best = { steps, loss };
   });
   const { steps, loss: after } = best;
-  if (steps === 0) return { parameters: undefined, steps, before, after };
-  return { parameters: descend(record, { dimension, options, lossOf, steps }), steps, before, after };
+  const none = { parameters: undefined, steps: 0, before, after: before };
+  if (steps === 0) return none;
+  const parameters = descend(record, { dimension, options, lossOf, steps });
+  // What went well on the earlier transitions may diverge on all of them, with a model or options that ask for it.
+  return parameters.values.every(Number.isFinite) ? { parameters, steps, before, after } : none;
 }
 
 function descend(
