@@ -52,9 +52,9 @@ export interface EncoderOptions {
 export interface LossAndGradient {
   /** Mean next-item cross-entropy in nats. */
   readonly loss: number;
-  /** Mean squared error of ratings, in squared shares of the best one; 0 without a rating head or ratings. */
-  readonly squaredError: number;
-  /** Gradient of loss + `training.ratings.weight` × squaredError, flat in the full layout; 0 where a tensor is not trained. */
+  /** What `ratingLoss` of the rating head says; 0 without a rating head or ratings. */
+  readonly ratingLoss: number;
+  /** Gradient of loss + `training.ratings.weight` × ratingLoss, flat in the full layout; 0 where a tensor is not trained. */
   readonly gradient: Float32Array;
   /** Number of predictions. */
   readonly tokens: number;
@@ -236,8 +236,8 @@ export class InterestEncoder {
         : this.head.sampledSoftmax(vectors, batch.targets, { ...context, negatives });
     backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
     if (training.trainable === "adapters") this.projectOnAdapters(view);
-    const squaredError = this.ratingLoss(windows, view);
-    return { loss, squaredError, gradient: this.onlyTrained(gradient), tokens: batch.rows };
+    const rated = this.ratingLoss(windows, view);
+    return { loss, ratingLoss: rated, gradient: this.onlyTrained(gradient), tokens: batch.rows };
   }
 
   /** Adds the gradient of the rating head, where there is one; see {@link ratingLoss}. */

@@ -14,6 +14,7 @@ export {
   type RatingHead,
   ratingErrors,
   ratingHeadOf,
+  ratingLoss,
 } from "./rating-head.ts";
 export * from "./sequence.ts";
 export * from "./train-centralised.ts";

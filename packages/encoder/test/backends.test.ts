@@ -60,7 +60,7 @@ const GRADIENTS: [string, Partial<TrainingOptions>, Partial<EncoderShape>][] = [
   ["sampled softmax", { fullSoftmaxLimit: 5 }, {}],
   ["recurrent", {}, { architecture: "gru" }],
   ["recurrent, adapters", { trainable: "adapters" }, { architecture: "gru" }],
-  ["rating head", { trainable: "head", ratings: { weight: 5 } }, {}],
+  ["rating head", { trainable: "head", ratings: { weight: 50 } }, {}],
   ["items and gaps only", {}, { inputs: ["gap"] }],
 ];
 
@@ -143,8 +143,8 @@ describe.each(backends)("backend $name", (backend) => {
         const moved = weights.slice();
         moved[index] = value;
         encoder.setWeights(moved);
-        const { loss, squaredError } = encoder.lossAndGradient(windows);
-        return loss + (encoder.training.ratings?.weight ?? 0) * squaredError;
+        const { loss, ratingLoss } = encoder.lossAndGradient(windows);
+        return loss + (encoder.training.ratings?.weight ?? 0) * ratingLoss;
       };
       const random = seededRandom(1);
       const step = 2e-2;

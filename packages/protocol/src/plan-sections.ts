@@ -70,7 +70,7 @@ export const trainingSchema = z.strictObject({
   /** A rating head, trained beside the next item. Left out, there is none. */
   ratings: z
     .strictObject({
-      /** Of its squared error, in shares of the best rating, beside the cross-entropy in nats. */
+      /** Of a person's squared errors, in shares of the best rating and per 50 ratings, beside the cross-entropy in nats. */
       weight: positive.max(1000).default(5),
     })
     .optional(),

@@ -1,7 +1,8 @@
 /**
  * Prints what architecture, inputs and personal parameters do to the encoder, trained on everybody's data in one place:
  * leave-last-out, full ranking, 5-core. The number of epochs is chosen on the second-last items, which the encoder is not
- * trained on. `npx -y pnpm@10 bench:encoder --data DIR [--rows gru,transformer] [--epochs 20] [--seeds 1]`
+ * trained on. `npx -y pnpm@10 bench:encoder --data DIR [--rows gru,transformer] [--people 1000] [--epochs 20] [--seeds 1]
+ * [--personal 200]`; with `--personal` that many people get parameters of their own, and are ranked with and without them.
  */
 import { parseArgs } from "node:util";
 import {
@@ -14,7 +15,14 @@ import {
   seededRandom,
 } from "@kindred/encoder";
 import { parsePlanInput } from "@kindred/protocol";
-import { evaluationUsers, kCore, leaveLastOut, loadPopulation, userSequences } from "../src/index.ts";
+import {
+  evaluationUsers,
+  kCore,
+  leaveLastOut,
+  loadPopulation,
+  sampleUsers,
+  userSequences,
+} from "../src/index.ts";
 
 const ROWS: Record<string, Record<string, unknown>> = {
   transformer: {},
@@ -32,10 +40,13 @@ const { values: given } = parseArgs({
     rows: { type: "string", default: "transformer,transformer-items-only,gru,gru-items-only" },
     epochs: { type: "string", default: "20" },
     seeds: { type: "string", default: "1" },
+    people: { type: "string" },
+    personal: { type: "string", default: "0" },
   },
 });
 if (given.data === undefined) throw new Error("Name the folder of a data set: --data DIR");
-const population = kCore(loadPopulation(given.data), 5);
+const everybody = kCore(loadPopulation(given.data), 5);
+const population = given.people === undefined ? everybody : sampleUsers(everybody, Number(given.people), 1);
 const split = leaveLastOut(population);
 const catalogue = population.items.map((item) => ({ ...item, tags: [...item.tags] }));
 const sequences = userSequences(split.validation.train).filter(({ items }) => items.length >= 2);
@@ -75,16 +86,18 @@ for (const row of given.rows.split(","))
     const minutes = (performance.now() - started) / 60_000;
     const about = [row, seed, encoder.layout.length, bestEpoch, minutes.toFixed(1)];
     print([...about, ...cells(rankingMetrics(nextItemRanks({ encoder, users: test })))]);
-    const personal = test.map(
-      ({ sequence }) =>
-        encoder.fitPersonal({ sequence, options: plan.personal!, random: seededRandom(seed) }).parameters,
-    );
-    const own = test.map((user, index) => ({ ...user, personal: personal[index] }));
-    const share = (100 * personal.filter((parameters) => parameters !== undefined).length) / test.length;
-    print([
-      `${row}, personal (${share.toFixed(0)} % of people)`,
-      ...about.slice(1),
-      ...cells(rankingMetrics(nextItemRanks({ encoder, users: own }))),
-    ]);
+    const few = test.slice(0, Number(given.personal));
+    if (few.length > 0) {
+      const own = few.map((user) => {
+        const fit = { sequence: user.sequence, options: plan.personal!, random: seededRandom(seed) };
+        return { ...user, personal: encoder.fitPersonal(fit).parameters };
+      });
+      const having = own.filter(({ personal }) => personal !== undefined).length;
+      for (const [name, users] of [
+        [`${few.length} of them`, few],
+        [`with personal parameters (${having} have some)`, own],
+      ] as const)
+        print([name, ...about.slice(1), ...cells(rankingMetrics(nextItemRanks({ encoder, users })))]);
+    }
     encoder.dispose();
   }

@@ -1,0 +1,116 @@
+/**
+ * Prints errors of predicted ratings, on one in ten ratings of each person, drawn at random: of the mean of all, of the shared
+ * rating head alone with each person's own offset, and with their taste. The head is trained on everybody's gradient in
+ * each step, or in rounds of 100 people, each one's update clipped, with the server optimiser of a plan; without noise.
+ * `npx -y pnpm@10 bench:ratings --data DIR`
+ */
+import { parseArgs } from "node:util";
+import {
+  itemFeatures,
+  predictRatings,
+  type Rated,
+  ratingErrors,
+  ratingLoss,
+  seededRandom,
+} from "@kindred/encoder";
+import { initialOptimiserState, serverStep } from "@kindred/engine";
+import { clipNorm, clipToNorm } from "@kindred/privacy";
+import { parsePlanInput } from "@kindred/protocol";
+import { kCore, loadPopulation, ratingScale, userSequences } from "../src/index.ts";
+
+const { values: given } = parseArgs({ options: { data: { type: "string" } } });
+if (given.data === undefined) throw new Error("Name the folder of a data set: --data DIR");
+const population = kCore(loadPopulation(given.data), 5);
+const scale = ratingScale(population);
+const itemCount = population.items.length;
+const plan = parsePlanInput({
+  task: "bench",
+  training: { ratings: {} },
+  server: { learningRate: 0.005, schedule: "cosine" },
+});
+const { columns, data } = {
+  columns: plan.encoder.dimension,
+  data: itemFeatures(
+    population.items.map((item) => ({ ...item, tags: [...item.tags] })),
+    plan.encoder,
+  ),
+};
+
+const random = seededRandom(7);
+const people = userSequences(population).map(({ items, ratings }) => {
+  const rated = Array.from(items, (item, i): Rated => ({ item, rating: ratings?.[i] ?? Number.NaN }));
+  const drawn = rated
+    .filter(({ rating }) => !Number.isNaN(rating))
+    .map((one) => ({ one, out: random() < 0.1 }));
+  return {
+    own: drawn.filter(({ out }) => !out).map(({ one }) => one),
+    held: drawn.filter(({ out }) => out).map(({ one }) => one),
+  };
+});
+const truth = people.flatMap(({ held }) => held.map(({ rating }) => rating));
+
+/** The weights of the head, mean first, after rounds with `cohort` people each; everybody where there are no more. */
+function trainHead(rounds: number, cohort: number): Float32Array {
+  const weights = new Float32Array(1 + itemCount);
+  weights[0] = 0.7;
+  let optimiser = initialOptimiserState(weights.length);
+  for (let round = 0; round < rounds; round++) {
+    const members =
+      cohort >= people.length
+        ? people
+        : Array.from({ length: cohort }, () => people[Math.floor(random() * people.length)]!);
+    const mean = new Float64Array(weights.length);
+    for (const { own } of members) {
+      const gradient = new Float32Array(weights.length);
+      const into = {
+        mean: gradient.subarray(0, 1),
+        items: gradient.subarray(1),
+        scale: plan.training.ratings!.weight * plan.training.learningRate,
+      };
+      ratingLoss({ mean: weights[0]!, items: weights.subarray(1) }, own.length > 0 ? [own] : [], into);
+      const { vector } = clipToNorm(gradient, clipNorm(1));
+      for (let i = 0; i < mean.length; i++) mean[i]! -= vector[i]! / members.length;
+    }
+    const { step, state } = serverStep(optimiser, {
+      mean,
+      deviation: 0,
+      segments: [{ offset: 0, length: weights.length }],
+      options: plan.server,
+      rounds,
+    });
+    optimiser = state;
+    for (let i = 0; i < weights.length; i++) weights[i]! += step[i]!;
+  }
+  return weights;
+}
+
+function print(name: string, predicted: readonly number[]): void {
+  const { rmse, mae, n } = ratingErrors(predicted, truth);
+  const cells = [name, (scale * rmse).toFixed(4), (scale * mae).toFixed(4), n];
+  process.stdout.write(`| ${cells.join(" | ")} |\n`);
+}
+
+process.stdout.write(`${population.name}: ${people.length} people, ${itemCount} items\n\n`);
+process.stdout.write("| predicted by | RMSE | MAE | ratings |\n| --- | --- | --- | --- |\n");
+const known = people.flatMap(({ own }) => own);
+const overall = known.reduce((sum, { rating }) => sum + rating, 0) / known.length;
+print("mean of all", new Array<number>(truth.length).fill(overall));
+for (const [name, cohort] of [
+  ["everybody's gradient", people.length],
+  ["rounds of 100", 100],
+] as const) {
+  const weights = trainHead(300, cohort);
+  const head = { mean: weights[0]!, items: weights.subarray(1) };
+  // Vectors that all point the same way leave a person's offset and no taste.
+  const alike = { columns: 1, data: new Float32Array(itemCount).fill(1) };
+  for (const [what, units] of [
+    ["offsets", alike],
+    ["offsets and taste", { columns, data }],
+  ] as const)
+    print(
+      `${name}, ${what}`,
+      people.flatMap(({ own, held }) => [
+        ...predictRatings(head, { own, units, wanted: held.map(({ item }) => item) }),
+      ]),
+    );
+}
