@@ -85,7 +85,7 @@ describe("an account", () => {
       code: "participation-cap",
       field: "hello.account",
       rule: "takes part with 1 device already, the plan allows 1",
-      fix: expect.stringContaining("keeps receiving models"),
+      fix: expect.stringContaining("refresh() brings"),
     });
     expect(await hello("one", "ada's phone", ada)).toBeUndefined();
     expect(await hello("one", "bob's phone", await token({ sub: "bob" }))).toBeUndefined();

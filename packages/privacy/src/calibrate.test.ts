@@ -212,6 +212,15 @@ describe("observerEpsilon", () => {
     }
   });
 
+  it("covers all devices of a person, without amplification", () => {
+    const { delta: few } = plan;
+    const plain = coordinatorEpsilon(mechanism, { participations: 20, devices: 2, delta: few });
+    for (const poisson of [true, false]) {
+      const options = { rounds: 20, samplingRate: 0.01, devices: 2, poisson, delta: few };
+      expect(observerEpsilon(mechanism, options)).toBe(plain);
+    }
+  });
+
   it("is 0 before the first round and Infinity without noise", () => {
     expect(at({ rounds: 0, samplingRate: 0.1, poisson: true })).toBe(0);
     const silent = mechanismWithoutNoise({ cohortMaximum: 64, length: 100, modulusBits: 20 });

@@ -395,6 +395,8 @@ export function planGuarantees(
  * @param options.rounds T: released rounds.
  * @param options.samplingRate q: probability with which a person is in a round, 0 … 1.
  * @param options.poisson Whether each person is sampled independently and in secret.
+ * @param options.devices As for {@link coordinatorEpsilon}; of more than one no amplification is claimed, as they may be
+ *   sampled together.
  * @returns 0 for no rounds, Infinity when the mechanism has no noise.
  */
 export function observerEpsilon(
@@ -404,15 +406,16 @@ export function observerEpsilon(
     readonly samplingRate: number;
     readonly delta: Delta;
     readonly poisson: boolean;
+    readonly devices?: number;
   },
 ): Epsilon {
-  const { rounds, samplingRate, poisson } = options;
-  const plain = coordinatorEpsilon(mechanism, { participations: rounds, delta: options.delta });
-  if (!poisson || plain === 0 || plain === Infinity) return plain;
+  const { rounds, samplingRate, poisson, devices = 1, delta } = options;
+  const plain = coordinatorEpsilon(mechanism, { participations: rounds, devices, delta });
+  if (!poisson || devices > 1 || plain === 0 || plain === Infinity) return plain;
   const curve = curveOf(mechanism, 1);
   const values = new Map(Array.from({ length: 255 }, (_, i) => [i + 2, curve(i + 2)]));
   const sampled: RdpCurve = (alpha) =>
     rdpSubsampledGeneral({ samplingRate, curve: (order) => values.get(order) ?? curve(order), alpha });
-  const amplified = composed(sampled, { times: rounds, delta: options.delta });
+  const amplified = composed(sampled, { times: rounds, delta });
   return Math.min(plain, amplified) as Epsilon;
 }

@@ -27,6 +27,15 @@ describe("the signals of a model file", () => {
     expect(decodeModel(file, modelHash(file))).toEqual({ ok: true, value: { ...sampleModel, signals } });
   });
 
+  it.each([0, -3, Number.NaN, Number.POSITIVE_INFINITY])("are refused with a count of %d", (count) => {
+    const popularity = { ...released, counts: Float32Array.of(1, count, 2), clusters: [] };
+    const file = encodeModel({ ...sampleModel, signals: { popularity } });
+    expect(decodeModel(file, modelHash(file))).toMatchObject({
+      ok: false,
+      rejection: { code: "model-invalid", field: "model.signals.popularity.counts" },
+    });
+  });
+
   it("leave a file without them as it was", () => {
     expect(Object.keys(sampleModel)).not.toContain("signals");
     expect(new TextDecoder().decode(encodeModel(sampleModel))).not.toContain("signals");

@@ -43,7 +43,7 @@ export interface ReleasedSignal {
   readonly deviation: number;
   /** Positions in the signal's block, strictly increasing. */
   readonly entries: Uint32Array;
-  /** Noisy sums over `people`, finite. */
+  /** Noisy sums over `people`, finite and above 0. */
   readonly counts: Float32Array;
 }
 
@@ -87,7 +87,7 @@ export function encodeSignals({ transitions, popularity }: ModelSignals): Signal
   };
 }
 
-/** @returns the signals; `model-invalid` on entries that do not increase, counts that do not match them or are not finite */
+/** @returns the signals; `model-invalid` on entries that do not increase, counts that do not match them or are not finite and above 0 */
 export function decodeSignals(document: SignalsDocument): ModelSignals | ReturnType<typeof rejected> {
   const { transitions, popularity } = document;
   const read: { -readonly [name in SignalName]?: ModelSignals[name] } = {};
@@ -126,6 +126,7 @@ function decodeReleased(
   const counts = Float32Array.from({ length: entries.length }, (_, i) => view.getFloat32(i * 4, true));
   if (entries.some((entry, i) => i > 0 && entry <= entries[i - 1]!))
     return refuse(`${name}.entries`, "must increase strictly");
-  if (!counts.every(Number.isFinite)) return refuse(`${name}.counts`, "must be finite");
+  if (!counts.every((count) => count > 0 && count < Number.POSITIVE_INFINITY))
+    return refuse(`${name}.counts`, "must be finite and above 0");
   return { round, people, deviation, entries, counts };
 }

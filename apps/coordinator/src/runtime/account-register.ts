@@ -87,6 +87,6 @@ function tooMany(found: number, limit: number): Rejection {
     code: "participation-cap",
     field: "hello.account",
     rule: `takes part with ${devices(found)} already, the plan allows ${limit}`,
-    fix: "nothing to do: this device keeps receiving models, the account's other devices take part",
+    fix: "nothing to do: the account's other devices take part; refresh() brings this one newer models",
   };
 }
