@@ -33,6 +33,7 @@ export {
 } from "./population.ts";
 export { rankHeldOut, seenItems } from "./ranking.ts";
 export { evaluationUsers, ratingScale, userSequences } from "./sequences.ts";
+export { type SignalSimulationOptions, simulateSignals } from "./signals.ts";
 export { type HeldOut, type LeaveLastOut, leaveLastOut, type Split, sampleUsers } from "./split.ts";
 export { type SyntheticOptions, syntheticPopulation } from "./synthetic.ts";
 export {

@@ -25,7 +25,7 @@ export function encoderRows({ epochs, clusters }: ExperimentOptions): Experiment
       seeded: true,
       settings: { epochs, clusters, ...TRAINING },
       against: "popularity",
-      run: async ({ data, seed, progress }) => {
+      run: async ({ data, seed, progress, keep }) => {
         const plan = encoderPlan(seed, clusters);
         const bestEpoch = await chooseEpochs({
           data,
@@ -41,6 +41,7 @@ export function encoderRows({ epochs, clusters }: ExperimentOptions): Experiment
             epochs: bestEpoch,
             progress: (share) => progress(0.5 + share / 2),
           });
+          await keep(encoder.getWeights());
           const next = nextInterestOf(encoder, { data, model: catalogueClusters(encoder, { data, plan }) });
           const rankings = rankByEncoder(encoder, data, next.take);
           return {
@@ -59,7 +60,7 @@ export function encoderRows({ epochs, clusters }: ExperimentOptions): Experiment
 }
 
 /** The default encoder, initial weights by the seed. */
-function encoderPlan(seed: number, clusters: number): PlanInput {
+export function encoderPlan(seed: number, clusters: number): PlanInput {
   return parsePlanInput({ task: "experiment", encoder: { seed }, clustering: { clusters } });
 }
 

@@ -29,7 +29,7 @@ export function curveNdcg(encoder: InterestEncoder, people: readonly EvaluationU
 /**
  * Ranks and lists of all tested people, scored in batches.
  *
- * @param take is given each tested person's position and scores, in order
+ * @param take is given each tested person's position and scores, in order, and may change the scores that are ranked
  */
 export function rankByEncoder(
   encoder: InterestEncoder,

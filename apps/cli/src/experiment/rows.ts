@@ -3,6 +3,7 @@ import { baselineRows } from "./baseline-rows.ts";
 import { encoderRows } from "./encoder-rows.ts";
 import type { ExperimentData } from "./experiment-data.ts";
 import { federatedRows } from "./federated-rows.ts";
+import { hybridRows } from "./hybrid-rows.ts";
 import type { ExperimentOptions } from "./options.ts";
 import { personalRows } from "./personal-rows.ts";
 import type { RowMeasurement } from "./result.ts";
@@ -37,5 +38,11 @@ export interface ExperimentRow {
 
 /** All rows in the order of the table. */
 export function experimentRows(options: ExperimentOptions): ExperimentRow[] {
-  return [...baselineRows(), ...encoderRows(options), ...federatedRows(options), ...personalRows(options)];
+  return [
+    ...baselineRows(),
+    ...encoderRows(options),
+    ...federatedRows(options),
+    ...personalRows(options),
+    ...hybridRows(options),
+  ];
 }

@@ -75,6 +75,7 @@ describe("an experiment", () => {
       ["federated", 2],
       ["federated-100000-8", 2],
       ["federated-personal", 2],
+      ["hybrid", 2],
     ]);
     for (const { columns } of set!.rows) {
       expect(columns.hr10.mean).toBeGreaterThanOrEqual(columns.ndcg10.mean);

@@ -4,7 +4,7 @@
  * Transitions are counted between H items, H² entries: all items of a small catalogue, otherwise the H most popular ones
  * by the popularity that an earlier round released, which is public by then. Divergence from the usual count sketch
  * (Charikar, Chen & Farach-Colton, ICALP 2002): transitions are many and each is rare, so that the collisions of a sketch
- * of this size drown them, while a few items make most of the interactions (docs/interests.md has both measured).
+ * of this size drown them, while a few items make most of the interactions.
  *
  * Popularity is counted for every item, by everybody in the first row and by each fine cluster in the others.
  */
