@@ -3,6 +3,8 @@ import { resolvePlan } from "@kindred/engine";
 import { parsePlanInput, unnamedClustering } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { stubEncoder } from "../test/stub-encoder.ts";
+import { DIMENSION as AXES, ITEMS as CATALOGUE } from "../test/test-coordinator.ts";
+import { createWorld } from "../test/world.ts";
 import { computeContribution } from "./contribution.ts";
 import { evaluateHeldOut } from "./held-out-evaluation.ts";
 
@@ -108,5 +110,33 @@ describe("the interaction that a device holds out", () => {
     expect(short.model.every((value) => value === 0)).toBe(true);
     expect(short.evaluation[2]).toBe(1);
     expect((await contribution([])).evaluation.every((value) => value === 0)).toBe(true);
+  });
+});
+
+describe("a round whose plan holds interactions out", () => {
+  it("publishes what the cohort found in its record, and nothing of it otherwise", async () => {
+    const world = await createWorld({ people: 5, plan: { rounds: 1, evaluation: {} } });
+    await world.begin();
+    await world.reach("finished");
+    const { heldOut } = world.coordinator.records.at(-1)!;
+    // Person p recorded items p, p + 1 and p + 2. The stub scores by the axes of the first two, lower items first, so
+    // that p + 2 comes behind the unseen items on those axes and some of its own score.
+    const ranks = [0, 1, 2, 3, 4].map((person) => {
+      const known = [person, person + 1];
+      const scores = Array.from(
+        { length: CATALOGUE },
+        (_, item) => known.filter((one) => item % AXES === one % AXES).length / 2 - item / 1000,
+      );
+      const target = person + 2;
+      return scores.filter((score, item) => !known.includes(item) && score >= scores[target]!).length;
+    });
+    expect(heldOut?.share).toBeCloseTo(1, 3);
+    expect(heldOut?.hr10).toBeCloseTo(ranks.filter((rank) => rank <= 10).length / 5, 2);
+    const gains = ranks.map((rank) => (rank <= 10 ? 1 / Math.log2(rank + 1) : 0));
+    expect(heldOut?.ndcg10).toBeCloseTo(gains.reduce((sum, gain) => sum + gain, 0) / 5, 2);
+    const plain = await createWorld({ people: 5, plan: { rounds: 1 } });
+    await plain.begin();
+    await plain.reach("finished");
+    expect(plain.coordinator.records.at(-1)).not.toHaveProperty("heldOut");
   });
 });
