@@ -5,6 +5,7 @@ export * from "./features.ts";
 export * from "./layout.ts";
 export { type PersonalParameters, personalise } from "./personal.ts";
 export * from "./pretraining/item-walks.ts";
+export { teacherSequences } from "./pretraining/teacher-sequences.ts";
 export { seededRandom } from "./random.ts";
 export * from "./ranking.ts";
 export {

@@ -12,6 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Terminal } from "./at-hand.ts";
 import { compress } from "./compress.ts";
+import { distil } from "./distil.ts";
 import { pretrain } from "./pretrain.ts";
 
 const plan = {
@@ -113,6 +114,36 @@ describe("model tools", () => {
     const file = decodeWeightsFile(new Uint8Array(await readFile(at("weights.kindred"))));
     const drawn = initialWeights(parsePlanInput(plan).encoder, 36);
     expect(weightsHash(file.weights) === weightsHash(drawn)).toBe(stages[0]!.bestEpoch === 0);
+  });
+
+  it("distil a larger encoder into the plan's", async () => {
+    const large = { ...plan, encoder: { ...plan.encoder, layers: 2, dimension: 32, feedForward: 64 } };
+    await writeFile(at("large.json"), JSON.stringify(large));
+    const teacher = { plan: at("large.json"), out: at("teacher.kindred"), log: at("agreed.csv") };
+    await train({ ...teacher, evaluate: at("others.csv") });
+    printed = "";
+    const report = await distil(
+      {
+        ...task(),
+        teacher: at("teacher.kindred"),
+        teacherPlan: at("large.json"),
+        walks: "0",
+        copies: "8",
+        log: at("agreed.csv"),
+        epochs: "20",
+        evaluate: at("others.csv"),
+        seed: "1",
+        out: at("student.kindred"),
+      },
+      terminal,
+    );
+    const { student, teacher: taught } = report.evaluation!;
+    expect(report.weights.student).toBeLessThan(report.weights.teacher / 2);
+    expect(report.stage.sequences).toBe(9 * 60);
+    expect(student.ndcg10).toBeGreaterThan(0.8 * taught.ndcg10);
+    const written = decodeWeightsFile(new Uint8Array(await readFile(at("student.kindred"))));
+    expect(weightsHash(written.weights)).toBe(report.hash);
+    expect(printed).toContain("of the teacher's NDCG@10 on 30 people");
   });
 
   it("refuse nothing to learn from, logs of other items, and weights of another plan", async () => {

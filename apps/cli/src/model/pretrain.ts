@@ -125,13 +125,14 @@ export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal):
   }
 }
 
-async function walksOf(
+/** Walks over items that are alike, or over the pairs of `--related`. */
+export async function walksOf(
   files: TaskFiles,
   options: {
-    readonly flags: PretrainFlags;
+    readonly flags: Pick<PretrainFlags, "related">;
     readonly perItem: number;
     readonly random: () => number;
-    readonly progress: (fraction: number) => void;
+    readonly progress: (fraction: number) => void | Promise<void>;
   },
 ): Promise<Sequence[]> {
   const { flags, perItem, random, progress } = options;
@@ -142,7 +143,7 @@ async function walksOf(
           dimension: files.shape.dimension,
           neighbours: NEIGHBOURS,
           progress: async (fraction) => {
-            progress(fraction);
+            await progress(fraction);
             await breath();
           },
         })
@@ -157,7 +158,8 @@ async function walksOf(
   return itemWalks(graph, { length: Math.min(WALK_LENGTH, files.shape.sequenceLength), perItem, random });
 }
 
-async function stage(
+/** Trains on sequences, a tenth of which are kept back; where nothing better is learned, the weights stay. */
+export async function stage(
   encoder: InterestEncoder,
   options: {
     readonly name: string;
@@ -194,7 +196,7 @@ async function stage(
 }
 
 /** Lets timers and the terminal have their turn. */
-function breath(): Promise<void> {
+export function breath(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
