@@ -32,7 +32,10 @@ export interface PrivacyRound {
 /** What one task has cost this person's privacy, and what it may still cost. */
 export interface PrivacySpent {
   readonly task: string;
-  /** ε against the coordinator so far; `null` = no guarantee, because noise was off. */
+  /**
+   * ε against the coordinator so far; `null` = no guarantee, because noise was off. Where the plan covers several devices of a
+   * person, as if all of them took part whenever this one did: one that took part more often cost more, within the plan's ε.
+   */
   readonly epsilon: number | null;
   /** ε against those who see released models; `undefined` where records of older versions do not tell. */
   readonly observerEpsilon: number | null | undefined;

@@ -61,11 +61,29 @@ describe("evaluation on held-out interactions", () => {
     });
   });
 
+  it("does not understate the noise of a ratio, whose count is noisy too", () => {
+    const mean = [0.5, 0.4, 0.3, 0.2, 0.45];
+    const deviation = 0.01;
+    const read = (entries: number[]) =>
+      heldOutRecord(entries, { plan: ranked, deviation, lossBound: BOUND })!;
+    for (const [name, entry] of [
+      ["hr10", 1],
+      ["ndcg10", 2],
+      ["clusterAccuracy", 4],
+    ] as const) {
+      const effects = [0, entry].map(
+        (noisy) =>
+          read(mean.map((value, i) => (i === noisy ? value + deviation : value)))[name] - read(mean)[name],
+      );
+      expect(read(mean).deviation).toBeGreaterThanOrEqual(Math.hypot(...effects));
+    }
+  });
+
   it("says nothing where the count is lost in noise, or nothing was rated", () => {
     const mean = meanOf(ranked, [hit, undefined]);
     expect(heldOutRecord(mean, { plan: ranked, deviation: 0.2, lossBound: BOUND })).toBeUndefined();
     const record = heldOutRecord(mean, { plan: ranked, deviation: 0.1, lossBound: BOUND });
-    expect(record?.deviation).toBeCloseTo(0.2, 12);
+    expect(record?.deviation).toBeCloseTo(0.2 * Math.SQRT2, 12);
     const { ratingError: _, ...unrated } = hit;
     const without = meanOf(rated, [unrated]);
     expect(heldOutRecord(without, { plan: rated, deviation: 0, lossBound: BOUND })).not.toHaveProperty(

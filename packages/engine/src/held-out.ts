@@ -27,9 +27,12 @@ export interface HeldOutRecord {
   readonly loss: number;
   /** Share of next interactions that lie in the cluster expected most. */
   readonly clusterAccuracy: number;
-  /** Standard deviation of the noise on the shares `hr10`, `ndcg10` and `clusterAccuracy`. */
+  /** Standard deviation of the noise on the shares `hr10`, `ndcg10` and `clusterAccuracy`, at the most. */
   readonly deviation: number;
-  /** Errors of predicted ratings in shares of the best one, each counted as one half at the most. */
+  /**
+   * Errors of predicted ratings in shares of the best one, each counted as one half at the most; `deviation` is that of the
+   * noise on `mae`, at the most.
+   */
   readonly ratings?: { readonly rmse: number; readonly mae: number; readonly deviation: number };
 }
 
@@ -37,6 +40,12 @@ const RANKING_ENTRIES = 5;
 const RATING_ENTRIES = 3;
 /** Deviations of its noise by which a count must stand out for ratios of it to mean anything. */
 const SIGNIFICANCE = 3;
+
+/**
+ * What the noise on entry and count makes of their ratio r by the delta method, √(1 + r²) times that of an entry over the
+ * count: at most this many times, as r is at most 1.
+ */
+const RATIO_NOISE = Math.SQRT2;
 
 type Planned = Pick<PlanInput, "evaluation" | "training">;
 
@@ -98,13 +107,17 @@ export function heldOutRecord(
     ndcg10: ratio(2),
     loss: ratio(3) * lossBound,
     clusterAccuracy: ratio(4),
-    deviation: deviation / count,
+    deviation: (RATIO_NOISE * deviation) / count,
   };
   const rated = mean[5] ?? 0;
   if (length === RANKING_ENTRIES || !(rated > SIGNIFICANCE * deviation)) return record;
   const share = (entry: number): number => Math.min(1, Math.max(0, mean[entry]! / rated));
   return {
     ...record,
-    ratings: { rmse: Math.sqrt(share(7)) / 2, mae: share(6) / 2, deviation: deviation / rated / 2 },
+    ratings: {
+      rmse: Math.sqrt(share(7)) / 2,
+      mae: share(6) / 2,
+      deviation: (RATIO_NOISE * deviation) / rated / 2,
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -97,6 +97,18 @@ describe("building a catalogue", () => {
     const again = await build({ refit: true });
     expect(again.featuresHash).toBe(first.featuresHash);
     expect(await build()).toMatchObject({ featuresHash: first.featuresHash, added: 0, loss: undefined });
+  });
+
+  it("takes no rows of other items where making everything anew was interrupted", async () => {
+    await build();
+    const turned = items.slice().reverse();
+    await mkdir(join(directory, "build.kindred.part"));
+    await expect(build({ items: turned, refit: true })).rejects.toThrow("EISDIR");
+    await rm(join(directory, "build.kindred.part"), { recursive: true });
+    await build({ items: turned });
+    const { features } = await results();
+    await build({ items: turned, refit: true });
+    expect(features).toEqual((await results()).features);
   });
 
   it("keeps the rows of items that stay, whatever is added, taken away, changed or moved", async () => {

@@ -1,6 +1,6 @@
 /** `kindred catalogue build`: from an operator's items to a public catalogue and its features, computed once. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type FusionReport, fitFusion, fuse, type RelatedPair } from "@kindred/encoder/features";
 import {
@@ -107,6 +107,8 @@ export async function buildCatalogue(options: BuildOptions): Promise<BuildReport
     manifest,
     segments: new Map(segments.map(({ hash, file }) => [hash, file])),
   });
+  // Rows of a state that is older than the features' segments would be other items' rows.
+  if (earlier === undefined) await rm(join(directory, "build.kindred"), { force: true });
   await replaceFile(join(directory, "catalogue.json"), canonicalJson(catalogue));
   await replaceFile(join(directory, "features.kindred"), bundle);
   await replaceFile(join(directory, "build.kindred"), encodeBuildState(state));
