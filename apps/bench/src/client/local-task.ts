@@ -18,6 +18,7 @@ import {
   utf8ToBytes,
 } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
+import { madeUpSignals } from "./made-up-signals.ts";
 
 /** Tags of the made-up catalogue; an item bears two of them. */
 const TAGS = 40;
@@ -34,7 +35,7 @@ function madeUpCatalogue(items: number): Catalogue {
   };
 }
 
-/** A client with the default plan and its initial model, started and offline. */
+/** A client with the default plan, its initial weights and clusters, and made-up signals, started and offline. */
 export async function localClient(options: {
   readonly backend: Backend;
   readonly items: number;
@@ -43,7 +44,11 @@ export async function localClient(options: {
   const suite = nodeSuite();
   const key = suite.signingKeyPair(randomBytes(32));
   const catalogue = madeUpCatalogue(options.items);
-  const input = parsePlanInput({ task: "bench", clustering: { clusters: options.clusters } });
+  const input = parsePlanInput({
+    task: "bench",
+    clustering: { clusters: options.clusters },
+    signals: { popularity: {}, transitions: {} },
+  });
   const plan = resolvePlan(input, {
     coordinatorKey: bytesToHex(key.publicKey),
     catalogueHash: catalogueHash(catalogue),
@@ -61,9 +66,10 @@ export async function localClient(options: {
   });
   const model = {
     task: plan.task,
-    round: 0,
+    round: 2,
     parent: "",
     weights,
+    signals: madeUpSignals(plan),
     ...publicClusters({
       options: plan.clustering,
       seed: shape.seed,
