@@ -43,3 +43,4 @@ export {
   transitionsBaseline,
 } from "./transitions.ts";
 export { typicalTagGroups } from "./typical-tags.ts";
+export { hideItems, type UnseenItemsSplit } from "./unseen-items.ts";

@@ -1,7 +1,7 @@
 /** The encoder as a recommender of the experiment. */
 import { type EvaluationUser, InterestEncoder, nextItemRanks, rankingMetrics } from "@kindred/encoder";
 import type { PlanInput } from "@kindred/protocol";
-import { type Rankings, rankAndList } from "@kindred/simulator";
+import { type Rankings, rankAndList, type Split } from "@kindred/simulator";
 import type { ExperimentData } from "./experiment-data.ts";
 
 /** People who are scored at once: bounds the memory of their scores. */
@@ -33,7 +33,7 @@ export function curveNdcg(encoder: InterestEncoder, people: readonly EvaluationU
  */
 export function rankByEncoder(
   encoder: InterestEncoder,
-  { split, tested }: Pick<ExperimentData, "split" | "tested">,
+  { split, tested }: { readonly split: Split; readonly tested: readonly EvaluationUser[] },
   take: (index: number, scores: Float32Array) => void = () => undefined,
 ): Rankings {
   let index = 0;

@@ -20,6 +20,7 @@ import {
   loadPopulation,
   type Population,
   type Rankings,
+  type Split,
   sampleUsers,
   typicalTagGroups,
   userSequences,
@@ -94,7 +95,7 @@ function fingerprint(population: Population): string {
 /** The columns of a table row, and the ranks behind them. */
 export function measured(
   { ranks, lists }: Rankings,
-  { split, vectors }: Pick<ExperimentData, "split" | "vectors">,
+  { split, vectors }: { readonly split: Split; readonly vectors: Float32Array },
 ): { readonly quality: QualityColumns; readonly ranks: readonly number[] } {
   const { hr10, ndcg10, mrr } = rankingMetrics(ranks);
   return { quality: { hr10, ndcg10, mrr, ...listQuality(lists, { train: split.train, vectors }) }, ranks };

@@ -7,6 +7,7 @@ import { hybridRows } from "./hybrid-rows.ts";
 import type { ExperimentOptions } from "./options.ts";
 import { personalRows } from "./personal-rows.ts";
 import type { RowMeasurement } from "./result.ts";
+import { unseenRows } from "./unseen-rows.ts";
 
 /** What a row is given. */
 export interface RowContext {
@@ -44,5 +45,6 @@ export function experimentRows(options: ExperimentOptions): ExperimentRow[] {
     ...federatedRows(options),
     ...personalRows(options),
     ...hybridRows(options),
+    ...unseenRows(options),
   ];
 }

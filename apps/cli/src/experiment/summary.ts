@@ -66,7 +66,11 @@ function summariseRow(
     id: row.id,
     name: row.name,
     columns,
-    fewEvents: few.some(Boolean) ? spread(measurements.map(({ ranks }) => meanGain(ranks, few))) : null,
+    // A row that could not test everybody has ranks of other people.
+    fewEvents:
+      few.some(Boolean) && first!.ranks.length === few.length
+        ? spread(measurements.map(({ ranks }) => meanGain(ranks, few)))
+        : null,
     comparison: against === undefined ? null : compare(measurements, against),
     seeds: measurements.length,
     seconds: measurements.reduce((sum, { seconds }) => sum + seconds, 0),

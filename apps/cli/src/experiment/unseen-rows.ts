@@ -1,0 +1,143 @@
+/** The encoder before items that it was not trained with: what their public texts alone are worth. */
+import { InterestEncoder, seededRandom } from "@kindred/encoder";
+import { type PlanInput, parsePlanInput } from "@kindred/protocol";
+import { gainsAt10, hideItems, itemIndex, type UnseenItemsSplit, userSequences } from "@kindred/simulator";
+import { newEncoder, rankByEncoder } from "./encoder-scorer.ts";
+import { type ExperimentData, measured, NOTHING_MORE } from "./experiment-data.ts";
+import type { ExperimentOptions } from "./options.ts";
+import type { ExperimentRow, RowContext } from "./rows.ts";
+
+/** Training without a choice: a validation split of its own would cost as much again. */
+const TRAINING = { batchSize: 32, learningRate: 0.002 };
+const EPOCHS = 10;
+/** Share of the catalogue that is hidden. */
+const HIDDEN = 0.1;
+
+/** The rows, in the order of the table. */
+export function unseenRows(options: ExperimentOptions): ExperimentRow[] {
+  const epochs = Math.min(EPOCHS, options.epochs);
+  return [
+    {
+      id: "unseen-items",
+      name: "encoder, a tenth of the items unseen",
+      seeded: true,
+      settings: { ...TRAINING, epochs, hidden: HIDDEN },
+      against: null,
+      run: async (context) => {
+        const { data, seed } = context;
+        const split = hideItems(data.split, { share: HIDDEN, seed });
+        const plan = parsePlanInput({ task: "experiment", encoder: { seed } });
+        const encoder = newEncoder(plan, data);
+        try {
+          encoder.setWeights(await trainOnVisible(plan, { split, epochs, context, whole: encoder }));
+          return {
+            ...rankUnseen(encoder, { data, split }),
+            settings: `${epochs} epochs, Adam ${TRAINING.learningRate}, ${TRAINING.batchSize} windows a step`,
+          };
+        } finally {
+          encoder.dispose();
+        }
+      },
+    },
+  ];
+}
+
+/** Trains an encoder whose catalogue has only the visible items, and grows its weights to the whole catalogue. */
+async function trainOnVisible(
+  plan: PlanInput,
+  {
+    split,
+    epochs,
+    context: { data, seed, progress },
+    whole,
+  }: {
+    readonly split: UnseenItemsSplit;
+    readonly epochs: number;
+    readonly context: RowContext;
+    readonly whole: InterestEncoder;
+  },
+): Promise<Float32Array> {
+  const { items } = data.population;
+  const visible = items.flatMap((_, position) => (split.hidden.has(position) ? [] : [position]));
+  const d = plan.encoder.dimension;
+  const features = new Float32Array(visible.length * d);
+  visible.forEach((position, row) => {
+    features.set(data.vectors.subarray(position * d, (position + 1) * d), row * d);
+  });
+  const encoder = InterestEncoder.create({
+    backend: data.backend,
+    shape: plan.encoder,
+    training: plan.training,
+    features,
+    itemCount: visible.length,
+  });
+  try {
+    const population = { ...split.train, items: visible.map((position) => items[position]!) };
+    await encoder.trainCentralised({
+      ...TRAINING,
+      epochs,
+      optimiser: "adam",
+      sequences: userSequences(population).filter((sequence) => sequence.items.length >= 2),
+      onStep: (at) => progress((at.epochs + at.fraction) / (epochs + 1)),
+      random: seededRandom(seed),
+    });
+    return grownWeights(encoder, { whole, visible });
+  } finally {
+    encoder.dispose();
+  }
+}
+
+/**
+ * Weights for a larger catalogue: of visible items as they are; a new one has no delta, and the mean bias of the others.
+ *
+ * @param options.visible positions of the trained items in the larger catalogue
+ */
+export function grownWeights(
+  trained: InterestEncoder,
+  { whole, visible }: { readonly whole: InterestEncoder; readonly visible: readonly number[] },
+): Float32Array {
+  const from = trained.getWeights();
+  const to = whole.getWeights();
+  for (const { name, offset, length } of trained.layout.tensors) {
+    const own = from.subarray(offset, offset + length);
+    const target = whole.layout.tensors.find((tensor) => tensor.name === name)!;
+    const grown = to.subarray(target.offset, target.offset + target.length);
+    if (name !== "item.delta" && name !== "item.bias") {
+      grown.set(own);
+      continue;
+    }
+    grown.fill(name === "item.bias" ? own.reduce((sum, value) => sum + value, 0) / own.length : 0);
+    const rows = own.length / visible.length;
+    for (let row = 0; row < rows; row++)
+      for (const [column, position] of visible.entries())
+        grown[row * whole.itemCount + position] = own[row * visible.length + column]!;
+  }
+  return to;
+}
+
+function rankUnseen(
+  encoder: InterestEncoder,
+  { data, split }: { readonly data: ExperimentData; readonly split: UnseenItemsSplit },
+) {
+  const sequences = userSequences(split.train);
+  const index = itemIndex(split.train);
+  const tested = split.test.map(({ userIndex, itemIndex: target }) => ({
+    sequence: sequences[userIndex]!,
+    target,
+    seen: split.train.users[userIndex]!.interactions.map(({ item }) => index.get(item)!),
+  }));
+  const rankings = rankByEncoder(encoder, { split, tested });
+  const ndcg = (unseen: boolean): { people: number; ndcg10: number } => {
+    const ranks = rankings.ranks.filter((_, i) => split.hidden.has(split.test[i]!.itemIndex) === unseen);
+    const gains = gainsAt10(ranks);
+    const mean = gains.reduce((sum, gain) => sum + gain, 0) / Math.max(1, gains.length);
+    return { people: ranks.length, ndcg10: mean };
+  };
+  const { quality, ranks } = measured(rankings, { split, vectors: data.vectors });
+  return {
+    quality,
+    ranks,
+    ...NOTHING_MORE,
+    unseen: { ...ndcg(true), seenNdcg10: ndcg(false).ndcg10 },
+  };
+}
