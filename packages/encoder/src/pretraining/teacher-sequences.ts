@@ -52,6 +52,7 @@ export async function teacherSequences(
     }
     finished.push(...part.map((own, i) => dressed(items[i]!, own)));
   }
+  await progress?.(1);
   return finished;
 }
 
