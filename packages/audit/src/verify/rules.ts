@@ -27,7 +27,9 @@ export type AuditRule =
   /** A file claims to be a model of the ledger and has another content hash. */
   | "model-swapped"
   /** A model file names another task, round or parent than the ledger. */
-  | "model-lineage";
+  | "model-lineage"
+  /** A model has weights or collaborative signals that no round of the ledger gave it. */
+  | "model-content";
 
 /** One broken rule; `entry` is the position in the ledger, from 0. */
 export type AuditViolation = LedgerViolation<AuditRule>;
@@ -65,5 +67,6 @@ export const RULE_MEANINGS: Readonly<Record<AuditRule, string>> = {
   forked: "This is another history than the one that was shown before.",
   "model-missing": "A published model is not among the files.",
   "model-swapped": "A model file is not the one that was published.",
+  "model-content": "A model holds something that no round of the ledger can have given it.",
   "model-lineage": "A model file was made in another round, or from another model, than the ledger says.",
 };

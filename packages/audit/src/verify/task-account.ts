@@ -36,6 +36,8 @@ export interface ModelVersion {
   readonly entry: number;
   /** Clip norm that its file names, where the plan adapts it; null where it is fixed. */
   readonly clip: number | null;
+  /** Hash of its weights, of an initial model that the plan says was pre-trained. */
+  readonly weights?: string | undefined;
 }
 
 /** An operator's decision to go on from an earlier model. */

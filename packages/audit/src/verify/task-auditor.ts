@@ -36,7 +36,8 @@ export class TaskAuditor {
     this.#plan = usablePlan(accepted, { key, complain: entry.complain });
     this.#accounts = this.#plan && new EpsilonAccounts(this.#plan);
     const clip = this.#adaptive === undefined ? null : initialClip(this.#plan!);
-    this.#models = [{ round: 0, hash: accepted.modelHash, parent: "", entry: entry.index, clip }];
+    const weights = this.#plan?.resolved.weightsHash;
+    this.#models = [{ round: 0, hash: accepted.modelHash, parent: "", entry: entry.index, clip, weights }];
   }
 
   /** Takes in one more entry of the task. */
