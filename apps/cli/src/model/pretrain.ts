@@ -36,7 +36,7 @@ export interface PretrainStage {
   /** Epoch whose weights were kept, 0 where none was better than what there was; and how many were trained. */
   readonly bestEpoch: number;
   readonly epochs: number;
-  /** NDCG@10 on sequences kept back, before and after. */
+  /** NDCG@10 on the last items, which were kept back, before and after. */
   readonly before: number;
   readonly after: number;
 }
@@ -55,9 +55,8 @@ const BATCH = { least: 4, most: 64, steps: 32 };
 const PATIENCE = 3;
 const WALK_LENGTH = 20;
 const NEIGHBOURS = 16;
-/** Share of sequences that are kept back, to know when to stop. */
-const KEPT_BACK = 0.1;
-const MOST_KEPT_BACK = 400;
+/** Sequences at the most whose last item is kept back, to know when to stop. */
+const MOST_KEPT_BACK = 1_000;
 
 /**
  * Pre-trains, writes the weights and prints what was learned.
@@ -158,7 +157,7 @@ export async function walksOf(
   return itemWalks(graph, { length: Math.min(WALK_LENGTH, files.shape.sequenceLength), perItem, random });
 }
 
-/** Trains on sequences, a tenth of which are kept back; where nothing better is learned, the weights stay. */
+/** Trains on sequences but for last items, by which it stops; where nothing better is learned, the weights stay. */
 export async function stage(
   encoder: InterestEncoder,
   options: {
@@ -170,12 +169,14 @@ export async function stage(
   },
 ): Promise<PretrainStage> {
   const { name, sequences, epochs, random, progress } = options;
-  const every = Math.max(Math.ceil(1 / KEPT_BACK), Math.ceil(sequences.length / MOST_KEPT_BACK));
-  const validation = leaveLastOut(sequences.filter((_, i) => i % every === every - 1));
+  const every = Math.ceil(sequences.length / MOST_KEPT_BACK);
+  const cut = sequences.map((sequence, i) => (i % every === 0 ? leaveLastOut([sequence])[0] : undefined));
+  const validation = cut.filter((user) => user !== undefined);
+  const shown = sequences.map((sequence, i) => cut[i]?.sequence ?? sequence);
   const start = encoder.getWeights();
   const before = validation.length === 0 ? 0 : measured(encoder, validation).ndcg10;
   const { epochs: trained, bestEpoch } = await encoder.trainCentralised({
-    sequences: sequences.filter((_, i) => i % every !== every - 1),
+    sequences: shown.filter(({ items }) => items.length >= 2),
     epochs,
     batchSize: Math.max(BATCH.least, Math.min(BATCH.most, Math.floor(sequences.length / BATCH.steps))),
     learningRate: LEARNING_RATE,
@@ -206,7 +207,7 @@ function summary({ stages, hash, evaluation }: PretrainReport, { out }: Pretrain
     rows.push(
       fact(
         name,
-        `${sequences} sequences, best of ${epochs} epochs: ${bestEpoch}; NDCG@10 on those kept back ${before.toFixed(4)} → ${after.toFixed(4)}`,
+        `${sequences} sequences, best of ${epochs} epochs: ${bestEpoch}; NDCG@10 on last items kept back ${before.toFixed(4)} → ${after.toFixed(4)}`,
       ),
     );
   if (evaluation !== undefined) {
