@@ -116,6 +116,14 @@ describe("model tools", () => {
     expect(weightsHash(file.weights) === weightsHash(drawn)).toBe(stages[0]!.bestEpoch === 0);
   });
 
+  it("write what a task takes whose plan has adapters and a rating head", async () => {
+    const training = { trainable: "adapters", ratings: {} };
+    await writeFile(at("rated.json"), JSON.stringify({ ...plan, training }));
+    await train({ plan: at("rated.json"), out: at("rated.kindred"), log: at("agreed.csv"), epochs: "1" });
+    const { weights } = decodeWeightsFile(new Uint8Array(await readFile(at("rated.kindred"))));
+    expect(weights).toHaveLength(encoderLayout(parsePlanInput(plan).encoder, 36).length);
+  });
+
   it("distil a larger encoder into the plan's", async () => {
     const large = { ...plan, encoder: { ...plan.encoder, layers: 2, dimension: 32, feedForward: 64 } };
     await writeFile(at("large.json"), JSON.stringify(large));
