@@ -1,6 +1,5 @@
 /** Layers, dense regions, names and identities of clusters: what follows from centroids, sizes and public items. */
 import {
-  clusterLayers,
   clusterTags,
   dbscan,
   firstIdentities,
@@ -9,6 +8,7 @@ import {
   matchClusters,
 } from "@kindred/clustering";
 import type { ClusteringOptions, Model, ModelClustering, ModelLayer } from "@kindred/protocol";
+import { diverseLayers } from "./cluster-layers.ts";
 
 /** The public items of a catalogue under the weights of one model. */
 export interface DescribedItems {
@@ -28,7 +28,10 @@ const RADIUS = 1.5;
 
 /**
  * Describes new clusters; those of `parent` lend them their identities.
- * @param options.sizes share of each cluster, ≥ 0
+ * @param description.sizes share of each cluster, ≥ 0
+ * @param description.isDiverse whether a centroid passes among so many clusters; without it, as where nothing is about
+ *   people yet, all do
+ * @returns with `changes`, what of the coarser layers was merged or left out
  */
 export function describeClusters(description: {
   readonly centroids: Matrix;
@@ -36,16 +39,14 @@ export function describeClusters(description: {
   readonly options: ClusteringOptions;
   readonly items: DescribedItems;
   readonly parent?: ClusterModel;
-}): Pick<ModelClustering, "sizes" | "layers" | "regions" | "events"> {
-  const { centroids, sizes, options, items, parent } = description;
+  readonly isDiverse?: (centroid: Float32Array, clusters: number) => boolean;
+}): Pick<ModelClustering, "sizes" | "layers" | "regions" | "events" | "changes"> {
+  const { centroids, sizes, options, items, parent, isDiverse = () => true } = description;
   const weights = sizes.map((size) => Math.max(LEAST_SHARE, size));
   const fine = centroids.rows;
   const ranges = options.layers.filter(({ minimum }) => minimum < fine);
-  const { layers: coarser } = clusterLayers(centroids, { linkage: "ward", weights, counts: ranges });
-  const all = [
-    ...coarser.filter((layer) => layer.centroids.rows < fine),
-    { centroids, labels: Int32Array.from(sizes, (_, cluster) => cluster) },
-  ];
+  const { layers: coarser, changes } = diverseLayers(centroids, { weights, ranges, isDiverse });
+  const all = [...coarser, { centroids, labels: Int32Array.from(sizes, (_, cluster) => cluster) }];
   const before = parent === undefined ? [] : pastLayers(parent);
   let events: ModelClustering["events"] = [];
   const layers = all.map((layer, i): ModelLayer => {
@@ -62,7 +63,7 @@ export function describeClusters(description: {
     });
     return { ids: [...ids], nextId, names, parents: parentsOf(layer.labels, all[i - 1]?.labels) };
   });
-  return { sizes: [...sizes], layers, regions: denseRegions(centroids, weights), events };
+  return { sizes: [...sizes], layers, regions: denseRegions(centroids, weights), events, changes };
 }
 
 /** Identities and centroids of a version's layers, from basic to fine. */

@@ -6,7 +6,6 @@
  * identities follow from the centroids, sizes and public items: all of it is post-processing and costs no privacy.
  */
 import {
-  type ClusterChange,
   clusterMicroRelease,
   describesDiversely,
   type Matrix,
@@ -56,7 +55,6 @@ export function publicClusters(options: {
       ...describeClusters({ centroids, sizes: itemShares(items.units, centroids), ...options }),
       source: "public",
       refinements: null,
-      changes: [],
     },
   };
 }
@@ -81,42 +79,47 @@ export function releaseClusters(options: {
   const { clusters: k, choice, minimumClusters, significance, minimumSize } = options.options;
   const stage = parent.cells.length > 0 ? "micro-clusters" : "clusters";
   const release = noisyRelease(options);
-  const rules = {
-    significance,
-    minimumSize,
-    isDiverse: describesDiversely(items, options.options),
-  };
+  const isDiverse = describesDiversely(items, options.options);
+  const rules = { significance, minimumSize, isDiverse };
   const clusters = choice === "fixed" ? k : { minimum: minimumClusters, maximum: k, criterion: choice };
   const { centroids, ...found } =
     stage === "micro-clusters"
       ? clusterMicroRelease(release, { ...rules, clusters, seed })
       : refineClusters(release, rules);
-  const changes = summarised(found.changes);
+  const ofClusters = summarised(found.changes.map(({ kind, reason }) => ({ kind, reason, count: 1 })));
   const moved = centroids.rows > 0;
   const refinements = stage === "clusters" ? (parent.clustering.refinements ?? 0) + 1 : moved ? 0 : null;
   // Nothing came out of the micro-clusters: people are counted by them once more.
   const again = options.options.microClusters > 0 && (refinements ?? Infinity) >= options.options.refinements;
   const cells = again ? publicCells(options) : new Float32Array();
-  const outcome = { stage, clusters: moved ? centroids.rows : parent.clusters, moved, changes } as const;
   if (!moved)
     return {
-      outcome,
+      outcome: { stage, clusters: parent.clusters, moved, changes: ofClusters },
       released: {
         centroids: parent.centroids,
         clusters: parent.clusters,
         cells,
-        clustering: { ...parent.clustering, refinements, events: [], changes },
+        clustering: { ...parent.clustering, refinements, events: [], changes: ofClusters },
       },
     };
   const sizes = found.clusters.map(({ count }) => Math.min(1, count / options.people));
+  const described = describeClusters({
+    centroids,
+    sizes,
+    options: options.options,
+    items,
+    parent,
+    isDiverse,
+  });
+  const changes = summarised([...ofClusters, ...described.changes]);
   return {
-    outcome,
+    outcome: { stage, clusters: centroids.rows, moved, changes },
     released: {
       centroids: centroids.data,
       clusters: centroids.rows,
       cells,
       clustering: {
-        ...describeClusters({ centroids, sizes, options: options.options, items, parent }),
+        ...described,
         source: "released",
         refinements,
         ...(options.options.method === "mixture"
@@ -173,11 +176,11 @@ function itemShares(units: Matrix, centroids: Matrix): number[] {
 }
 
 /** How many cells and clusters were merged or suppressed, by reason; no counts of people. */
-function summarised(changes: readonly ClusterChange[]): ModelClustering["changes"] {
+function summarised(changes: ModelClustering["changes"]): ModelClustering["changes"] {
   const summary = new Map<string, ModelClustering["changes"][number]>();
-  for (const { kind, reason } of changes) {
+  for (const { kind, reason, count } of changes) {
     const key = `${kind} ${reason}`;
-    summary.set(key, { kind, reason, count: (summary.get(key)?.count ?? 0) + 1 });
+    summary.set(key, { kind, reason, count: (summary.get(key)?.count ?? 0) + count });
   }
   return [...summary.values()];
 }
