@@ -1,7 +1,8 @@
 /**
  * The store in IndexedDB, for browsers: every record sealed with AES-256-GCM of WebCrypto to its place, under a key that
  * scripts can use but not read (non-extractable) and that lives in the same database. That protects what is copied from
- * the profile by anything but the browser itself, and makes `clear` final; not from scripts of the same origin.
+ * the profile by anything but the browser itself, and makes `clear` final; not from scripts of the same origin. What is
+ * not sealed is refused, but for a database of before records were sealed, which is taken over when asked for.
  */
 import type { ParticipationEntry, RoundOutcome } from "@kindred/engine";
 import type { SignedLedgerHead } from "@kindred/privacy";
@@ -50,11 +51,21 @@ const RECORD_STORES: readonly RecordStore[] = [
 const BYTE_STORES: readonly RecordStore[] = ["identity", "files"];
 const NONCE_BYTES = 12;
 
+/** How a database is opened. */
+export interface BrowserStoreOptions {
+  /**
+   * Takes records that are not sealed for those of a database of before records were sealed, and seals everything when
+   * it is loaded: for one start. Otherwise they are refused as `dataset-invalid`, for they were written without the key.
+   */
+  readonly adoptUnsealed?: boolean | undefined;
+}
+
 /**
  * Keeps one person's data in an IndexedDB database of this origin. One client uses it at a time.
  * @param name of the database; one per person who uses the device
  */
-export function browserStore(name = "kindred"): ClientStore {
+export function browserStore(name = "kindred", options: BrowserStoreOptions = {}): ClientStore {
+  const { adoptUnsealed = false } = options;
   let opening: Promise<IDBPDatabase<Schema>> | undefined;
   const database = (): Promise<IDBPDatabase<Schema>> => {
     opening ??= openDB<Schema>(name, VERSION, {
@@ -96,8 +107,10 @@ export function browserStore(name = "kindred"): ClientStore {
   return {
     load: () =>
       queued(async (db) => {
+        // Also what a rotation left that was cut off.
+        if (adoptUnsealed || (await db.count("keys")) > 1) await sealAnew(db, { adoptUnsealed });
         const consent = (await readAll(db, "consent")).at(0);
-        const state = {
+        return {
           identity: (await readAll(db, "identity")).at(0)?.content as Uint8Array | undefined,
           consent: consent === undefined ? ("pending" as const) : (parse(consent) as Consent),
           interactions: (await readAll(db, "interactions")).map((row) => parse(row) as Interaction),
@@ -107,9 +120,6 @@ export function browserStore(name = "kindred"): ClientStore {
           outcomes: (await readAll(db, "outcomes")).map((row) => parse(row) as RoundOutcome),
           ledgerHeads: (await readAll(db, "ledgerHeads")).map((row) => parse(row) as SignedLedgerHead),
         };
-        // Of a rotation that was cut off.
-        if ((await db.count("keys")) > 1) await sealAnew(db);
-        return state;
       }),
     saveIdentity: (seed) =>
       queued((db) => write(db, { store: "identity", key: "seed", content: seed.slice() })),
@@ -134,7 +144,7 @@ export function browserStore(name = "kindred"): ClientStore {
       queued(async (db) => {
         const { number } = await presentKey(db);
         await db.put("keys", await newKey(), number + 1);
-        await sealAnew(db);
+        await sealAnew(db, { adoptUnsealed });
       }),
     clear: () =>
       queued(async (db) => {
@@ -191,12 +201,24 @@ function isSealed(record: unknown): record is SealedRecord {
   return typeof key === "number" && nonce instanceof Uint8Array && data instanceof Uint8Array;
 }
 
-/** Opens a record; what was stored before records were sealed is given back to be sealed. */
+/** Opens a record; one that is not sealed is refused, or given back to be sealed. */
 async function open(
   db: IDBPDatabase<Schema>,
-  { store, key, record }: Pick<Row, "store" | "key"> & { readonly record: unknown },
+  {
+    store,
+    key,
+    record,
+    adoptUnsealed = false,
+  }: Pick<Row, "store" | "key"> & { readonly record: unknown } & BrowserStoreOptions,
 ): Promise<Row & { readonly sealedWith: number }> {
   if (!isSealed(record)) {
+    if (!adoptUnsealed)
+      throw new KindredError({
+        code: "dataset-invalid",
+        field: `${store}:${key}`,
+        rule: "must be sealed: it was written without the key, or before records were sealed",
+        fix: "open a database of before that once with `adoptUnsealed: true`; clear the site's data otherwise",
+      });
     const isBytes = BYTE_STORES.includes(store);
     const content = isBytes ? (record as Uint8Array) : JSON.stringify(record);
     return { store, key, content, sealedWith: 0 };
@@ -243,7 +265,11 @@ function parse({ store, key, content }: Row): unknown {
 }
 
 /** All records of a store in the order of their keys; those that are not sealed with the present key are sealed anew. */
-async function readAll(db: IDBPDatabase<Schema>, store: RecordStore): Promise<Row[]> {
+async function readAll(
+  db: IDBPDatabase<Schema>,
+  store: RecordStore,
+  options: BrowserStoreOptions = {},
+): Promise<Row[]> {
   const transaction = db.transaction([store, "keys"] as ["files", "keys"]);
   const records = transaction.objectStore(store as "files");
   const [keys, values, present] = await Promise.all([
@@ -253,7 +279,7 @@ async function readAll(db: IDBPDatabase<Schema>, store: RecordStore): Promise<Ro
   ]);
   const rows: Row[] = [];
   for (const [i, key] of keys.entries()) {
-    const { sealedWith, ...row } = await open(db, { store, key, record: values[i] });
+    const { sealedWith, ...row } = await open(db, { store, key, record: values[i], ...options });
     if (sealedWith !== present?.key) await write(db, row);
     rows.push(row);
   }
@@ -261,8 +287,8 @@ async function readAll(db: IDBPDatabase<Schema>, store: RecordStore): Promise<Ro
 }
 
 /** Seals every record with the present key, then removes all others. */
-async function sealAnew(db: IDBPDatabase<Schema>): Promise<void> {
-  for (const store of RECORD_STORES) await readAll(db, store);
+async function sealAnew(db: IDBPDatabase<Schema>, options: BrowserStoreOptions): Promise<void> {
+  for (const store of RECORD_STORES) await readAll(db, store, options);
   const { number } = await presentKey(db);
   const transaction = db.transaction("keys", "readwrite", { durability: "strict" });
   for (const key of await transaction.store.getAllKeys())

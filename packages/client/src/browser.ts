@@ -1,7 +1,7 @@
 /** The SDK in a browser: IndexedDB for storage, portable cryptography, the best tensor backend that loads. */
 import { loadBackend } from "@kindred/encoder";
 import { webNative, webSuite } from "@kindred/secagg/web";
-import { browserStore } from "./browser-store.ts";
+import { type BrowserStoreOptions, browserStore } from "./browser-store.ts";
 import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
 
@@ -16,7 +16,9 @@ export function browserDefaults(): Pick<ClientOptions, "suite" | "random"> {
 }
 
 /** `url` and `task` as in `ClientOptions`; the rest has defaults. */
-export interface BrowserClientOptions extends Omit<ClientOptions, "store" | "encoder" | "suite" | "random"> {
+export interface BrowserClientOptions
+  extends Omit<ClientOptions, "store" | "encoder" | "suite" | "random">,
+    BrowserStoreOptions {
   /** Folder or URL prefix of the .wasm files of `@tensorflow/tfjs-backend-wasm`. */
   readonly wasmPath: string;
   /** Name of the IndexedDB database, `kindred` by default; one per person who uses the device. */
@@ -27,12 +29,12 @@ export interface BrowserClientOptions extends Omit<ClientOptions, "store" | "enc
  * Opens a client that keeps its data in IndexedDB and loads everything else by itself.
  */
 export async function createBrowserClient(options: BrowserClientOptions): Promise<KindredClient> {
-  const { wasmPath, database, ...rest } = options;
+  const { wasmPath, database, adoptUnsealed, ...rest } = options;
   return createClient({
     ...browserDefaults(),
     native: await webNative(),
     ...rest,
-    store: browserStore(database),
+    store: browserStore(database, { adoptUnsealed }),
     encoder: async (task) =>
       createEncoderRuntime({ ...task, backend: await loadBackend("wasm", { wasmPath }) }),
   });

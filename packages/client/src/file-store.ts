@@ -1,8 +1,8 @@
 /**
  * The store in files, for Node: append-only lines for interactions and ledger, atomic replacement for the rest, every line
  * and file sealed with AES-256-GCM to its place. A line that a crash tore is cut off at the next start; the ledger is
- * flushed to the disk with every entry. What was written before stores were sealed, or under an older key, is sealed
- * under the present one when it is loaded.
+ * flushed to the disk with every entry. What was written under an older key is sealed under the present one when it is
+ * loaded; what is not sealed is refused, but for a store of before stores were sealed, which is taken over when asked for.
  */
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -16,6 +16,7 @@ import {
   loadKeyFile,
   parseStorageKey,
   startRotation,
+  type UnsealedRecords,
 } from "@kindred/sealing";
 import type { Interaction } from "./interactions.ts";
 import type { CachedFile, ClientStore, Consent } from "./store.ts";
@@ -56,15 +57,25 @@ export type StoreKey =
   | { readonly file: string }
   | { readonly key: Uint8Array; readonly previous?: readonly Uint8Array[] };
 
+/** How a directory is opened. */
+export interface FileStoreOptions {
+  /** What the directory is encrypted with; a key file in it by default. */
+  readonly storeKey?: StoreKey | undefined;
+  /**
+   * Takes records that are not sealed for those of a store of before stores were sealed, and seals everything when it is
+   * loaded: for one start. Otherwise they are refused as `dataset-invalid`, for whoever can write to the directory, but
+   * has no key, could have put them in.
+   */
+  readonly adoptUnsealed?: boolean | undefined;
+}
+
 /**
  * Keeps one person's data in a directory, which is made if need be, readable for its owner alone. One client uses a
  * directory at a time.
  */
-export function fileStore(
-  directory: string,
-  options: { readonly storeKey?: StoreKey | undefined } = {},
-): ClientStore {
-  const keys = new StoreKeys(directory, options.storeKey);
+export function fileStore(directory: string, options: FileStoreOptions = {}): ClientStore {
+  const { storeKey, adoptUnsealed = false } = options;
+  const keys = new StoreKeys(directory, { given: storeKey, unsealed: adoptUnsealed ? "adopt" : "refuse" });
   let last: Promise<unknown> = Promise.resolve();
   /** One access after another, so that lines are never interleaved and `clear` is the last word. */
   const queued = <T>(action: () => Promise<T>): Promise<T> => {
@@ -175,7 +186,7 @@ export function fileStore(
           outcomes: await parseLines<RoundOutcome>(OUTCOMES),
           ledgerHeads: await readHeads(),
         };
-        if (await keys.hasPrevious()) await sealAnew();
+        if (adoptUnsealed || (await keys.hasPrevious())) await sealAnew();
         if (await keys.isRotating()) await keys.finishRotation();
         return state;
       }),
@@ -210,10 +221,15 @@ class StoreKeys {
   /** Whether nobody else uses the key, so that it goes with the store. */
   readonly #isOwn: boolean;
   readonly #given: StoreKey | undefined;
+  readonly #unsealed: UnsealedRecords;
   #ring: Promise<KeyRing> | undefined;
 
-  constructor(directory: string, given: StoreKey | undefined) {
+  constructor(
+    directory: string,
+    { given, unsealed }: { readonly given: StoreKey | undefined; readonly unsealed: UnsealedRecords },
+  ) {
     this.#given = given;
+    this.#unsealed = unsealed;
     const fromEnvironment = given === undefined && Boolean(process.env[KEY_VARIABLE]);
     const named = given !== undefined && "file" in given ? given.file : undefined;
     const isFile = !fromEnvironment && (given === undefined || named !== undefined);
@@ -230,16 +246,18 @@ class StoreKeys {
   }
 
   async #load(): Promise<KeyRing> {
-    if (this.#file !== undefined) return loadKeyFile(this.#file);
+    const unsealed = this.#unsealed;
+    if (this.#file !== undefined) return loadKeyFile(this.#file, { unsealed });
     if (this.#given !== undefined && "key" in this.#given) {
       const { key, previous = [] } = this.#given;
-      return new KeyRing({ current: key, previous, source: "storeKey.key" });
+      return new KeyRing({ current: key, previous, source: "storeKey.key", unsealed });
     }
     const previous = process.env[PREVIOUS_VARIABLE];
     return new KeyRing({
       current: parseStorageKey(process.env[KEY_VARIABLE] ?? "", KEY_VARIABLE),
       previous: previous ? [parseStorageKey(previous, PREVIOUS_VARIABLE)] : [],
       source: KEY_VARIABLE,
+      unsealed,
     });
   }
 
@@ -287,9 +305,10 @@ function sealLine(ring: KeyRing, line: string, place: string): string {
 }
 
 function openLine(ring: KeyRing, line: string, place: string): { text: string; isCurrent: boolean } {
-  // Before stores were sealed a line was JSON, which begins with a brace.
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(line)) return { text: line, isCurrent: false };
-  const { bytes, isCurrent } = ring.open(new Uint8Array(Buffer.from(line, "base64")), place);
+  // Before stores were sealed a line was JSON, which begins with a brace: no base64, and no sealed record.
+  const isBase64 = /^[A-Za-z0-9+/]+={0,2}$/.test(line);
+  const record = new Uint8Array(Buffer.from(line, isBase64 ? "base64" : "utf8"));
+  const { bytes, isCurrent } = ring.open(record, place);
   return { text: new TextDecoder().decode(bytes), isCurrent };
 }
 

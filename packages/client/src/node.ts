@@ -4,7 +4,7 @@ import { type BackendName, loadBackend } from "@kindred/encoder";
 import { nodeMaskStream, nodeSuite } from "@kindred/secagg/node";
 import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
-import { fileStore, type StoreKey } from "./file-store.ts";
+import { type FileStoreOptions, fileStore, type StoreKey } from "./file-store.ts";
 
 export { fileStore, type StoreKey };
 
@@ -18,11 +18,11 @@ export function nodeDefaults(): Required<Pick<ClientOptions, "suite" | "random" 
 }
 
 /** `url` and `task` as in `ClientOptions`; the rest has defaults. */
-export interface NodeClientOptions extends Omit<ClientOptions, "store" | "encoder" | "suite" | "random"> {
+export interface NodeClientOptions
+  extends Omit<ClientOptions, "store" | "encoder" | "suite" | "random">,
+    FileStoreOptions {
   /** One per person; made if need be. */
   readonly directory: string;
-  /** What the directory is encrypted with; a key file in it by default. */
-  readonly storeKey?: StoreKey;
   /** Tensor backend to try first. */
   readonly backend?: BackendName;
 }
@@ -35,11 +35,11 @@ export interface NodeClientOptions extends Omit<ClientOptions, "store" | "encode
  * ```
  */
 export function createNodeClient(options: NodeClientOptions): Promise<KindredClient> {
-  const { directory, storeKey, backend, ...rest } = options;
+  const { directory, storeKey, adoptUnsealed, backend, ...rest } = options;
   return createClient({
     ...nodeDefaults(),
     ...rest,
-    store: fileStore(directory, { storeKey }),
+    store: fileStore(directory, { storeKey, adoptUnsealed }),
     encoder: async (task) => createEncoderRuntime({ ...task, backend: await loadBackend(backend) }),
   });
 }

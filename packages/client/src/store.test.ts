@@ -253,7 +253,8 @@ describe("file store", () => {
     ["consent.json", "{"],
   ])("refuses a broken %s", async (name, content) => {
     const directory = await newDirectory();
-    const store = fileStore(directory);
+    // As an unsealed store had it: what is read is checked in its own right.
+    const store = fileStore(directory, { adoptUnsealed: true });
     await store.saveConsent("granted");
     await writeFile(join(directory, name), content);
     await expect(store.load()).rejects.toMatchObject({ code: "dataset-invalid", rejection: { field: name } });
@@ -293,7 +294,7 @@ describe("a file store at rest", () => {
     expect(await fileStore(directory).load()).toEqual(FILLED);
   });
 
-  it("seals what was written before stores were sealed, once it is loaded", async () => {
+  it("takes over what was written before stores were sealed where it is asked to, and refuses it otherwise", async () => {
     const directory = await newDirectory();
     await mkdir(directory);
     await writeFile(join(directory, "identity"), seed);
@@ -304,6 +305,14 @@ describe("a file store at rest", () => {
     await writeFile(join(directory, "outcomes.jsonl"), `${JSON.stringify(outcome(1))}\n`);
     await writeFile(join(directory, "ledger-heads.json"), JSON.stringify([head(4)]));
     await writeFile(join(directory, "plan.json"), '{"task":"films"}');
+    const before = await contentsOf(directory);
+    await expect(fileStore(directory).load()).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "identity", fix: expect.stringContaining("adoptUnsealed") },
+    });
+    const kept = new Map(await contentsOf(directory));
+    for (const [name, bytes] of before) expect(kept.get(name)).toEqual(bytes);
+    expect(await fileStore(directory, { adoptUnsealed: true }).load()).toEqual(FILLED);
     const store = fileStore(directory);
     expect(await store.load()).toEqual(FILLED);
     expect(await store.readCached("plan")).toEqual(new TextEncoder().encode('{"task":"films"}'));
@@ -311,6 +320,33 @@ describe("a file store at rest", () => {
     for (const form of [...MARKS, Buffer.from(seed).toString("latin1")]) expect(found).not.toContain(form);
     await store.appendInteraction(interaction(3));
     expect((await fileStore(directory).load()).interactions).toEqual([1, 2, 3].map(interaction));
+  });
+
+  it("refuses what somebody without the key puts in, in every file", async () => {
+    const directory = await newDirectory();
+    await fill(fileStore(directory));
+    const puts: [string, string][] = [
+      ["identity", "x".repeat(32)],
+      ["consent.json", '{"consent":"granted"}'],
+      ["ledger-heads.json", "[]"],
+      ["interactions.jsonl", `${JSON.stringify(interaction(9))}\n`],
+      ["participations.jsonl", `${Buffer.from(JSON.stringify(entry(9))).toString("base64")}\n`],
+      ["outcomes.jsonl", `${JSON.stringify(outcome(9))}\n`],
+    ];
+    for (const [name, content] of puts) {
+      const honest = await readFile(join(directory, name));
+      await writeFile(join(directory, name), content);
+      const field = name.endsWith(".jsonl") ? `${name}:1` : name;
+      await expect(fileStore(directory).load()).rejects.toMatchObject({
+        code: "dataset-invalid",
+        rejection: { field, rule: expect.stringMatching(/must be sealed/) },
+      });
+      await writeFile(join(directory, name), honest);
+    }
+    await writeFile(join(directory, "plan.json"), '{"task":"films"}');
+    const store = fileStore(directory);
+    expect(await store.load()).toEqual(FILLED);
+    await expect(store.readCached("plan")).rejects.toMatchObject({ rejection: { field: "plan.json" } });
   });
 
   it("opens a record in its own place only", async () => {
@@ -475,7 +511,7 @@ describe("a browser store at rest", () => {
     expect(await browserStore(name).load()).toEqual(FILLED);
   });
 
-  it("seals what was written before stores were sealed", async () => {
+  it("takes over what was written before records were sealed where it is asked to, and refuses it otherwise", async () => {
     const name = `rest ${databases++}`;
     const old = await openDB(name, 1, {
       upgrade(db) {
@@ -490,13 +526,36 @@ describe("a browser store at rest", () => {
     await old.add("participations", entry(1));
     await old.put("files", new Uint8Array([1, 2]), "model");
     old.close();
+    await expect(browserStore(name).load()).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "consent:consent", fix: expect.stringContaining("adoptUnsealed") },
+    });
+    const taken = { ...FILLED, outcomes: [], ledgerHeads: [] };
+    expect(await browserStore(name, { adoptUnsealed: true }).load()).toEqual(taken);
     const store = browserStore(name);
-    expect(await store.load()).toEqual({ ...FILLED, outcomes: [], ledgerHeads: [] });
+    expect(await store.load()).toEqual(taken);
     expect(await store.readCached("model")).toEqual(new Uint8Array([1, 2]));
     const found = await databaseContents(name);
     for (const form of [...MARKS, stored(seed)]) expect(found).not.toContain(form);
     await store.appendInteraction(interaction(3));
     expect((await browserStore(name).load()).interactions).toEqual([1, 2, 3].map(interaction));
+  });
+
+  it("refuses what somebody without the key puts in", async () => {
+    const name = `rest ${databases++}`;
+    await fill(browserStore(name));
+    const db = await openDB(name);
+    await db.put("files", new Uint8Array([1, 2]), "plan");
+    await expect(browserStore(name).readCached("plan")).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "files:plan" },
+    });
+    await db.put("interactions", interaction(9), 9);
+    await expect(browserStore(name).load()).rejects.toMatchObject({
+      code: "dataset-invalid",
+      rejection: { field: "interactions:9", rule: expect.stringMatching(/must be sealed/) },
+    });
+    db.close();
   });
 
   it("opens a record in its own place only, and says when a key is gone", async () => {

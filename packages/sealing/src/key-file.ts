@@ -26,7 +26,7 @@ export function parseStorageKey(text: string, field: string): Uint8Array {
  */
 export async function loadKeyFile(
   file: string,
-  { unsealed = "adopt" }: { readonly unsealed?: UnsealedRecords } = {},
+  { unsealed = "refuse" }: { readonly unsealed?: UnsealedRecords } = {},
 ): Promise<KeyRing> {
   const present = (await readKey(file)) ?? (await createKey(file));
   const next = await readKey(coming(file));

@@ -31,8 +31,9 @@ export interface Opened {
 }
 
 /**
- * What becomes of records that are not sealed: `adopt` gives them back to be sealed, as a store of before records were
- * sealed needs it; `refuse` takes none, so that whoever can write to the disk, but has no key, can put nothing in.
+ * What becomes of records that are not sealed: `refuse`, the default, takes none, so that whoever can write to the disk,
+ * but has no key, can put nothing in; `adopt` gives them back to be sealed, as a store of before records were sealed
+ * needs it, once.
  */
 export type UnsealedRecords = "adopt" | "refuse";
 
@@ -55,7 +56,7 @@ export class KeyRing {
     readonly source: string;
     readonly unsealed?: UnsealedRecords;
   }) {
-    const { current, previous = [], source, unsealed = "adopt" } = options;
+    const { current, previous = [], source, unsealed = "refuse" } = options;
     for (const key of [current, ...previous])
       if (key.length !== KEY_BYTES)
         throw new RangeError(`a storage key has ${KEY_BYTES} bytes, found ${key.length}`);
@@ -86,7 +87,7 @@ export class KeyRing {
   }
 
   /**
-   * Opens a record; bytes that are none are given back as they are, to be sealed, or refused.
+   * Opens a record; bytes that are none are refused, or given back as they are, to be sealed.
    * @throws KindredError `option-invalid` if it was sealed with a key that the ring lacks; `dataset-invalid` if it was
    *   changed, cut, or sealed for another place, or is not sealed and the ring takes no such record
    */
@@ -97,7 +98,7 @@ export class KeyRing {
         code: "dataset-invalid",
         field: place,
         rule: "must be sealed: it was written without the key, or before records were sealed",
-        fix: "restore it from a backup; a store of before sealing is taken over once, by `kindred rotate-key --adopt-unsealed`",
+        fix: "restore it from a backup; a store of before sealing is taken over once: a client's with `adoptUnsealed: true`, a coordinator's by `kindred rotate-key --adopt-unsealed`",
       });
     }
     const header = record.subarray(0, HEADER_BYTES);

@@ -68,10 +68,12 @@ describe("the coordinator's key", () => {
     );
   });
 
-  it("is sealed when it was not, and says which storage key it needs", async () => {
+  it("is sealed when one that was not is taken over, and says which storage key it needs", async () => {
     const file = join(folder, "plain.key");
     await writeFile(file, `${SEED}\n`, { mode: 0o600 });
-    expect((await loadCoordinatorKey({ file, keys })).publicKeyHex).toBe(PUBLIC);
+    await expect(loadCoordinatorKey({ file, keys })).rejects.toMatchObject({ code: "dataset-invalid" });
+    const taking = new KeyRing({ current: new Uint8Array(32).fill(8), source: "KEY", unsealed: "adopt" });
+    expect((await loadCoordinatorKey({ file, keys: taking })).publicKeyHex).toBe(PUBLIC);
     const sealed = await readFile(file);
     expect(isSealed(sealed)).toBe(true);
     expect(sealed.includes(SEED)).toBe(false);
