@@ -39,6 +39,7 @@ import {
 import {
   bytesFrom,
   clientSamples,
+  helloWithAccount,
   sampleAdvertisement,
   sampleCatalogue,
   sampleModel,
@@ -89,7 +90,7 @@ function frames() {
   const vector = { type: "masked-input", round: 1, signature: bytesFrom(1, 64) };
   const bad = (name: string, frame: string, code: string) => ({ name, from: "client", frame, code });
   return {
-    valid: [...valid("client", clientSamples), ...valid("server", serverSamples)],
+    valid: [...valid("client", [...clientSamples, helloWithAccount]), ...valid("server", serverSamples)],
     invalid: [
       bad("empty", "", "frame-malformed"),
       bad("header only", "4b03", "frame-malformed"),
@@ -138,6 +139,12 @@ function frames() {
       bad("round 0", frameAround(encoded({ ...ready, round: 0 })), "message-invalid"),
       bad("round beyond 32 bits", frameAround(encoded({ ...ready, round: 2 ** 32 })), "message-invalid"),
       bad("text for bytes", frameAround(encoded({ ...vector, vector: "00" })), "message-invalid"),
+      bad("empty account", frameAround(encoded({ ...helloWithAccount, account: "" })), "message-invalid"),
+      bad(
+        "account beyond 2048",
+        frameAround(encoded({ ...helloWithAccount, account: "a".repeat(2049) })),
+        "message-invalid",
+      ),
       bad("empty vector", frameAround(encoded({ ...vector, vector: new Uint8Array(0) })), "message-invalid"),
       bad(
         "signature of 63 bytes",
@@ -485,7 +492,11 @@ function signalFiles(reseal: (change: Record<string, unknown>) => string) {
 }
 
 function documents() {
-  const plan = samplePlan();
+  const planForms = (plan: ReturnType<typeof samplePlan>) => ({
+    document: plan,
+    canonical: canonicalJson(plan),
+    digest: planDigest(plan),
+  });
   const file = encodeModel(sampleModel);
   const reseal = (change: Record<string, unknown>): string => {
     const weights = new Uint8Array(concatBytes(hexToBytes("0000803f"), hexToBytes("00000040")));
@@ -508,7 +519,8 @@ function documents() {
   const layered = (change: Partial<ModelLayer>) =>
     clustered({ layers: [{ ...unnamedClustering(2).layers[0]!, ...change }] });
   return {
-    plan: { document: plan, canonical: canonicalJson(plan), digest: planDigest(plan) },
+    plan: planForms(samplePlan()),
+    planForAccounts: planForms(samplePlan({ participation: { devices: 3 } })),
     catalogue: {
       document: sampleCatalogue,
       canonical: canonicalJson(sampleCatalogue),

@@ -67,6 +67,18 @@ export const clientSamples: readonly ClientMessage[] = [
   { type: "leave", round: 0xffffffff, code: "consent-missing" },
 ];
 
+/** A `hello` of a device whose app's backend vouches for the account. */
+export const helloWithAccount: ClientMessage = {
+  type: "hello",
+  protocol: 3,
+  task: "films",
+  device: bytesFrom(0, 32),
+  signature: bytesFrom(9, 64),
+  sdk: "kindred-js 0.1.0",
+  ledgerSize: 70_000,
+  account: "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl",
+};
+
 /** One message of every type that the coordinator sends. */
 export const serverSamples: readonly ServerMessage[] = [
   { type: "challenge", nonce: bytesFrom(1, 32) },
@@ -167,9 +179,9 @@ export const sampleModel: Model = {
 };
 
 /** The default plan, resolved with a small layout; the mechanism's numbers fit together but are not calibrated. */
-export function samplePlan(): Plan {
+export function samplePlan(changes: Record<string, unknown> = {}): Plan {
   return {
-    ...parsePlanInput({ task: "films", title: "Films", clustering: { clusters: 2 } }),
+    ...parsePlanInput({ task: "films", title: "Films", clustering: { clusters: 2 }, ...changes }),
     resolved: {
       coordinatorKey: "0f".repeat(32),
       catalogueHash: "1e".repeat(32),

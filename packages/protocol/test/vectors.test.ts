@@ -128,10 +128,12 @@ describe("signed bytes", () => {
 });
 
 describe("documents", () => {
-  it("plan: canonical JSON and digest", () => {
-    const { plan } = parseSignedPlan({ plan: documents.plan.document, signature: "00".repeat(64) });
-    expect(canonicalJson(plan)).toBe(documents.plan.canonical);
-    expect(planDigest(plan)).toBe(documents.plan.digest);
+  it.each(["plan", "planForAccounts"] as const)("%s: canonical JSON and digest", (name) => {
+    const { document, canonical, digest } = documents[name];
+    const { plan } = parseSignedPlan({ plan: document, signature: "00".repeat(64) });
+    expect(plan.participation.devices).toBe(name === "plan" ? undefined : 3);
+    expect(canonicalJson(plan)).toBe(canonical);
+    expect(planDigest(plan)).toBe(digest);
   });
 
   it("catalogue: canonical JSON and hash", () => {

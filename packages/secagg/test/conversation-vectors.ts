@@ -71,14 +71,18 @@ function record({ name, cohort, deviceSeed, events, alterations }: Course) {
   return { name, ...start, sid: bytesToHex(cohort.sid()), graph, ring: [...session.ring], steps, refused };
 }
 
-/** What member 0 draws in R0 and R1: keys, seed and nonce, then words for two sets of share polynomials. */
+/**
+ * What member 0 draws in R0 and R1: keys, seed and nonce, with surplus noise the seed of its last component, then words for
+ * the share polynomials of both secrets and of each component's.
+ */
 function draws(cohort: Cohort): string[] {
   const random = randomFrom("client 0");
-  const lengths = [32, 32, 32, 16];
+  const components = cohort.binding.surplus?.length ?? 0;
+  const lengths = [32, 32, 32, 16, ...(components > 0 ? [16] : [])];
   const shares = cohort.session().threshold - 1;
   const drawn = lengths.map((length) => bytesToHex(random(length)));
   // 36 bytes are nine chunks; of the words drawn at a time every second is thrown away on average.
-  for (let secret = 0; secret < 2; secret++) {
+  for (let secret = 0; secret < 2 + components; secret++) {
     for (let filled = 0; filled < 9 * shares; ) {
       const bytes = random(8 * (9 * shares - filled) + 32);
       const view = new DataView(bytes.buffer);
@@ -290,6 +294,49 @@ export function completeConversation() {
     ...endAlterations(cohort, { u2, u3, quorum: cohort.session().quorum }),
   ];
   return record({ name: "complete graph of 7", cohort, deviceSeed: seedOf(cohort), events, alterations });
+}
+
+/**
+ * A member of the complete graph of six whose plan has surplus noise in three components; one drops out of masking. Five
+ * survive, so the two lower components go, and the member reveals its shares of the seeds of the second.
+ */
+export function surplusConversation() {
+  const surplus = [
+    { survivors: 4, deviation: 10 },
+    { survivors: 5, deviation: 100 },
+    { survivors: 6, deviation: 1000 },
+  ];
+  const cohort = new Cohort(6, { graph: "complete", length: 4, bits: 20, surplus });
+  const { inbox, sealed } = sharing(cohort);
+  const u3 = [0, 1, 2, 3, 4];
+  const honest = cohort.inbox(inbox);
+  const events = [
+    cohort.roster(),
+    honest,
+    cohort.survivors(0, u3),
+    cohort.certificate(u3.map((member) => cohort.consistency(member, u3))),
+  ];
+  const withContent = (length: number, byte: number): Received => ({
+    ...honest,
+    shares: inbox.map(({ peer }) => ({ peer, box: sealed(peer, new Uint8Array(length).fill(byte)) })),
+  });
+  const alterations: Alteration[] = [
+    { name: "boxes without shares of noise seeds", step: 2, event: withContent(72, 0) },
+    { name: "boxes with shares of a component less", step: 2, event: withContent(72 + 2 * 36, 0) },
+    { name: "boxes with shares of a component more", step: 2, event: withContent(72 + 4 * 36, 0) },
+    {
+      name: "boxes whose shares are beyond the field",
+      step: 2,
+      event: withContent(72 + 3 * 36, 0xff),
+    },
+    {
+      name: "a certificate of another U3, at which more noise would go",
+      step: 4,
+      event: cohort.certificate(cohort.everyone.map((member) => cohort.consistency(member, cohort.everyone))),
+    },
+  ];
+  const name = "complete graph of 6 with surplus noise";
+  return record({ name, cohort, deviceSeed: seedOf(cohort), events, alterations });
 }
 
 /** A member of the regular graph of twelve; a neighbour drops out of sharing and another of masking. */

@@ -12,7 +12,7 @@ import { fewestInTwoWindows } from "../src/certified-graph.ts";
 import { chooseGraph, drawGraph } from "../src/graph.ts";
 import { noiseKey } from "../src/keys.ts";
 import { drawNoiseSeeds, noiseSecret } from "../src/surplus-seeds.ts";
-import { completeConversation, regularConversation } from "./conversation-vectors.ts";
+import { completeConversation, regularConversation, surplusConversation } from "./conversation-vectors.ts";
 import { replayTranscript, type TranscriptOptions } from "./transcript.ts";
 
 function graphs() {
@@ -160,8 +160,8 @@ export function buildVectors(): Readonly<Record<string, string>> {
   const files = {
     "conversations.json": {
       description:
-        "A client's round as bytes, all hexadecimal. random: what it draws, in order: the secret keys c and s, b, the nonce, then the words of which the coefficients of the share polynomials are made (first those of s, then those of b; see shamir.json), and whatever it discards. steps: the frame it receives (none in R0) and the frame it answers. refused: in place of the frame of a step, which the client must refuse with this code, in this field. Its own boxes and revealed shares may come in any order.",
-      conversations: [completeConversation(), regularConversation()],
+        "A client's round as bytes, all hexadecimal. random: what it draws, in order: the secret keys c and s, b, the nonce, where the binding has surplus noise the seed of its last component, then the words of which the coefficients of the share polynomials are made (first those of s, then those of b, then those of each component's secret; see shamir.json and noise.json), and whatever it discards. steps: the frame it receives (none in R0) and the frame it answers. refused: in place of the frame of a step, which the client must refuse with this code, in this field. Its own boxes and revealed shares may come in any order.",
+      conversations: [completeConversation(), regularConversation(), surplusConversation()],
     },
     "graphs.json": graphs(),
     "noise.json": noise(),
@@ -286,6 +286,27 @@ const ROUNDS: { name: string; options: TranscriptOptions }[] = [
       dropouts: [
         { client: 2, before: "sharing" },
         { client: 9, before: "masking" },
+      ],
+    },
+  },
+  {
+    name: "complete graph of 6 with surplus noise, a dropout in masking and one in unmasking",
+    options: {
+      n: 6,
+      length: 4,
+      seed: "transcript 12",
+      bits: 20,
+      graph: "complete",
+      dropout: 0.3,
+      minSurvivors: 3,
+      surplus: [
+        { survivors: 4, deviation: 10 },
+        { survivors: 5, deviation: 100 },
+        { survivors: 6, deviation: 1000 },
+      ],
+      dropouts: [
+        { client: 1, before: "masking" },
+        { client: 4, before: "unmasking" },
       ],
     },
   },
