@@ -11,7 +11,12 @@ import { appendToLedger } from "../src/runtime/commit.ts";
 import { type OperatorIdentity, operatorToken, tokenHash } from "../src/runtime/operators.ts";
 import { CoordinatorKey } from "../src/store/coordinator-key.ts";
 import { openDatabase } from "../src/store/database.ts";
-import { initialiseFolder } from "../src/store/test-databases.ts";
+import {
+  hasPostgresql,
+  initialiseFolder,
+  POSTGRESQL,
+  postgresqlSchema,
+} from "../src/store/test-databases.ts";
 import { RawDevice } from "./raw-device.ts";
 
 const keySeed = "5".repeat(64);
@@ -23,11 +28,22 @@ const operators: OperatorIdentity[] = [
 ];
 const released = sha256Hex("the model of round 1");
 let directory: string;
+/** Of PostgreSQL; without it the database is PGlite in the folder. */
+let databaseUrl: string | undefined;
 let coordinator: Coordinator;
 let initial: string;
 
+const ownDatabase = () =>
+  openDatabase(databaseUrl === undefined ? { directory: join(directory, "database") } : { url: databaseUrl });
+
 const start = async (who: readonly OperatorIdentity[] = operators) => {
-  coordinator = await Coordinator.start({ directory, port: 0, keySeed, operators: who });
+  coordinator = await Coordinator.start({
+    directory,
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    port: 0,
+    keySeed,
+    operators: who,
+  });
 };
 const catalogue = {
   schema: "kindred.catalogue/1",
@@ -52,7 +68,7 @@ const plan = {
 
 /** Puts a finished round into the store, as `commitTransitions` would have. */
 async function releaseRoundOne(): Promise<void> {
-  const database = await openDatabase({ directory: join(directory, "database") });
+  const database = await ownDatabase();
   const signing = { key: new CoordinatorKey(hexToBytes(keySeed)), now: Date.now() };
   const none = { coordinator: null, observer: null };
   await database.tx("release", async (stores) => {
@@ -85,21 +101,6 @@ async function releaseRoundOne(): Promise<void> {
   await database.close();
 }
 
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "kindred-rollback-"));
-  await initialiseFolder(join(directory, "database"));
-  await start();
-  await coordinator.createTask({ plan, catalogue });
-  initial = (await models())[0]!.hash;
-  await coordinator.close();
-  await releaseRoundOne();
-  await start();
-});
-afterAll(async () => {
-  await coordinator.close();
-  await rm(directory, { recursive: true });
-});
-
 async function models(): Promise<{ round: number; hash: string; current: boolean }[]> {
   const answer = await fetch(`${coordinator.url}/v1/tasks/films/models`);
   return ((await answer.json()) as { models: { round: number; hash: string; current: boolean }[] }).models;
@@ -131,7 +132,34 @@ async function ask(
 const current = async () => (await models()).find((model) => model.current)!.hash;
 const wish = (to: string | number, from: string) => ({ to, from, reason: "worse than before" });
 
-describe("going back to an earlier model", () => {
+const DATABASES = [
+  ["PGlite", true],
+  [POSTGRESQL, hasPostgresql],
+] as const;
+
+describe.each(DATABASES)("going back to an earlier model, on %s", (kind, isThere) => {
+  if (!isThere) {
+    it.skip("needs a database", () => undefined);
+    return;
+  }
+  const schema = kind === "PGlite" ? undefined : postgresqlSchema();
+  beforeAll(async () => {
+    databaseUrl = schema?.url;
+    directory = await mkdtemp(join(tmpdir(), "kindred-rollback-"));
+    if (schema === undefined) await initialiseFolder(join(directory, "database"));
+    await start();
+    await coordinator.createTask({ plan, catalogue });
+    initial = (await models())[0]!.hash;
+    await coordinator.close();
+    await releaseRoundOne();
+    await start();
+  });
+  afterAll(async () => {
+    await coordinator.close();
+    await rm(directory, { recursive: true });
+    await schema?.drop();
+  });
+
   it.each([
     [
       "without a token",
@@ -206,7 +234,7 @@ describe("going back to an earlier model", () => {
     again.close();
     await coordinator.close();
     // The optimiser's moments went with the model that they belong to.
-    const database = await openDatabase({ directory: join(directory, "database") });
+    const database = await ownDatabase();
     expect(await database.tx("look", (stores) => stores.models.optimiser("films"))).toBeUndefined();
     await database.close();
     await start([operators[1]!]);
