@@ -1,5 +1,5 @@
 /** What to recommend: by the encoder, by what others did, or by both; and for those who have done nothing yet. */
-import { type Matrix, nearestItems, rowOf, softMembership, topIndices } from "@kindred/clustering";
+import { type Matrix, nearestItems, rowOf, topIndices } from "@kindred/clustering";
 import type { Sequence } from "@kindred/encoder";
 import { type Catalogue, type CatalogueItem, KindredError, type Model } from "@kindred/protocol";
 import {
@@ -14,6 +14,7 @@ import {
 import { diversified } from "./diversity.ts";
 import { centroidMatrix } from "./interests.ts";
 import type { ItemSpace } from "./item-space.ts";
+import { membershipIn } from "./membership.ts";
 
 /** Of a person with a record: what the ranking is from. */
 export type RecommendationMode = "content" | "collaborative" | "hybrid";
@@ -71,8 +72,6 @@ export interface RecommendationContext {
 const REASONS = 2;
 /** A recorded item is a reason from this cosine on. */
 const REASON_SIMILARITY = 0.2;
-/** As in `interests()`. */
-const TEMPERATURE = 0.1;
 
 function refuse(field: string, rule: string, fix: string): never {
   throw new KindredError({ code: "option-invalid", field, rule, fix });
@@ -160,9 +159,9 @@ export async function scoredBy(
   return { scores: content === undefined ? collaborative : hybridScores(content, collaborative), basis };
 }
 
-/** Membership of a vector in the fine clusters, by identity. */
+/** Membership of a vector in the fine clusters, as in `interests()`, by identity. */
 function clusterShares(model: Model, vector: Float32Array): ClusterShares {
-  const shares = softMembership(vector, centroidMatrix(model), TEMPERATURE);
+  const shares = membershipIn(model)(vector);
   return new Map(model.clustering.layers.at(-1)!.ids.map((id, cluster) => [id, shares[cluster]!]));
 }
 
