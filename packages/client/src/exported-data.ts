@@ -22,7 +22,7 @@ export interface ExportedData {
   readonly ledgerHeads: readonly LedgerHeadDocument[];
   /** Content hash of the model in use. */
   readonly model: string | null;
-  /** The person's own parameters as they are kept, a `kindred.personal/1` document; `null` without. */
+  /** The person's own parameters as they are kept, a `kindred.personal/1` document; `null` without, or where they cannot be read. */
   readonly personal: unknown;
 }
 
@@ -44,6 +44,15 @@ export async function exportStore(
     interactions,
     participations,
     outcomes,
-    personal: personal === undefined ? null : (JSON.parse(new TextDecoder().decode(personal)) as unknown),
+    personal: personal === undefined ? null : readable(personal),
   };
+}
+
+/** A damaged file holds nothing back of the rest; its parameters are fitted again at the next `personalise()`. */
+function readable(file: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(file)) as unknown;
+  } catch {
+    return null;
+  }
 }

@@ -15,11 +15,19 @@ export interface ItemSpace {
   readonly clusterOf: Int32Array;
 }
 
+/** @throws KindredError `model-invalid` where the weights give an item a vector that is not finite */
 export async function itemSpace(
   encoder: Pick<EncoderRuntime, "itemVectors">,
   { hash, model }: Pick<LoadedModel, "hash" | "model">,
 ): Promise<ItemSpace> {
   const data = await encoder.itemVectors({ hash, weights: model.weights });
+  if (!data.every(Number.isFinite))
+    throw new KindredError({
+      code: "model-invalid",
+      field: "model.weights",
+      rule: "must give every item a finite vector",
+      fix: "ask the operator to roll the task back to an earlier model",
+    });
   const centroids = centroidMatrix(model);
   const { columns } = centroids;
   const units = normaliseRows({ rows: data.length / columns, columns, data });

@@ -118,6 +118,9 @@ describe("personal parameters", () => {
       schema: "kindred.personal/1",
       parameters: { affine: true, rank: 0 },
     });
+    await person!.store.writeCached("personal", new TextEncoder().encode('{"schema": "kind'));
+    const damaged = await again.client.exportData();
+    expect(damaged).toMatchObject({ personal: null, interactions: [{}, {}, {}] });
     await again.client.forget();
     expect(await person!.store.readCached("personal")).toBeUndefined();
   });

@@ -22,6 +22,17 @@ describe("the rating of an item", () => {
     expect(across.rating).toBeLessThan(before.rating);
   });
 
+  it("is refused with a reason where the model's weights overflow", async () => {
+    const world = await createWorld({ people: 0, plan: rated });
+    const { client, encoder } = await world.add();
+    await client.start();
+    const { itemVectors } = encoder;
+    encoder.itemVectors = async (model) => (await itemVectors(model)).fill(Number.POSITIVE_INFINITY, 0, 1);
+    await expect(client.rate("item-4")).rejects.toMatchObject({
+      rejection: { code: "model-invalid", field: "model.weights" },
+    });
+  });
+
   it("is refused for unknown items, and where the plan has no rating head", async () => {
     const world = await createWorld({ people: 0, plan: rated });
     const { client } = await world.add();

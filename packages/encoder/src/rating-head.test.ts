@@ -87,6 +87,17 @@ describe("predicted ratings", () => {
   it("are refused for items outside the catalogue", () => {
     expect(() => predictRatings(plain, { own: [], units, wanted: [4] })).toThrow(KindredError);
   });
+
+  it("are refused where weights that overflow leave an item without a direction", () => {
+    const broken = { columns: 2, data: Float32Array.of(1, 0, Number.NaN, 0) };
+    for (const [rated, wanted] of [
+      [0, 1],
+      [1, 0],
+    ] as const)
+      expect(() =>
+        predictRatings(plain, { own: [{ item: rated, rating: 1 }], units: broken, wanted: [wanted] }),
+      ).toThrow(expect.objectContaining({ code: "model-invalid" }));
+  });
 });
 
 describe("errors of ratings", () => {

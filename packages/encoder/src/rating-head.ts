@@ -115,7 +115,7 @@ const CONSIDERED = 200;
  * @param options.units item vectors of norm 1, items × d
  * @param options.wanted item indices
  * @returns within 0 to 1, one per wanted item
- * @throws KindredError `option-invalid` on an item outside the catalogue
+ * @throws KindredError `option-invalid` on an item outside the catalogue, `model-invalid` on an item vector that is not finite
  */
 export function predictRatings(
   head: RatingHead,
@@ -138,6 +138,13 @@ export function predictRatings(
     const { columns, data } = options.units;
     let cosine = 0;
     for (let j = 0; j < columns; j++) cosine += data[a * columns + j]! * data[b * columns + j]!;
+    if (!Number.isFinite(cosine))
+      throw new KindredError({
+        code: "model-invalid",
+        field: "model.weights",
+        rule: "must give every item a finite vector",
+        fix: "use an earlier model of the task",
+      });
     return VARIANCES.offset + VARIANCES.taste * Math.exp((cosine - 1) / ANGULAR_SCALE);
   };
   const kernel = own.map(({ item }, i) =>

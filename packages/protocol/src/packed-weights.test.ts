@@ -36,6 +36,14 @@ describe("compressed weights", () => {
     expect(sizeOf(packWeights(half))).toBeLessThanOrEqual(4 * 4 + 25 + 100);
   });
 
+  it("are not made of weights whose level is beyond float32", () => {
+    const largest = (2 - 2 ** -23) * 2 ** 127;
+    expect(() => compressWeights(Float32Array.of(1, -largest), int8)).toThrow(
+      "must be finite after compression",
+    );
+    expect(compressWeights(Float32Array.of(1, -0.99 * largest), int8).every(Number.isFinite)).toBe(true);
+  });
+
   it("are not packed from weights that would lose something", () => {
     expect(() => packWeights(weights)).toThrow("must be compressed before they are packed");
   });

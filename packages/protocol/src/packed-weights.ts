@@ -40,7 +40,7 @@ export type PackedWeights = z.infer<typeof packedWeightsSchema>;
 /**
  * The weights that devices get: the smallest magnitudes set to 0 (of equal ones the last), the others rounded to 255 levels per
  * block of 64.
- * @throws KindredError `option-invalid` for a weight that is not finite
+ * @throws KindredError `option-invalid` for a weight that is not finite, or so near the largest float32 that its level is not
  */
 export function compressWeights(weights: Float32Array, { sparsity }: DownloadOptions): Float32Array {
   const pruned = weights.slice();
@@ -48,7 +48,16 @@ export function compressWeights(weights: Float32Array, { sparsity }: DownloadOpt
     (a, b) => Math.abs(weights[a]!) - Math.abs(weights[b]!) || b - a,
   );
   for (const i of order.subarray(0, Math.floor(sparsity * weights.length))) pruned[i] = 0;
-  return dequantiseRows(quantiseRows(inBlocks(pruned), BLOCK)).slice(0, weights.length);
+  const compressed = dequantiseRows(quantiseRows(inBlocks(pruned), BLOCK)).slice(0, weights.length);
+  // Scales are rounded up: the level of a block's largest weight lies a little beyond it.
+  if (!compressed.every(Number.isFinite))
+    throw new KindredError({
+      code: "option-invalid",
+      field: "weights",
+      rule: "must be finite after compression",
+      fix: "pass weights well below the largest float32, 3.4e38",
+    });
+  return compressed;
 }
 
 function inBlocks(weights: Float32Array): Float32Array {
