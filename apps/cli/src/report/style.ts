@@ -86,7 +86,7 @@ figcaption { margin: 12px 0 0; }
 .tone-indigo { color: var(--indigo); } .tone-rose { color: var(--rose); } .tone-violet { color: var(--violet); }
 .tone-sky { color: var(--sky); } .tone-moss { color: var(--moss); }
 .legend li { color: var(--ink); }
-.spaced { margin: 0 0 16px; } .grid + .spaced, .card + .card { margin-top: 16px; } .grid > .card { margin-top: 0; }
+.spaced { margin: 0 0 16px; } .grid + .spaced, .card + .card { margin-top: 16px; } .grid > .card, .tiles > .card { margin-top: 0; }
 table.rows thead th { white-space: normal; vertical-align: bottom; line-height: 1.25; }
 table.rows td { white-space: normal; } table.rows .name { text-align: left; min-width: 200px; } table.rows th, table.rows td { padding: 7px 9px; }
 .scroll { overflow: auto; max-height: 620px; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
