@@ -154,7 +154,7 @@ export class Coordinator {
           this.#gateway.connected(task, device) || this.#tasks.get(task)?.runtime.engages(device) === true,
       });
     this.#gateway = new Gateway({
-      admit: register && ((hello) => register.admit(hello)),
+      admit: register && ((hello, enter) => register.admit(hello, enter)),
       http: this.#listener.server,
       task: (id) => this.#tasks.get(id),
       suite: this.#suite,

@@ -44,7 +44,7 @@ export interface ClientOptions {
   readonly transport?: TransportFactory;
   /**
    * Asks the app's backend for a JWT whose `sub` is the person's account, for a coordinator that asks for one; called at each
-   * connection. More devices of an account than the plan allows are turned away: `status().reason` is then
+   * connection, and once more where the token is refused as expired. It has to answer with a fresh token. More devices of an account than the plan allows are turned away: `status().reason` is then
    * `participation-cap` of `hello.account`.
    */
   readonly account?: () => Promise<string>;

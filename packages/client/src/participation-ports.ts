@@ -44,7 +44,7 @@ export interface ParticipationOptions {
   readonly keystream?: KeystreamFactory | undefined;
   readonly clock: Clock;
   readonly transport: TransportFactory;
-  /** Asks the app's backend for a token that names the account. */
+  /** Asks the app's backend for a fresh token that names the account. */
   readonly account?: (() => Promise<string>) | undefined;
   readonly ports: ParticipationPorts;
 }

@@ -48,7 +48,7 @@ export interface SessionOptions {
   readonly events: SessionEvents;
   /** Size of the tree head that the device remembers of the coordinator's ledger, 0 for none. */
   readonly ledgerSize: () => number;
-  /** Asks the app's backend for a token that names the account, at each hello. */
+  /** Asks the app's backend for a token that names the account, at each hello, and once more where it is refused. */
   readonly account?: (() => Promise<string>) | undefined;
 }
 
@@ -71,6 +71,10 @@ interface Link {
   /** Messages that overtook the acknowledgement of the hello. */
   readonly early: ServerMessage[];
   readonly end: () => void;
+  /** The coordinator's challenge. */
+  nonce: Uint8Array | undefined;
+  /** A refused token was replaced by a fresh one, which happens once. */
+  tokenRenewed: boolean;
   ended: boolean;
   cancelHelloTimer: () => void;
 }
@@ -130,6 +134,8 @@ export class Session {
       welcomed: false,
       since: 0,
       early: [],
+      nonce: undefined,
+      tokenRenewed: false,
       ended: false,
       end: () => this.#end(link),
       cancelHelloTimer: () => undefined,
@@ -186,6 +192,7 @@ export class Session {
     }
     switch (message.type) {
       case "challenge":
+        link.nonce = message.nonce;
         if (!link.welcomed) void this.#hello(link, message.nonce);
         return;
       case "welcome":
@@ -237,7 +244,16 @@ export class Session {
 
   #onRefusedHello(link: Link, rejection: Rejection): void {
     if (ERROR_TABLE[rejection.code].retry) link.end();
-    else this.#refuse(rejection);
+    else if (this.#mayRenewToken(link, rejection)) {
+      link.tokenRenewed = true;
+      void this.#hello(link, link.nonce!); // there was a hello, so there was a challenge
+    } else this.#refuse(rejection);
+  }
+
+  /** A token that expired on its way is not the device's fault: a fresh one may pass. */
+  #mayRenewToken({ tokenRenewed, nonce }: Link, { code, field }: Rejection): boolean {
+    const isOfToken = code === "not-authenticated" && field === "hello.account";
+    return isOfToken && !tokenRenewed && nonce !== undefined && this.#options.account !== undefined;
   }
 
   #refuse(rejection: Rejection): void {

@@ -36,6 +36,46 @@ describe("an app with accounts", () => {
     expect(events).toContainEqual({ type: "stopped", rejection });
   });
 
+  it.each([
+    ["and is welcomed with it", 1, ["token 1", "token 2"], "waiting"],
+    ["no more than once", 9, ["token 1", "token 2"], "stopped"],
+  ])("asks for a fresh token where one expired on its way, %s", async (_, refusals, sent, phase) => {
+    const { coordinator, clock, add } = await createWorld({ people: 0 });
+    const rejection: Rejection = {
+      code: "not-authenticated",
+      field: "hello.account",
+      rule: "must be a valid token of the app's backend (ERR_JWT_EXPIRED)",
+      fix: "give the client an account() that asks the app's backend for a fresh token",
+    };
+    const tokens: unknown[] = [];
+    coordinator.refuse = (message) => {
+      if (message.type !== "hello") return undefined;
+      tokens.push(message.account);
+      return tokens.length <= refusals ? rejection : undefined;
+    };
+    let asked = 0;
+    const { client } = await add({ account: async () => `token ${++asked}` });
+    await client.consent.grant();
+    await client.start();
+    await clock.settle();
+    expect(tokens).toEqual(sent);
+    expect(client.status()).toMatchObject({ phase, ...(phase === "stopped" && { reason: rejection }) });
+    expect(asked).toBe(2);
+  });
+
+  it("takes another refusal for final", async () => {
+    const { coordinator, clock, add } = await createWorld({ people: 0 });
+    const refused = { code: "not-authenticated", field: "hello", rule: "must be known", fix: "" } as const;
+    coordinator.refuse = (message) => (message.type === "hello" ? refused : undefined);
+    let asked = 0;
+    const { client } = await add({ account: async () => `token ${++asked}` });
+    await client.consent.grant();
+    await client.start();
+    await clock.settle();
+    expect(client.status().phase).toBe("stopped");
+    expect(asked).toBe(1);
+  });
+
   it("asks again after a while when its backend does not answer", async () => {
     const { coordinator, clock, add } = await createWorld({ people: 0 });
     let asked = 0;

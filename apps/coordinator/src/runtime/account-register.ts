@@ -11,10 +11,10 @@ import type { AccountTokens } from "./account-tokens.ts";
 import type { Clock } from "./clock.ts";
 
 interface AccountRegisterOptions {
-  readonly database: Database;
-  readonly tokens: AccountTokens;
-  readonly key: CoordinatorKey;
-  readonly clock: Clock;
+  readonly database: Pick<Database, "tx">;
+  readonly tokens: Pick<AccountTokens, "subjectOf">;
+  readonly key: Pick<CoordinatorKey, "sign">;
+  readonly clock: Pick<Clock, "now">;
   /** Whether a device has taken part in the task, is in its round under way, or is connected. */
   readonly isEngaged: (task: string, device: string) => boolean;
 }
@@ -31,24 +31,27 @@ export class AccountRegister {
   }
 
   /**
-   * Whether a device may come in. A device that never took part and is gone gives its place to a newer one of its account, as
+   * Lets a device come in, or says why not. A device that never took part and is gone gives its place to a newer one of its account, as
    * after the app was installed anew.
    * @param hello.token as the device gave it
-   * @returns `participation-cap` for a device too many, `not-authenticated` for no valid token or another account than
+   * @param enter from here on the device is engaged; called for one that may come in, before any other of its account is
+   *   looked at, which could take its place otherwise
+   * @returns what `enter` returns, or `participation-cap` for a device too many, `not-authenticated` for no valid token or another account than
    *   before, `internal` while the backend's keys cannot be had
    */
-  async admit(hello: {
-    plan: Plan;
-    device: string;
-    token: string | undefined;
-  }): Promise<Rejection | undefined> {
+  async admit<Entered>(
+    hello: { plan: Plan; device: string; token: string | undefined },
+    enter: () => Entered,
+  ): Promise<Entered | Rejection> {
     const { plan, device, token } = hello;
     const { clock, tokens } = this.#options;
     const subject = await tokens.subjectOf(token, clock.now());
     if (!subject.ok) return subject.rejection;
     const account = createHmac("sha256", this.#pseudonymKey).update(subject.value).digest("hex");
     // One after another: two devices of an account must not both find the last place free.
-    const admission = this.#turn.then(() => this.#register(plan, { device, account }));
+    const admission = this.#turn.then(
+      async () => (await this.#register(plan, { device, account })) ?? enter(),
+    );
     this.#turn = admission.catch(() => undefined);
     return admission;
   }

@@ -50,13 +50,15 @@ interface GatewayOptions {
   readonly corsOrigins: readonly string[];
   /** What the ledger proves to a device that is selected. */
   readonly evidence: (selection: { task: string; round: number; remembered: number }) => LedgerEvidence;
-  /** Whether a device that proved its key may come in; left out where no accounts are known. */
+  /**
+   * Lets a device that proved its key come in by `enter`, or says why not; left out where no accounts are known.
+   * @returns what `enter` returns, or the refusal
+   */
   readonly admit?:
-    | ((hello: {
-        readonly plan: Plan;
-        readonly device: string;
-        readonly token: string | undefined;
-      }) => Promise<Rejection | undefined>)
+    | ((
+        hello: { readonly plan: Plan; readonly device: string; readonly token: string | undefined },
+        enter: () => Rejection | "welcomed",
+      ) => Promise<Rejection | "welcomed">)
     | undefined;
   /** A device proved its key. */
   readonly seen: (device: string, task: string) => void;
@@ -290,31 +292,44 @@ export class Gateway {
         rule: "must be the device's over this connection's challenge",
         fix: "sign helloSigningBytes with the device key",
       };
-    const { plan, planDigest, runtime } = served;
     const device = bytesToHex(message.device);
-    const isAnother = (): boolean => {
-      const { session } = connection;
-      return session !== undefined && (session.task !== message.task || session.device !== device);
-    };
-    if (isAnother()) return ANOTHER_DEVICE;
-    const refusal = await this.#options.admit?.({ plan, device, token: message.account });
-    if (refusal !== undefined) return refusal;
+    const { task, ledgerSize } = message;
+    if (isAnother(connection, { task, device })) return ANOTHER_DEVICE;
+    const enter = () => this.#enter(connection, { served, task, device, ledgerSize });
+    const { admit } = this.#options;
+    return admit === undefined
+      ? enter()
+      : admit({ plan: served.plan, device, token: message.account }, enter);
+  }
+
+  /** Gives a connection to the device that proved its key and may come in. */
+  #enter(
+    connection: Connection,
+    hello: {
+      readonly served: ServedTask;
+      readonly task: string;
+      readonly device: string;
+      readonly ledgerSize: number;
+    },
+  ): Rejection | "welcomed" {
+    const { task, device, ledgerSize } = hello;
+    const { plan, planDigest, runtime } = hello.served;
     if (!connection.socket.connected) return GONE;
     // A second hello may have come while the first was looked at.
-    if (isAnother()) return ANOTHER_DEVICE;
+    if (isAnother(connection, { task, device })) return ANOTHER_DEVICE;
     connection.cancelHelloTimer();
-    const key = `${message.task}/${device}`;
+    const key = `${task}/${device}`;
     const older = this.#connections.get(key);
     this.#connections.set(key, connection);
     if (older !== undefined && older !== connection) older.socket.disconnect(true);
-    connection.session = { task: message.task, device };
-    connection.ledgerSize = message.ledgerSize;
+    connection.session = { task, device };
+    connection.ledgerSize = ledgerSize;
     connection.largestFrame = largestFrame(plan);
     connection.assembler = new FrameAssembler({ maxFrameBytes: connection.largestFrame });
-    this.#options.seen(device, message.task);
+    this.#options.seen(device, task);
     this.#send(connection, {
       type: "welcome",
-      task: message.task,
+      task,
       planDigest,
       modelHash: hexToBytes(runtime.state.modelHash),
     });
@@ -343,4 +358,12 @@ export class Gateway {
     }
     if (connection.session !== undefined) this.#options.traffic(connection.session.task, { up: 0, down });
   }
+}
+
+/** Whether a connection is of another task or device already. */
+function isAnother(
+  { session }: Connection,
+  { task, device }: { readonly task: string; readonly device: string },
+): boolean {
+  return session !== undefined && (session.task !== task || session.device !== device);
 }
