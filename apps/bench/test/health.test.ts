@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { HealthProbe } from "../src/secagg/health.ts";
 
 test("counts answers from the beginning of the measurement, and ends with a server that goes away", async () => {
@@ -29,4 +29,24 @@ test("counts answers from the beginning of the measurement, and ends with a serv
   expect(measured).toBeGreaterThanOrEqual(1);
   expect(measured).toBeLessThanOrEqual(answers);
   expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+});
+
+test("asks again when a connection is closed under it, and counts from the first time", async () => {
+  let asked = 0;
+  const answered = new Promise<void>((resolve) => {
+    const server = createServer((request, response) => {
+      if (++asked <= 2) request.destroy();
+      else response.end("ok", () => (asked === 4 ? resolve() : undefined));
+    });
+    server.listen(0, "127.0.0.1", () => {
+      probe = new HealthProbe((server.address() as AddressInfo).port);
+      probe.begin();
+    });
+    onTestFinished(() => void server.close());
+  });
+  let probe: HealthProbe | undefined;
+  await answered;
+  const { answers } = await probe!.stop();
+  expect(answers).toBeGreaterThanOrEqual(1);
+  expect(answers).toBeLessThanOrEqual(asked - 2);
 });
