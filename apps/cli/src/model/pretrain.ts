@@ -222,7 +222,7 @@ function summary({ stages, hash, evaluation }: PretrainReport, { out }: Pretrain
   }
   rows.push(
     fact("written to", out),
-    fact("weights hash", `${hash}, which the plan of a task names`),
+    fact("weights hash", `${hash}; a task with adapters, ratings or model.download starts from another`),
     fact("start a task", `kindred up --plan … --catalogue … --weights ${out}`),
   );
   return rows;
