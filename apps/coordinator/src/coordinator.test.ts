@@ -9,6 +9,7 @@ import { nodeSuite } from "@kindred/secagg/node";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RawDevice } from "../test/raw-device.ts";
+import { smallCatalogue, smallPlan } from "../test/small-task.ts";
 import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { openBlobStores } from "./store/blobs.ts";
@@ -34,31 +35,10 @@ async function start(options: Partial<CoordinatorOptions> = {}): Promise<Coordin
   return coordinator;
 }
 
-const catalogue = {
-  schema: "kindred.catalogue/1",
-  items: Array.from({ length: 8 }, (_, i) => ({ id: `item-${i}`, title: `Item ${i}`, tags: [] })),
-};
-const plan = (task: string) => ({
-  task,
-  rounds: 1,
-  encoder: {
-    layers: 1,
-    dimension: 4,
-    heads: 1,
-    feedForward: 4,
-    sequenceLength: 4,
-    textBuckets: 256,
-    itemDeltaRank: 0,
-  },
-  cohort: { minimum: 4, target: 4, maximum: 5, minSurvivors: 4, corruption: 0, dropout: 0 },
-  privacy: { mechanism: "none" },
-  clustering: { clusters: 2 },
-});
-
 describe("closing", () => {
   it("takes bounded time whatever its peers do, and tells devices at once", async () => {
     const coordinator = await start();
-    await coordinator.createTask({ plan: plan("films"), catalogue });
+    await coordinator.createTask({ plan: smallPlan("films"), catalogue: smallCatalogue });
     const device = await RawDevice.connect(coordinator.url, "device");
     await device.hello("films");
     await device.send({ type: "check-in", ledgerSize: 0 });
@@ -110,7 +90,8 @@ describe("starting", () => {
 
   it("serves tasks that are over, and answers their devices; one that cannot be read spoils no other", async () => {
     const first = await start();
-    for (const task of ["over", "broken", "films"]) await first.createTask({ plan: plan(task), catalogue });
+    for (const task of ["over", "broken", "films"])
+      await first.createTask({ plan: smallPlan(task), catalogue: smallCatalogue });
     await first.cancelTask("over");
     await expect(first.cancelTask("nothing")).rejects.toThrow(/task-unknown/);
     await first.close();
@@ -156,7 +137,7 @@ describe("starting", () => {
     await age(young, hour - 60_000);
     await age(state, 100 * hour);
     const first = await start();
-    await first.createTask({ plan: plan("films"), catalogue });
+    await first.createTask({ plan: smallPlan("films"), catalogue: smallCatalogue });
     await first.close();
     // `start` has swept already: nobody needed the state.
     expect(await Promise.all([orphan, young, state].map((hash) => spool.has(hash)))).toEqual([
@@ -195,9 +176,9 @@ describe("a restart between rounds that fail", () => {
     const options = { observe, reconnectGrace: 100 };
     let coordinator = await start(options);
     // Nobody comes, so every round fails at its first deadline.
-    const document = { ...plan("films"), rounds: 6, deadlines: { selecting: 100 } };
+    const document = { ...smallPlan("films"), rounds: 6, deadlines: { selecting: 100 } };
     const cohort = { ...document.cohort, selectionWindow: 100 };
-    await coordinator.createTask({ plan: { ...document, cohort }, catalogue });
+    await coordinator.createTask({ plan: { ...document, cohort }, catalogue: smallCatalogue });
     for (const count of [2, 4]) {
       await until(() => failed() >= count);
       await coordinator.close();
@@ -224,7 +205,7 @@ describe("logs", () => {
     const seed = sha256Hex("secret seed");
     const logger = pino({ level: "trace" }, { write: (line: string) => lines.push(line) });
     const coordinator = await start({ logger, keySeed: seed });
-    await coordinator.createTask({ plan: plan("films"), catalogue });
+    await coordinator.createTask({ plan: smallPlan("films"), catalogue: smallCatalogue });
     const device = await RawDevice.connect(coordinator.url, "device");
     const { signature, device: key } = await device.helloMessage("films");
     await device.hello("films");

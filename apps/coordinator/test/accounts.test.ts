@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Coordinator } from "../src/coordinator.ts";
 import { initialiseFolder } from "../src/store/test-databases.ts";
 import { RawDevice } from "./raw-device.ts";
+import { smallCatalogue, smallPlan } from "./small-task.ts";
 
 const backend = generateKeyPairSync("ed25519");
 const stranger = generateKeyPairSync("ed25519");
@@ -18,27 +19,7 @@ let directory: string;
 let coordinator: Coordinator;
 const open: RawDevice[] = [];
 
-const catalogue = {
-  schema: "kindred.catalogue/1",
-  items: Array.from({ length: 8 }, (_, i) => ({ id: `item-${i}`, title: `Item ${i}`, tags: [] })),
-};
-const plan = (task: string, devices: number) => ({
-  task,
-  rounds: 1,
-  encoder: {
-    layers: 1,
-    dimension: 4,
-    heads: 1,
-    feedForward: 4,
-    sequenceLength: 4,
-    textBuckets: 256,
-    itemDeltaRank: 0,
-  },
-  cohort: { minimum: 4, target: 4, maximum: 5, minSurvivors: 4, corruption: 0, dropout: 0 },
-  participation: { devices },
-  privacy: { mechanism: "none" },
-  clustering: { clusters: 2 },
-});
+const plan = (task: string, devices: number) => smallPlan(task, { participation: { devices } });
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "kindred-accounts-"));
@@ -49,8 +30,8 @@ beforeAll(async () => {
     JSON.stringify({ keys: [{ ...backend.publicKey.export({ format: "jwk" }), alg: "EdDSA" }] }),
   );
   coordinator = await Coordinator.start({ directory, port: 0, accounts: { keys, issuer, audience } });
-  await coordinator.createTask({ plan: plan("one", 1), catalogue });
-  await coordinator.createTask({ plan: plan("two", 2), catalogue });
+  await coordinator.createTask({ plan: plan("one", 1), catalogue: smallCatalogue });
+  await coordinator.createTask({ plan: plan("two", 2), catalogue: smallCatalogue });
 });
 afterEach(() => {
   for (const device of open.splice(0)) device.close();

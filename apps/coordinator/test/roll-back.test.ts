@@ -18,6 +18,7 @@ import {
   postgresqlSchema,
 } from "../src/store/test-databases.ts";
 import { RawDevice } from "./raw-device.ts";
+import { smallCatalogue, smallPlan } from "./small-task.ts";
 
 const keySeed = "5".repeat(64);
 const ada = operatorToken(new Uint8Array(32).fill(1));
@@ -45,26 +46,7 @@ const start = async (who: readonly OperatorIdentity[] = operators) => {
     operators: who,
   });
 };
-const catalogue = {
-  schema: "kindred.catalogue/1",
-  items: Array.from({ length: 8 }, (_, i) => ({ id: `item-${i}`, title: `Item ${i}`, tags: [] })),
-};
-const plan = {
-  task: "films",
-  rounds: 9,
-  encoder: {
-    layers: 1,
-    dimension: 4,
-    heads: 1,
-    feedForward: 4,
-    sequenceLength: 4,
-    textBuckets: 256,
-    itemDeltaRank: 0,
-  },
-  cohort: { minimum: 4, target: 4, maximum: 5, minSurvivors: 4, corruption: 0, dropout: 0 },
-  privacy: { mechanism: "none" },
-  clustering: { clusters: 2 },
-};
+const plan = smallPlan("films", { rounds: 9 });
 
 /** Puts a finished round into the store, as `commitTransitions` would have. */
 async function releaseRoundOne(): Promise<void> {
@@ -148,7 +130,7 @@ describe.each(DATABASES)("going back to an earlier model, on %s", (kind, isThere
     directory = await mkdtemp(join(tmpdir(), "kindred-rollback-"));
     if (schema === undefined) await initialiseFolder(join(directory, "database"));
     await start();
-    await coordinator.createTask({ plan, catalogue });
+    await coordinator.createTask({ plan, catalogue: smallCatalogue });
     initial = (await models())[0]!.hash;
     await coordinator.close();
     await releaseRoundOne();
