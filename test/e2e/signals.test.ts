@@ -72,5 +72,9 @@ it("collects popularity and transitions in rounds of their own, over sockets and
   expect(transitions!.weights).toEqual(popular!.weights);
   expect(trained!.signals).toEqual(transitions!.signals);
   expect(trained!.weights).not.toEqual(transitions!.weights);
-  expect(await world.round(1)).toMatchObject({ status: "published", clusters: null });
+  const { entries, deviation } = popular!.signals!.popularity!;
+  const signal = { signal: "popularity", kept: entries.length, deviation };
+  expect(await world.round(1)).toMatchObject({ status: "published", clusters: null, signal });
+  const stored = await fetch(`${world.url}/v1/tasks/films/rounds/1`);
+  expect(await stored.json()).toMatchObject({ statistics: { signal } });
 });

@@ -9,6 +9,7 @@ import {
   type Release,
   type ReleaseOutput,
   type RoundRecord,
+  releaseFigures,
   resolvePlan,
   resumeMessage,
   startTask,
@@ -485,12 +486,7 @@ export class TestCoordinator {
     return {
       modelHash: this.#keep(release.model),
       optimiserHash: sha256Hex(`optimiser ${output.round}`),
-      loss: release.loss,
-      lossDeviation: release.lossDeviation,
-      silhouette: release.silhouette,
-      ...(release.heldOut === undefined ? {} : { heldOut: release.heldOut }),
-      clipping: release.clipping,
-      clusters: release.clusters,
+      ...releaseFigures(release),
     };
   }
 }

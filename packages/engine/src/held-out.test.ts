@@ -1,3 +1,4 @@
+import { publicRandom } from "@kindred/clustering";
 import { parsePlanInput } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { type HeldOutResult, heldOutEntries, heldOutLength, heldOutRecord } from "./held-out.ts";
@@ -23,6 +24,12 @@ const miss: HeldOutResult = { rank: 11, loss: 40, expectedCluster: false, rating
 function meanOf(plan: typeof ranked, results: (HeldOutResult | undefined)[]): number[] {
   const all = results.map((result) => heldOutEntries(plan, { result, lossBound: BOUND }));
   return all[0]!.map((_, i) => all.reduce((sum, entries) => sum + entries[i]!, 0) / all.length);
+}
+
+/** Standard normal deviates (Box–Muller). */
+function gaussian(seed: number): () => number {
+  const uniform = publicRandom(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
 describe("evaluation on held-out interactions", () => {
@@ -51,39 +58,57 @@ describe("evaluation on held-out interactions", () => {
       ndcg10: expect.closeTo(0.25, 12),
       loss: expect.closeTo((2 + BOUND) / 2, 12),
       clusterAccuracy: 0.5,
-      deviation: 0,
+      deviation: { hr10: 0, ndcg10: 0, loss: 0, clusterAccuracy: 0 },
       // The larger error counts as one half.
       ratings: {
         rmse: expect.closeTo(Math.sqrt((0.01 + 0.25) / 2), 12),
         mae: expect.closeTo(0.3, 12),
-        deviation: 0,
+        deviation: { rmse: 0, mae: 0 },
       },
     });
   });
 
-  it("does not understate the noise of a ratio, whose count is noisy too", () => {
-    const mean = [0.5, 0.4, 0.3, 0.2, 0.45];
+  it("says of every figure how much noise is on it, as it turns out when noise is drawn", () => {
+    const mean = [0.5, 0.3, 0.12, 0.35, 0.2, 0.4, 0.1, 0.04];
     const deviation = 0.01;
-    const read = (entries: number[]) =>
-      heldOutRecord(entries, { plan: ranked, deviation, lossBound: BOUND })!;
-    for (const [name, entry] of [
-      ["hr10", 1],
-      ["ndcg10", 2],
-      ["clusterAccuracy", 4],
-    ] as const) {
-      const effects = [0, entry].map(
-        (noisy) =>
-          read(mean.map((value, i) => (i === noisy ? value + deviation : value)))[name] - read(mean)[name],
-      );
-      expect(read(mean).deviation).toBeGreaterThanOrEqual(Math.hypot(...effects));
+    const read = (entries: number[]) => heldOutRecord(entries, { plan: rated, deviation, lossBound: BOUND })!;
+    const figures = (entries: number[]) => {
+      const { hr10, ndcg10, loss, clusterAccuracy, ratings } = read(entries);
+      return { hr10, ndcg10, loss, clusterAccuracy, rmse: ratings!.rmse, mae: ratings!.mae };
+    };
+    const { deviation: ranking, ratings } = read(mean);
+    const said = { ...ranking, ...ratings!.deviation };
+    const gauss = gaussian(5);
+    const draws = Array.from({ length: 4000 }, () =>
+      figures(mean.map((value) => value + deviation * gauss())),
+    );
+    for (const name of Object.keys(said) as (keyof typeof said)[]) {
+      const values = draws.map((draw) => draw[name]);
+      const centre = values.reduce((sum, value) => sum + value, 0) / values.length;
+      const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / values.length);
+      expect(said[name] / spread, name).toBeGreaterThan(0.93);
+      expect(said[name] / spread, name).toBeLessThan(1.07);
     }
+  });
+
+  it("bounds the noise on a root-mean-square error that noise has brought to nothing", () => {
+    const mean = [0.5, 0.3, 0.12, 0.35, 0.2, 0.5, 0, -0.01];
+    const { ratings } = heldOutRecord(mean, { plan: rated, deviation: 0.02, lossBound: BOUND })!;
+    expect(ratings!.rmse).toBe(0);
+    expect(ratings!.deviation.rmse).toBeCloseTo(Math.sqrt(0.04) / 2, 12);
   });
 
   it("says nothing where the count is lost in noise, or nothing was rated", () => {
     const mean = meanOf(ranked, [hit, undefined]);
     expect(heldOutRecord(mean, { plan: ranked, deviation: 0.2, lossBound: BOUND })).toBeUndefined();
     const record = heldOutRecord(mean, { plan: ranked, deviation: 0.1, lossBound: BOUND });
-    expect(record?.deviation).toBeCloseTo(0.2 * Math.SQRT2, 12);
+    // Every ratio is 1 but the gain, 1/log₂(4), and the loss, 2 of 5 nats.
+    expect(record?.deviation).toEqual({
+      hr10: expect.closeTo(0.2 * Math.SQRT2, 12),
+      ndcg10: expect.closeTo(0.2 * Math.hypot(1, 0.5), 12),
+      loss: expect.closeTo(0.2 * Math.hypot(1, 0.4) * BOUND, 12),
+      clusterAccuracy: expect.closeTo(0.2 * Math.SQRT2, 12),
+    });
     const { ratingError: _, ...unrated } = hit;
     const without = meanOf(rated, [unrated]);
     expect(heldOutRecord(without, { plan: rated, deviation: 0, lossBound: BOUND })).not.toHaveProperty(

@@ -27,25 +27,20 @@ export interface HeldOutRecord {
   readonly loss: number;
   /** Share of next interactions that lie in the cluster expected most. */
   readonly clusterAccuracy: number;
-  /** Standard deviation of the noise on the shares `hr10`, `ndcg10` and `clusterAccuracy`, at the most. */
-  readonly deviation: number;
-  /**
-   * Errors of predicted ratings in shares of the best one, each counted as one half at the most; `deviation` is that of the
-   * noise on `mae`, at the most.
-   */
-  readonly ratings?: { readonly rmse: number; readonly mae: number; readonly deviation: number };
+  /** Standard deviation of the noise on each of them, in its unit. */
+  readonly deviation: Readonly<Record<"hr10" | "ndcg10" | "loss" | "clusterAccuracy", number>>;
+  /** Errors of predicted ratings in shares of the best one, each counted as one half at the most, and their noise. */
+  readonly ratings?: {
+    readonly rmse: number;
+    readonly mae: number;
+    readonly deviation: Readonly<Record<"rmse" | "mae", number>>;
+  };
 }
 
 const RANKING_ENTRIES = 5;
 const RATING_ENTRIES = 3;
 /** Deviations of its noise by which a count must stand out for ratios of it to mean anything. */
 const SIGNIFICANCE = 3;
-
-/**
- * What the noise on entry and count makes of their ratio r by the delta method, √(1 + r²) times that of an entry over the
- * count: at most this many times, as r is at most 1.
- */
-const RATIO_NOISE = Math.SQRT2;
 
 type Planned = Pick<PlanInput, "evaluation" | "training">;
 
@@ -100,24 +95,59 @@ export function heldOutRecord(
   if (length === 0) return undefined;
   const count = mean[0]!;
   if (!(count > SIGNIFICANCE * deviation)) return undefined;
-  const ratio = (entry: number): number => Math.min(1, Math.max(0, mean[entry]! / count));
+  const [hit, gain, loss, cluster] = [1, 2, 3, 4].map((entry) =>
+    noisyRatio(mean[entry]!, { count, deviation }),
+  ) as [NoisyRatio, NoisyRatio, NoisyRatio, NoisyRatio];
   const record = {
     share: Math.min(1, count),
-    hr10: ratio(1),
-    ndcg10: ratio(2),
-    loss: ratio(3) * lossBound,
-    clusterAccuracy: ratio(4),
-    deviation: (RATIO_NOISE * deviation) / count,
+    hr10: hit.ratio,
+    ndcg10: gain.ratio,
+    loss: loss.ratio * lossBound,
+    clusterAccuracy: cluster.ratio,
+    deviation: {
+      hr10: hit.deviation,
+      ndcg10: gain.deviation,
+      loss: loss.deviation * lossBound,
+      clusterAccuracy: cluster.deviation,
+    },
   };
   const rated = mean[5] ?? 0;
   if (length === RANKING_ENTRIES || !(rated > SIGNIFICANCE * deviation)) return record;
-  const share = (entry: number): number => Math.min(1, Math.max(0, mean[entry]! / rated));
+  const absolute = noisyRatio(mean[6]!, { count: rated, deviation });
+  const squared = noisyRatio(mean[7]!, { count: rated, deviation });
   return {
     ...record,
     ratings: {
-      rmse: Math.sqrt(share(7)) / 2,
-      mae: share(6) / 2,
-      deviation: (RATIO_NOISE * deviation) / rated / 2,
+      rmse: Math.sqrt(squared.ratio) / 2,
+      mae: absolute.ratio / 2,
+      deviation: { rmse: rootDeviation(squared) / 2, mae: absolute.deviation / 2 },
     },
   };
+}
+
+interface NoisyRatio {
+  /** Within 0 to 1. */
+  readonly ratio: number;
+  readonly deviation: number;
+}
+
+/**
+ * The ratio r = S / N of a noisy sum to its noisy count, and by the delta method the deviation that noise of σ on each of
+ * them, independent, puts on it: to first order r moves by (e_S − r e_N) / N, so that it is σ / N · √(1 + r²).
+ */
+function noisyRatio(
+  sum: number,
+  { count, deviation }: { readonly count: number; readonly deviation: number },
+): NoisyRatio {
+  const ratio = Math.min(1, Math.max(0, sum / count));
+  return { ratio, deviation: (deviation / count) * Math.hypot(1, ratio) };
+}
+
+/**
+ * The deviation on √q: by the delta method that of q over 2√q; but never more than its own root, which bounds it for every q
+ * since |√(q + e) − √q| ≤ √|e|, where the first order says nothing as q goes to 0.
+ */
+function rootDeviation({ ratio, deviation }: NoisyRatio): number {
+  const bound = Math.sqrt(deviation);
+  return ratio === 0 ? bound : Math.min(bound, deviation / (2 * Math.sqrt(ratio)));
 }

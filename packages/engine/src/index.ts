@@ -33,6 +33,7 @@ export {
   lossBound,
   type ReleaseInput,
   type ReleaseOutput,
+  releaseFigures,
   type TrainedSegment,
 } from "./release.ts";
 export {
@@ -64,6 +65,7 @@ export type {
   PhaseName,
   PhaseTimes,
   Release,
+  ReleaseFigures,
   RoundRecord,
   SecurePhase,
   Selection,

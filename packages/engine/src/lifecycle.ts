@@ -356,6 +356,7 @@ export function publishRound(
         silhouette: release.silhouette,
         ...(release.heldOut === undefined ? {} : { heldOut: release.heldOut }),
         clusters: release.clusters,
+        ...(release.signal === undefined ? {} : { signal: release.signal }),
         reason: null,
         corrupt: corrupt.map((member) => phase.devices[member]!),
         poisson,

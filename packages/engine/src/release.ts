@@ -9,12 +9,13 @@ import {
 } from "@kindred/protocol";
 import { type ClippingRecord, nextClip } from "./adaptive-clip.ts";
 import type { DescribedItems } from "./cluster-description.ts";
-import { type ClusterOutcome, releaseClusters } from "./cluster-release.ts";
-import { type HeldOutRecord, type HeldOutResult, heldOutEntries, heldOutRecord } from "./held-out.ts";
+import { releaseClusters } from "./cluster-release.ts";
+import { type HeldOutResult, heldOutEntries, heldOutRecord } from "./held-out.ts";
 import { type Contribution, decodeAggregate, decodeSignal, type MeanContribution } from "./pipeline.ts";
 import { type OptimiserState, type Segment, serverStep } from "./server-optimiser.ts";
 import { contentOfRound } from "./signals/round-content.ts";
-import { releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
+import { releaseSignal } from "./signals/signal-release.ts";
+import type { ReleaseFigures } from "./task-state.ts";
 
 /** A trained tensor: where it stands in the flat delta and in the flat weights. */
 export interface TrainedSegment {
@@ -41,23 +42,14 @@ export interface ReleaseInput {
   readonly describe: (weights: Float32Array) => DescribedItems;
 }
 
-export interface ReleaseOutput {
+export interface ReleaseOutput extends ReleaseFigures {
   readonly model: Model;
   readonly optimiser: OptimiserState;
-  /** Mean next-item loss of the cohort in nats, before the update. */
-  readonly loss: number;
-  /** Standard deviation of the noise on `loss`, nats. */
-  readonly lossDeviation: number;
-  /** Mean simplified silhouette of the cohort against the centroids it was sent. */
-  readonly silhouette: number;
-  /** How well the model foresaw what the cohort held out, where the plan asks for it and the noise lets it be seen. */
-  readonly heldOut?: HeldOutRecord;
-  /** What came of the clusters, and why; `null` of a round that collects a signal. */
-  readonly clusters: ClusterOutcome | null;
-  /** What came of the signal, where the round collects one. */
-  readonly signal?: SignalOutcome;
-  /** The clip norm and where it goes from here, where the plan adapts it. */
-  readonly clipping?: ClippingRecord;
+}
+
+/** What a release says of its round, without the model and the state that are stored apart. */
+export function releaseFigures({ model: _, optimiser: __, ...figures }: ReleaseOutput): ReleaseFigures {
+  return figures;
 }
 
 /** Losses are reported as a share of this bound, a quarter above the loss of a uniform guess, and clipped there. */

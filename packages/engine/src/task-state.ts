@@ -10,6 +10,7 @@ import type { CryptoSuite, RecoveryJob, ServerState } from "@kindred/secagg";
 import type { ClippingRecord } from "./adaptive-clip.ts";
 import type { ClusterOutcome } from "./cluster-release.ts";
 import type { HeldOutRecord } from "./held-out.ts";
+import type { SignalOutcome } from "./signals/signal-release.ts";
 
 export type SecurePhase = "enrolling" | "sharing" | "masking" | "consistency" | "unmasking";
 export type PhaseName =
@@ -115,10 +116,8 @@ export interface TaskConfig {
   readonly planDigest: string;
 }
 
-/** What computing a release gave; every personal quantity in it comes out of the noisy sum. */
-export interface Release {
-  readonly modelHash: string;
-  readonly optimiserHash: string;
+/** What a release says of its round; every personal quantity in it comes out of the noisy sum. */
+export interface ReleaseFigures {
   /** Mean next-item loss in nats before the update, from the noisy sum. */
   readonly loss: number;
   /** Standard deviation of the noise on `loss`, nats. */
@@ -129,7 +128,16 @@ export interface Release {
   readonly heldOut?: HeldOutRecord | undefined;
   /** Where the plan adapts the clip norm; from the noisy sum. */
   readonly clipping?: ClippingRecord | undefined;
+  /** What came of the clusters; `null` where the round collected a signal. */
   readonly clusters: ClusterOutcome | null;
+  /** What came of the signal, where the round collected one. */
+  readonly signal?: SignalOutcome | undefined;
+}
+
+/** What computing a release gave. */
+export interface Release extends ReleaseFigures {
+  readonly modelHash: string;
+  readonly optimiserHash: string;
 }
 
 type MemberMessage = Extract<ClientMessage, { type: "advertise" | "shares" | "consistency" | "reveal" }>;
@@ -193,6 +201,8 @@ export interface RoundRecord {
   readonly heldOut?: HeldOutRecord | undefined;
   /** What the release did to the clusters; `null` without a release, or where the round collected a signal. */
   readonly clusters: ClusterOutcome | null;
+  /** What the release collected, where the round collected a signal. */
+  readonly signal?: SignalOutcome | undefined;
   readonly reason: string | null;
   /** Devices whose revealed shares were found wrong, or were dealt wrong: evidence, no proof. */
   readonly corrupt: readonly string[];

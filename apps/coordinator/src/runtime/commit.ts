@@ -141,6 +141,7 @@ async function writeRound(
       ...(rest.corrupt.length === 0 ? {} : { corrupt: [...rest.corrupt] }),
       ...(rest.lossDeviation === null ? {} : { lossDeviation: rest.lossDeviation }),
       ...(rest.heldOut === undefined ? {} : { heldOut: { ...rest.heldOut } }),
+      ...(rest.signal === undefined ? {} : { signal: { ...rest.signal } }),
       ...(rest.clusters === null ? {} : { clusters: { ...rest.clusters } }),
       ...traffic(round),
     },

@@ -6,6 +6,7 @@ import {
   initialOptimiserState,
   type OptimiserState,
   type Release,
+  releaseFigures,
   type TaskOutput,
 } from "@kindred/engine";
 import {
@@ -73,16 +74,7 @@ export class ReleaseRunner {
     const stored = await this.#blobs.spool.put(
       encodeOptimiser(release.optimiser, { task: plan.task, round }),
     );
-    return {
-      modelHash,
-      optimiserHash: stored,
-      loss: release.loss,
-      lossDeviation: release.lossDeviation,
-      silhouette: release.silhouette,
-      ...(release.heldOut === undefined ? {} : { heldOut: release.heldOut }),
-      clipping: release.clipping,
-      clusters: release.clusters,
-    };
+    return { modelHash, optimiserHash: stored, ...releaseFigures(release) };
   }
 
   /** A release is durable: the optimiser state before it is not needed again. */
