@@ -13,6 +13,7 @@ export interface CollaborativeTable {
   /** Row r holds `followers` and `counts` from starts[r] to starts[r + 1]. */
   readonly starts: Uint32Array;
   readonly followers: Uint32Array;
+  /** Released counts, of a row that counts much in all the less. */
   readonly counts: Float32Array;
   /** Noisy people of each item; where no popularity was released, its transitions over the window. */
   readonly popularity: Float32Array;
@@ -30,11 +31,24 @@ const LEARNED_FROM = 20;
 const PRIOR_STRENGTH = 2;
 /** Older interactions than these many half-lives count less than a thousandth. */
 const HALF_LIVES_BACK = 10;
-/** An item's transitions count less the more popular it is, by (popularity + 5)^−1/4: chosen on validation. */
-const POPULARITY_POWER = 0.25;
-const POPULARITY_OFFSET = 5;
-/** Share of popularity in the mixture that ranks what no transition leads to. */
-const POPULARITY_SHARE = 0.01;
+/** How transitions, popularity and the encoder are put together. Every number was chosen on validation, once for all data sets. */
+export const COLLABORATIVE_SCORING = {
+  /** An item's transitions count less the more popular it is, by (popularity + offset)^−power. */
+  popularityPower: 0.25,
+  popularityOffset: 5,
+  /**
+   * What follows an item counts less the more there is that follows it, by (sum of its row)^−power: between counts, by which
+   * popular items speak the loudest, and probabilities, by which an item that was seen once speaks as loudly.
+   */
+  rowPower: 0.75,
+  /**
+   * Share of popularity in the mixture with transitions: where these say little, as of first purchases, popularity does. From .2
+   * to .6 hardly anything changes where transitions say much.
+   */
+  popularityShare: 0.4,
+  /** Weight of the transitions in the hybrid; the encoder has the rest. */
+  hybridWeight: 0.5,
+} as const;
 
 /** @returns `undefined` where nothing was released yet */
 export function collaborativeTable(
@@ -46,7 +60,7 @@ export function collaborativeTable(
   const rows = new Int32Array(itemCount).fill(-1);
   for (const [row, item] of counted.entries()) rows[item] = row;
   const entries = transitions?.entries ?? new Uint32Array();
-  const counts = transitions?.counts ?? new Float32Array();
+  const released = transitions?.counts ?? new Float32Array();
   const starts = new Uint32Array(counted.length + 1);
   const followers = new Uint32Array(entries.length);
   // The entries increase, so that those of a row follow one another.
@@ -55,6 +69,7 @@ export function collaborativeTable(
     followers[at] = counted[entry % counted.length]!;
   }
   for (let row = 0; row < counted.length; row++) starts[row + 1]! += starts[row]!;
+  const counts = balancedRows(released, starts);
   return {
     itemCount,
     rows,
@@ -63,10 +78,21 @@ export function collaborativeTable(
     counts,
     popularity:
       popularity === undefined
-        ? followedBy({ itemCount, followers, counts })
+        ? followedBy({ itemCount, followers, counts: released })
         : everybodysPopularity(popularity, itemCount),
     byCluster: popularityByCluster(popularity, itemCount),
   };
+}
+
+/** Divides the counts of each row by a power of their sum. */
+function balancedRows(counts: Float32Array, starts: Uint32Array): Float32Array {
+  const balanced = counts.slice();
+  for (let row = 0; row + 1 < starts.length; row++) {
+    const own = balanced.subarray(starts[row]!, starts[row + 1]!);
+    const scale = own.reduce((sum, count) => sum + count, 0) ** -COLLABORATIVE_SCORING.rowPower;
+    for (let i = 0; i < own.length; i++) own[i]! *= scale;
+  }
+  return balanced;
 }
 
 function followedBy({
@@ -115,7 +141,7 @@ export function popularShares(table: CollaborativeTable, clusters: ClusterShares
 
 /**
  * Log-probability of each item as the next: the transitions from what the person did, an interaction counting half as
- * much for every `halfLife` after it, mixed with a small share of what is popular.
+ * much for every `halfLife` after it, mixed with what is popular.
  * @param items a person's items, oldest first
  * @returns length itemCount, nats
  */
@@ -126,6 +152,7 @@ export function collaborativeScores(
 ): Float32Array {
   const { halfLife, popular } = options;
   const { rows, starts, followers, counts, popularity } = table;
+  const { popularityOffset, popularityPower, popularityShare } = COLLABORATIVE_SCORING;
   const scores = new Float32Array(table.itemCount);
   const oldest = Math.max(0, items.length - Math.ceil(HALF_LIVES_BACK * halfLife));
   for (let at = oldest; at < items.length; at++) {
@@ -136,11 +163,11 @@ export function collaborativeScores(
   }
   let total = 0;
   for (let item = 0; item < scores.length; item++) {
-    if (scores[item]! > 0) scores[item]! *= (popularity[item]! + POPULARITY_OFFSET) ** -POPULARITY_POWER;
+    if (scores[item]! > 0) scores[item]! *= (popularity[item]! + popularityOffset) ** -popularityPower;
     total += scores[item]!;
   }
-  const scale = total > 0 ? (1 - POPULARITY_SHARE) / total : 0;
-  const share = total > 0 ? POPULARITY_SHARE : 1;
+  const scale = total > 0 ? (1 - popularityShare) / total : 0;
+  const share = total > 0 ? popularityShare : 1;
   for (let item = 0; item < scores.length; item++)
     scores[item] = Math.log(scale * scores[item]! + share * popular[item]! + Number.EPSILON);
   return scores;
@@ -200,9 +227,6 @@ export function logProbabilities(scores: Float32Array): Float32Array {
   return scores.map((score) => score - shift);
 }
 
-/** Weight of the transitions in the hybrid, chosen on validation; the encoder has the rest. */
-const COLLABORATIVE_WEIGHT = 0.55;
-
 /**
  * Product of experts (Hinton 2002): the weighted mean of two log-probabilities.
  * @param content scores of the encoder, nats up to a constant
@@ -210,7 +234,6 @@ const COLLABORATIVE_WEIGHT = 0.55;
  */
 export function hybridScores(content: Float32Array, collaborative: Float32Array): Float32Array {
   const own = logProbabilities(content);
-  return own.map(
-    (score, item) => (1 - COLLABORATIVE_WEIGHT) * score + COLLABORATIVE_WEIGHT * collaborative[item]!,
-  );
+  const { hybridWeight } = COLLABORATIVE_SCORING;
+  return own.map((score, item) => (1 - hybridWeight) * score + hybridWeight * collaborative[item]!);
 }

@@ -9,6 +9,7 @@ export {
 } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export {
+  COLLABORATIVE_SCORING,
   type CollaborativeTable,
   collaborativeScores,
   collaborativeTable,

@@ -212,9 +212,25 @@ export class InterestEncoder {
   /**
    * Mean loss over all predictions of the windows, and its gradient.
    *
+   * With `training.itemDropout` each item is, by a coin of its own, one that nothing was learned of yet, so that its text
+   * has to do (Volkovs, Yu and Poutanen 2017, "DropoutNet", section 4).
+   *
    * @param random drawn for dropout and negatives; without it nothing is dropped, and negatives are fixed
    */
   lossAndGradient(windows: readonly Window[], random?: () => number): LossAndGradient {
+    const draw = random ? seededRandom(Math.floor(random() * 4294967296)) : undefined;
+    const { itemDropout = 0 } = this.training;
+    if (draw === undefined || itemDropout === 0) return this.differentiate(windows, draw, []);
+    const asNew = drawItems(this.itemCount, itemDropout, draw);
+    return this.weights.withItemsAsNew(asNew, () => this.differentiate(windows, draw, asNew));
+  }
+
+  /** @param asNew items whose delta and bias take no part */
+  private differentiate(
+    windows: readonly Window[],
+    draw: (() => number) | undefined,
+    asNew: readonly number[],
+  ): LossAndGradient {
     const { weights, training } = this;
     const batch = packWindows(windows);
     const gradient = new Float32Array(this.layout.length);
@@ -225,7 +241,6 @@ export class InterestEncoder {
       ]),
     );
     const view = (name: string): Float32Array => views.get(name)!;
-    const draw = random ? seededRandom(Math.floor(random() * 4294967296)) : undefined;
     const { constants, products } = this;
     const { vectors, backward } = runBody(batch, weights, { constants, products, random: draw });
     const context = { weights, gradient: view };
@@ -235,6 +250,7 @@ export class InterestEncoder {
         ? this.head.fullSoftmax(vectors, batch.targets, context)
         : this.head.sampledSoftmax(vectors, batch.targets, { ...context, negatives });
     backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
+    weights.clearItemGradient(asNew, view);
     if (training.trainable === "adapters") this.projectOnAdapters(view);
     const rated = this.ratingLoss(windows, view);
     return { loss, ratingLoss: rated, gradient: this.onlyTrained(gradient), tokens: batch.rows };
@@ -338,6 +354,13 @@ export class InterestEncoder {
   trainCentralised(options: CentralisedOptions): Promise<CentralisedResult> {
     return trainCentrally(this, options);
   }
+}
+
+/** Each item by a coin. */
+function drawItems(itemCount: number, probability: number, random: () => number): number[] {
+  const drawn: number[] = [];
+  for (let item = 0; item < itemCount; item++) if (random() < probability) drawn.push(item);
+  return drawn;
 }
 
 /** Uniform draws with replacement. */

@@ -6,7 +6,7 @@ export * from "./layout.ts";
 export { type PersonalParameters, personalise } from "./personal.ts";
 export * from "./pretraining/item-walks.ts";
 export { teacherSequences } from "./pretraining/teacher-sequences.ts";
-export { seededRandom } from "./random.ts";
+export { seededRandom, shuffle } from "./random.ts";
 export * from "./ranking.ts";
 export {
   predictRatings,

@@ -8,7 +8,7 @@
 import type { Tensor2D } from "@tensorflow/tfjs-core";
 import type { EncoderConstants } from "./embedding.ts";
 import { addTo, type MatrixProducts, transpose } from "./products.ts";
-import type { EncoderWeights } from "./weights.ts";
+import { type EncoderWeights, ITEM_MATRICES } from "./weights.ts";
 
 /** What one unit of a weight of `item.bias` adds to a score, in nats. */
 const BIAS_SCALE = 4;
@@ -101,7 +101,9 @@ export class ItemHead {
     const { products } = this;
     const { itemCount, shape } = this.constants;
     const width = shape.itemDeltaRank + 1;
-    const slimMatrix = weights.cached("slim→", () => products.matrix(this.slim(weights), width, itemCount));
+    const slimMatrix = weights.cached(ITEM_MATRICES[0], () =>
+      products.matrix(this.slim(weights), width, itemCount),
+    );
     const text = products.matrix(queries.text, rows, shape.dimension);
     const slim = products.matrix(queries.slim, rows, width);
     const textScores = products.tf.matMul(text, this.textTransposed);
@@ -192,7 +194,7 @@ export class ItemHead {
     const indexTensor = tf.tensor2d(indices, [count, 2], "int32");
     const picked = tf.gatherND(probabilities, indexTensor);
     const textProduct = tf.matMul(probabilities, this.text);
-    const slimMatrix = weights.cached("slim←", () =>
+    const slimMatrix = weights.cached(ITEM_MATRICES[1], () =>
       products.matrix(transpose(slim, width, itemCount), itemCount, width),
     );
     const slimProduct = tf.matMul(probabilities, slimMatrix);

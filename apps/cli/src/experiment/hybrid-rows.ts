@@ -1,5 +1,6 @@
 /** The client's hybrid recommendations: the encoder together with the signals that rounds collect. */
 import {
+  COLLABORATIVE_SCORING,
   collaborativeScores,
   collaborativeTable,
   hybridScores,
@@ -20,7 +21,7 @@ export function hybridRows({ epochs, clusters }: ExperimentOptions): ExperimentR
       id: "hybrid",
       name: "hybrid recommendations",
       seeded: true,
-      settings: { epochs, clusters },
+      settings: { epochs, clusters, ...COLLABORATIVE_SCORING },
       needs: "centralised",
       against: "centralised",
       run: async ({ data, seed, trained }) => {

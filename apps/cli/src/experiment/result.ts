@@ -75,9 +75,20 @@ export interface RowMeasurement {
   readonly federated: FederatedFacts | null;
   readonly clusters: ClusterFacts | null;
   readonly nextInterest: NextInterest | null;
-  /** Items that were never seen in training beside those that were, by the same model. */
-  readonly unseen: { readonly people: number; readonly ndcg10: number; readonly seenNdcg10: number } | null;
+  readonly unseen: UnseenFacts | null;
   readonly seconds: number;
+}
+
+/** Items that were never seen in training beside those that were, by the same model: NDCG@10 of people whose next item is one. */
+export interface UnseenFacts {
+  /** People whose next item is unseen. */
+  readonly people: number;
+  /** Unseen items. */
+  readonly items: number;
+  /** Ranked among the whole catalogue. */
+  readonly amongAll: { readonly unseen: number; readonly seen: number };
+  /** Ranked among the unseen items only, and among as many seen ones. */
+  readonly amongKind: { readonly unseen: number; readonly seen: number };
 }
 
 /** A mean over seeds and the sample deviation; `null` with a single seed. */

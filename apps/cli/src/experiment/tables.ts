@@ -1,7 +1,7 @@
 /** The tables of an experiment, for a terminal and for a document. */
 import { formatBytes, formatCount, formatDelta, formatDuration } from "../report/format.ts";
 import { displayWidth, pad, wrap } from "../terminal/text.ts";
-import type { DataSetResult, ExperimentResult, Spread } from "./result.ts";
+import type { DataSetResult, ExperimentResult, Spread, UnseenFacts } from "./result.ts";
 
 /** A table: the first column is text, the others are figures. */
 export interface TextTable {
@@ -165,21 +165,19 @@ function nextTable({ rows }: DataSetResult): TextTable {
 }
 
 function unseenTable({ rows }: DataSetResult): TextTable {
+  const shares = ({ unseen, seen }: UnseenFacts["amongAll"]): string[] => [
+    unseen.toFixed(4),
+    seen.toFixed(4),
+    `${((100 * unseen) / seen).toFixed(0)} %`,
+  ];
   return {
-    title: "Items never seen in training",
-    head: ["row", "people", "NDCG@10", "of seen items", "share"],
+    title:
+      "NDCG@10 of items never seen in training, among all items, and among the unseen ones (as many seen ones)",
+    head: ["row", "people", "unseen", "seen", "share", "among unseen", "among as many", "share"],
     rows: rows.flatMap(({ name, detail: { unseen } }) =>
       unseen === null
         ? []
-        : [
-            [
-              name,
-              formatCount(unseen.people),
-              unseen.ndcg10.toFixed(4),
-              unseen.seenNdcg10.toFixed(4),
-              `${((100 * unseen.ndcg10) / unseen.seenNdcg10).toFixed(0)} %`,
-            ],
-          ],
+        : [[name, formatCount(unseen.people), ...shares(unseen.amongAll), ...shares(unseen.amongKind)]],
     ),
   };
 }

@@ -1,5 +1,5 @@
 /** The encoder before items that it was not trained with: what their public texts alone are worth. */
-import { InterestEncoder, seededRandom } from "@kindred/encoder";
+import { InterestEncoder, rankOf, seededRandom, shuffle } from "@kindred/encoder";
 import { type PlanInput, parsePlanInput } from "@kindred/protocol";
 import { gainsAt10, hideItems, itemIndex, type UnseenItemsSplit, userSequences } from "@kindred/simulator";
 import { newEncoder, rankByEncoder } from "./encoder-scorer.ts";
@@ -31,7 +31,7 @@ export function unseenRows(options: ExperimentOptions): ExperimentRow[] {
         try {
           encoder.setWeights(await trainOnVisible(plan, { split, epochs, context, whole: encoder }));
           return {
-            ...rankUnseen(encoder, { data, split }),
+            ...rankUnseen(encoder, { data, split, seed }),
             settings: `${epochs} epochs, Adam ${TRAINING.learningRate}, ${TRAINING.batchSize} windows a step`,
           };
         } finally {
@@ -117,7 +117,11 @@ export function grownWeights(
 
 function rankUnseen(
   encoder: InterestEncoder,
-  { data, split }: { readonly data: ExperimentData; readonly split: UnseenItemsSplit },
+  {
+    data,
+    split,
+    seed,
+  }: { readonly data: ExperimentData; readonly split: UnseenItemsSplit; readonly seed: number },
 ) {
   const sequences = userSequences(split.train);
   const index = itemIndex(split.train);
@@ -126,18 +130,45 @@ function rankUnseen(
     target,
     seen: split.train.users[userIndex]!.interactions.map(({ item }) => index.get(item)!),
   }));
-  const rankings = rankByEncoder(encoder, { split, tested });
-  const ndcg = (unseen: boolean): { people: number; ndcg10: number } => {
-    const ranks = rankings.ranks.filter((_, i) => split.hidden.has(split.test[i]!.itemIndex) === unseen);
-    const gains = gainsAt10(ranks);
-    const mean = gains.reduce((sum, gain) => sum + gain, 0) / Math.max(1, gains.length);
-    return { people: ranks.length, ndcg10: mean };
+  const others = notOfKind(split, { itemCount: encoder.itemCount, seed });
+  const amongKind: number[] = [];
+  const rankings = rankByEncoder(encoder, { split, tested }, (at, scores) => {
+    const { target, seen } = tested[at]!;
+    const left = (split.hidden.has(target) ? others.seen : others.hidden).slice();
+    for (const item of seen) left[item] = 1;
+    left[target] = 0;
+    amongKind.push(rankOf({ scores, target, seen: left }));
+  });
+  const mean = (ranks: readonly number[], unseen: boolean): number => {
+    const gains = gainsAt10(ranks.filter((_, at) => split.hidden.has(tested[at]!.target) === unseen));
+    return gains.reduce((sum, gain) => sum + gain, 0) / Math.max(1, gains.length);
   };
   const { quality, ranks } = measured(rankings, { split, vectors: data.vectors });
   return {
     quality,
     ranks,
     ...NOTHING_MORE,
-    unseen: { ...ndcg(true), seenNdcg10: ndcg(false).ndcg10 },
+    unseen: {
+      people: tested.filter(({ target }) => split.hidden.has(target)).length,
+      items: split.hidden.size,
+      amongAll: { unseen: mean(ranks, true), seen: mean(ranks, false) },
+      amongKind: { unseen: mean(amongKind, true), seen: mean(amongKind, false) },
+    },
   };
+}
+
+/**
+ * Masks of what is not ranked: all but the hidden items (`seen`), and all but as many of the others, drawn at random
+ * (`hidden`), so that both questions are equally hard.
+ */
+function notOfKind(
+  { hidden }: UnseenItemsSplit,
+  { itemCount, seed }: { readonly itemCount: number; readonly seed: number },
+): { readonly seen: Uint8Array; readonly hidden: Uint8Array } {
+  const others = Array.from({ length: itemCount }, (_, item) => item).filter((item) => !hidden.has(item));
+  const seen = new Uint8Array(itemCount);
+  for (const item of others) seen[item] = 1;
+  const notDrawn = new Uint8Array(itemCount).fill(1);
+  for (const item of shuffle(others, seededRandom(seed)).slice(0, hidden.size)) notDrawn[item] = 0;
+  return { seen, hidden: notDrawn };
 }
