@@ -2,9 +2,8 @@
  * Every key and digest of a round that the wire format does not define, by HKDF-SHA256 (RFC 5869) with the session id
  * as salt. All integers are big-endian u32.
  */
-import { concatBytes, hashParts, utf8ToBytes } from "@kindred/protocol";
-import { hkdf } from "@noble/hashes/hkdf.js";
-import { sha256 } from "@noble/hashes/sha2.js";
+import { concatBytes, hashParts } from "@kindred/protocol";
+import { deriveKey } from "./hkdf.ts";
 
 /** Nonce of every share box: zero, because a box key seals exactly one box (see `shareKey`). */
 export const BOX_NONCE = new Uint8Array(24);
@@ -100,10 +99,10 @@ function derive(
   key: Uint8Array,
   { sid, label, numbers }: { sid: Uint8Array; label: string; numbers: readonly number[] },
 ): Uint8Array {
-  const suffix = new Uint8Array(4 * numbers.length);
-  const view = new DataView(suffix.buffer);
-  numbers.forEach((number, i) => {
-    view.setUint32(4 * i, number);
-  });
-  return hkdf(sha256, key, sid, concatBytes(utf8ToBytes(label), suffix), 32);
+  const info = new Uint8Array(label.length + 4 * numbers.length);
+  // The labels are ASCII.
+  for (let i = 0; i < label.length; i++) info[i] = label.charCodeAt(i);
+  const view = new DataView(info.buffer, label.length);
+  for (let i = 0; i < numbers.length; i++) view.setUint32(4 * i, numbers[i]!);
+  return deriveKey(key, { salt: sid, info });
 }
