@@ -11,7 +11,10 @@ import {
   KindredError,
   MAX_CHUNK_BYTES,
   PROTOCOL_VERSION,
+  revealedColumns,
   type ServerMessage,
+  sealedColumns,
+  sealedShares,
 } from "../../packages/protocol/src/index.ts";
 import { catalogue, cleanUp, planDocument, type Say, startWorld, type World } from "./harness.ts";
 
@@ -325,7 +328,11 @@ it("the round of the others is published, with a member among them that breaks e
       { type: "masked-input", round, vector, signature: new Uint8Array(64) },
       expect.objectContaining({ code: expect.stringMatching(/message-unexpected|dropped-out/) }),
     );
-    await expectAnswer(say, { type: "reveal", round, shares: [] }, refusal("message-unexpected", "reveal"));
+    await expectAnswer(
+      say,
+      { type: "reveal", round, ...revealedColumns([]) },
+      refusal("message-unexpected", "reveal"),
+    );
   };
   await world.join(6, {
     tap: {
@@ -338,7 +345,7 @@ it("the round of the others is published, with a member among them that breaks e
             await foreign(round);
             await expectAnswer(
               say,
-              { type: "reveal", round, shares: [] },
+              { type: "reveal", round, ...revealedColumns([]) },
               refusal("message-unexpected", "reveal"),
             );
             await expectAnswer(
@@ -371,7 +378,7 @@ it("the round of the others is published, with a member among them that breaks e
           case "shares":
             await expectAnswer(
               say,
-              { ...message, shares: message.shares.slice(1) },
+              { ...message, ...sealedColumns(sealedShares(message).slice(1)) },
               refusal("share-invalid", "shares"),
             );
             break;
@@ -411,7 +418,11 @@ it("the round of the others is published, with a member among them that breaks e
             break;
           case "reveal":
             await foreign(message.round);
-            await expectAnswer(say, { ...message, shares: [] }, refusal("share-invalid", "reveal.shares"));
+            await expectAnswer(
+              say,
+              { ...message, ...revealedColumns([]) },
+              refusal("share-invalid", "reveal.shares"),
+            );
             break;
         }
       },

@@ -6,7 +6,7 @@ import { afterEach, expect, it } from "vitest";
 import { RawDevice } from "../../apps/coordinator/test/raw-device.ts";
 import { talkativeLogger } from "../../apps/coordinator/test/talkative-logger.ts";
 import { memoryStore } from "../../packages/client/src/index.ts";
-import { encodeFrame, utf8ToBytes } from "../../packages/protocol/src/index.ts";
+import { encodeFrame, revealedColumns, utf8ToBytes } from "../../packages/protocol/src/index.ts";
 import {
   catalogue,
   cleanUp,
@@ -140,7 +140,7 @@ it("keeps keys, seeds, draws, items and texts out of logs, events, answers and t
   await stranger.send({ type: "check-in", ledgerSize: 7 });
   for (const chunk of stranger.chunks(encodeFrame({ type: "ready", round: 9 }))) await stranger.emit(chunk);
   await stranger.sendFrame(utf8ToBytes("no frame"));
-  await stranger.send({ type: "reveal", round: 1, shares: [] });
+  await stranger.send({ type: "reveal", round: 1, ...revealedColumns([]) });
   await stranger.send({ type: "leave", round: 1, code: "internal" });
 
   // In round 2 so many leave that it fails.

@@ -1,5 +1,12 @@
 /** A coordinator that lies, as the embedding app sees it: every refusal of the client arrives as a typed reason. */
-import { ERROR_CODES, encodeFrame, encodeMemberSet, type ServerMessage } from "@kindred/protocol";
+import {
+  ERROR_CODES,
+  encodeFrame,
+  encodeMemberSet,
+  type ServerMessage,
+  sealedColumns,
+  sealedShares,
+} from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { createWorld, itemsOf, type World } from "./world.ts";
 
@@ -80,7 +87,10 @@ describe.each(["complete", "regular"])("what the client refuses reaches the app,
     ],
     [
       "a box withheld",
-      (message) => (message.type === "inbox" ? { ...message, shares: message.shares.slice(1) } : undefined),
+      (message) =>
+        message.type === "inbox"
+          ? { ...message, ...sealedColumns(sealedShares(message).slice(1)) }
+          : undefined,
       { code: "share-invalid", field: "inbox.shares" },
     ],
     [

@@ -1,5 +1,5 @@
 import type { ClientMessage, ServerMessage } from "@kindred/protocol";
-import { sha256Bytes } from "@kindred/protocol";
+import { sealedColumns, sha256Bytes } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { Fleet, StartedRounds, testPlan } from "../test/fleet.ts";
 import {
@@ -302,7 +302,7 @@ describe("the coordinator's word on a round", () => {
       { type: "rejection", code: "internal", field: "x", rule: "y", fix: "z" },
       { type: "enrol", round: 3 },
       { type: "roster", round: 2, entries: [], signature: new Uint8Array(64) },
-      { type: "inbox", round: 2, sharing: Uint8Array.of(1), shares: [] },
+      { type: "inbox", round: 2, sharing: Uint8Array.of(1), ...sealedColumns([]) },
       { type: "survivors", round: 2, members: Uint8Array.of(1), statements: [] },
       { type: "unmask", round: 2, signers: Uint8Array.of(1), signatures: new Uint8Array(64) },
     ];

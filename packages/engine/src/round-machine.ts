@@ -165,11 +165,13 @@ function memberEvent({ device, message }: Extract<TaskEvent, { type: "member" }>
     case "advertise":
       return { type: "advertise", advertisement: message.advertisement };
     case "shares":
-      return { type: "shares", from: device, shares: message.shares };
+      return { type: "shares", from: device, peers: message.peers, boxes: message.boxes };
     case "consistency":
       return { type: "consistency", from: device, signature: message.signature };
-    case "reveal":
-      return { type: "reveal", from: device, shares: message.shares };
+    case "reveal": {
+      const { owners, kinds, shares } = message;
+      return { type: "reveal", from: device, owners, kinds, shares };
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { revealedColumns, revealedShares } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { startTask } from "../src/index.ts";
 import { Fleet, freshHistory, testPlan, zeroContribution } from "./fleet.ts";
@@ -71,10 +72,11 @@ describe("a task in memory", () => {
         if (message.type !== "reveal") return message;
         garbler ??= client;
         if (client !== garbler) return message;
-        return {
-          ...message,
-          shares: message.shares.map(({ share, ...rest }) => ({ ...rest, share: garbled(share) })),
-        };
+        const shares = revealedShares(message).map(({ share, ...rest }) => ({
+          ...rest,
+          share: garbled(share),
+        }));
+        return { ...message, ...revealedColumns(shares) };
       },
     }).run();
     const [record] = fleet.records();

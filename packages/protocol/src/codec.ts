@@ -28,7 +28,7 @@ export const MAX_CHUNK_BYTES = CHUNK_BYTES + CHUNK_HEADER_BYTES;
 
 /**
  * Encodes a message as a frame.
- * @throws RangeError if the boxes, shares or advertisements of a list differ in length
+ * @throws RangeError if a field of an advertisement, or a proof, has another length than it should
  */
 export function encodeFrame(message: ClientMessage | ServerMessage): Uint8Array {
   return encodeCborBehind(FRAME_HEAD, wireForm(message));

@@ -17,5 +17,17 @@ export * from "./plan-personal.ts";
 export * from "./plan-sections.ts";
 export { SIGNALS, type SignalBlock, type SignalName, type SignalsOptions } from "./plan-signals.ts";
 export * from "./quantised-rows.ts";
+export {
+  type RevealedShare,
+  type RevealedShares,
+  revealedColumns,
+  revealedShares,
+  type SealedShare,
+  type SealedShares,
+  SHARE_KINDS,
+  type ShareKind,
+  sealedColumns,
+  sealedShares,
+} from "./share-columns.ts";
 export * from "./signing.ts";
 export * from "./weights-file.ts";

@@ -75,19 +75,19 @@ export function readAdvertisements(bytes: Uint8Array): AdvertisementFields[] {
 }
 
 /** A column of indices, big-endian u32. */
-export function writeIndices(indices: readonly number[]): Uint8Array {
+export function writeIndices(indices: Uint32Array): Uint8Array {
   const column = new Uint8Array(INDEX_BYTES * indices.length);
   const view = new DataView(column.buffer);
-  indices.forEach((index, i) => {
-    view.setUint32(INDEX_BYTES * i, index);
-  });
+  for (let i = 0; i < indices.length; i++) view.setUint32(INDEX_BYTES * i, indices[i]!);
   return column;
 }
 
 /** Inverse of `writeIndices`. @param column a multiple of `INDEX_BYTES` */
-export function readIndices(column: Uint8Array): number[] {
+export function readIndices(column: Uint8Array): Uint32Array {
   const view = new DataView(column.buffer, column.byteOffset, column.length);
-  return Array.from({ length: column.length / INDEX_BYTES }, (_, i) => view.getUint32(INDEX_BYTES * i));
+  const indices = new Uint32Array(column.length / INDEX_BYTES);
+  for (let i = 0; i < indices.length; i++) indices[i] = view.getUint32(INDEX_BYTES * i);
+  return indices;
 }
 
 /**

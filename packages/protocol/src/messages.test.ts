@@ -11,6 +11,7 @@ import {
   serverMessageSchema,
   wireForm,
 } from "./messages.ts";
+import { sealedColumns } from "./share-columns.ts";
 
 /** The wire form of a sample. */
 function wireOf(type: string): Record<string, unknown> {
@@ -36,7 +37,7 @@ describe("lists with one entry per member travel as columns", () => {
     const kinds = (count: number) => (type === "reveal" ? { kinds: new Uint8Array(count) } : {});
     const change = (indices: readonly number[], bytes: number) =>
       issuesOf(type, {
-        [members]: writeIndices(indices),
+        [members]: writeIndices(Uint32Array.from(indices)),
         [records]: new Uint8Array(bytes),
         ...kinds(indices.length),
       });
@@ -90,7 +91,7 @@ describe("lists with one entry per member travel as columns", () => {
       { peer: 0, box: new Uint8Array(2) },
       { peer: 1, box: new Uint8Array(3) },
     ];
-    expect(() => encodeFrame({ type: "shares", round: 1, shares })).toThrow("record 1 must have 2 bytes");
+    expect(() => sealedColumns(shares)).toThrow("record 1 must have 2 bytes");
     const short = { ...sampleAdvertisement(0), signature: new Uint8Array(63) };
     expect(() =>
       encodeFrame({ type: "roster", round: 1, entries: [short], signature: bytesFrom(0, 64) }),

@@ -13,14 +13,13 @@ import {
   readAdvertisements,
   readIndices,
   readProofs,
-  readRecords,
   writeAdvertisements,
   writeIndices,
   writeProofs,
-  writeRecords,
 } from "./member-records.ts";
 import { MAX_VECTOR_BYTES } from "./packing.ts";
 import { taskIdSchema } from "./plan-sections.ts";
+import { type SealedShares, SHARE_KINDS } from "./share-columns.ts";
 import { clampText, MAX_TEXT } from "./validation.ts";
 
 /** Version of the wire contract. A frame of any other version is refused with `protocol-version`. */
@@ -61,24 +60,7 @@ export const advertisementSchema = z.strictObject({
 });
 export type Advertisement = z.infer<typeof advertisementSchema>;
 
-export interface SealedShare {
-  /** Index of the other party: addressee on the way up, sender on the way down. */
-  readonly peer: number;
-  /** 1 to 1024 bytes, as many in every box of a message. */
-  readonly box: Uint8Array;
-}
 const MAX_BOX_BYTES = 1024;
-
-/** What a revealed share is of: `self-mask` of b_owner (owner ∈ U3), `mask-key` of s_owner (owner ∈ U2∖U3). */
-export const SHARE_KINDS = ["self-mask", "mask-key"] as const;
-
-export interface RevealedShare {
-  /** Index of the member whose secret this is a share of. */
-  readonly owner: number;
-  readonly kind: (typeof SHARE_KINDS)[number];
-  /** 1 to 256 bytes, as many in every share of a message. */
-  readonly share: Uint8Array;
-}
 const MAX_SHARE_BYTES = 256;
 
 const MAX_MEMBERS = 100_000;
@@ -106,38 +88,39 @@ const members = column(INDEX_BYTES).transform((bytes, context) => {
   const indices = readIndices(bytes);
   if (indices.some((member) => member > MAX_INDEX))
     context.addIssue({ code: "custom", message: `must name members from 0 to ${MAX_INDEX}` });
-  else if (new Set(indices).size !== indices.length)
+  else if (!areDistinct(indices))
     context.addIssue({ code: "custom", message: "must name each member at most once" });
   return indices;
 });
 
-/** A column of records of a width that its length and the number of entries give. */
-const records = z.instanceof(Uint8Array, { message: "must be bytes" });
+function areDistinct(indices: Uint32Array): boolean {
+  // Whoever lists members lists them in order.
+  const isRising = indices.every((member, i) => i === 0 || indices[i - 1]! < member);
+  return isRising || new Set(indices).size === indices.length;
+}
 
-/** The records of a column beside a column of members; an issue is put on `field`. */
-function recordsOf(
+/** A column of records of a width that its length and the number of entries give. */
+const records: z.ZodType<Uint8Array> = z.instanceof(Uint8Array, { message: "must be bytes" });
+
+/** Checks that a column holds a record of at most `maximum` bytes for each entry; an issue is put on `field`. */
+function checkRecords(
   bytes: Uint8Array,
   { count, field, maximum }: { count: number; field: string; maximum: number },
   context: z.RefinementCtx,
-): Uint8Array[] {
+): void {
   const width = count === 0 ? 0 : bytes.length / count;
   const fits = count === 0 ? bytes.length === 0 : Number.isInteger(width) && width >= 1 && width <= maximum;
-  if (fits) return readRecords(bytes, count);
+  if (fits) return;
   context.addIssue({
     code: "custom",
     path: [field],
     message: `must be 1 to ${maximum} bytes for each of ${count} entries, equally many for all`,
   });
-  return [];
 }
 
-/** The boxes of `shares` and `inbox`, as lists. */
-function sealedShares(
-  { peers, boxes }: { peers: number[]; boxes: Uint8Array },
-  context: z.RefinementCtx,
-): SealedShare[] {
-  const found = recordsOf(boxes, { count: peers.length, field: "boxes", maximum: MAX_BOX_BYTES }, context);
-  return found.map((box, i) => ({ peer: peers[i]!, box }));
+/** The boxes of `shares` and `inbox` (`SealedShares`). */
+function checkBoxes({ peers, boxes }: SealedShares, context: z.RefinementCtx): void {
+  checkRecords(boxes, { count: peers.length, field: "boxes", maximum: MAX_BOX_BYTES }, context);
 }
 
 /** Proofs over a ledger of up to 2^53 entries; empty where there is nothing to prove. */
@@ -187,11 +170,7 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("advertise"), round, advertisement: advertisementSchema }),
   z
     .strictObject({ type: z.literal("shares"), round, peers: members, boxes: records })
-    .transform(({ type, round, ...columns }, context) => ({
-      type,
-      round,
-      shares: sealedShares(columns, context),
-    })),
+    .superRefine(checkBoxes),
   /** Entries modulo 2^b, bit-packed (codec `packBits`). */
   z.strictObject({
     type: z.literal("masked-input"),
@@ -204,7 +183,7 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
   /** Of one member either secret is revealed, never both. */
   z
     .strictObject({ type: z.literal("reveal"), round, owners: members, kinds: records, shares: records })
-    .transform(({ type, round, owners, kinds, shares }, context) => {
+    .superRefine(({ owners, kinds, shares }, context) => {
       const count = owners.length;
       if (kinds.length !== count || kinds.some((kind) => SHARE_KINDS[kind] === undefined))
         context.addIssue({
@@ -212,18 +191,7 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
           path: ["kinds"],
           message: "must be one byte for each owner, 0 for self-mask and 1 for mask-key",
         });
-      const found = recordsOf(shares, { count, field: "shares", maximum: MAX_SHARE_BYTES }, context);
-      return {
-        type,
-        round,
-        shares: found.map(
-          (share, i): RevealedShare => ({
-            owner: owners[i]!,
-            kind: SHARE_KINDS[kinds[i]!]!,
-            share,
-          }),
-        ),
-      };
+      checkRecords(shares, { count, field: "shares", maximum: MAX_SHARE_BYTES }, context);
     }),
   z.strictObject({ type: z.literal("leave"), round, code: z.enum(ERROR_CODES) }),
 ]);
@@ -306,12 +274,7 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
   /** `sharing` is U2; the boxes are those that the addressee's neighbours in U2 sealed for it. */
   z
     .strictObject({ type: z.literal("inbox"), round, sharing: memberSet, peers: members, boxes: records })
-    .transform(({ type, round, sharing, ...columns }, context) => ({
-      type,
-      round,
-      sharing,
-      shares: sealedShares(columns, context),
-    })),
+    .superRefine(checkBoxes),
   z.strictObject({
     type: z.literal("survivors"),
     round,
@@ -337,24 +300,17 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
 ]);
 export type ServerMessage = z.infer<typeof serverMessageSchema>;
 
-/** A message as its frame holds it: lists with one entry per member become columns. @throws RangeError, see `writeRecords` */
+/**
+ * A message as its frame holds it: lists with one entry per member are byte strings.
+ * @throws RangeError if an advertisement or a proof has another length than it should
+ */
 export function wireForm(message: ClientMessage | ServerMessage): object {
   switch (message.type) {
     case "shares":
-    case "inbox": {
-      const { shares, ...rest } = message;
-      const peers = writeIndices(shares.map(({ peer }) => peer));
-      return { ...rest, peers, boxes: writeRecords(shares.map(({ box }) => box)) };
-    }
-    case "reveal": {
-      const { shares, ...rest } = message;
-      return {
-        ...rest,
-        owners: writeIndices(shares.map(({ owner }) => owner)),
-        kinds: Uint8Array.from(shares, ({ kind }) => SHARE_KINDS.indexOf(kind)),
-        shares: writeRecords(shares.map(({ share }) => share)),
-      };
-    }
+    case "inbox":
+      return { ...message, peers: writeIndices(message.peers) };
+    case "reveal":
+      return { ...message, owners: writeIndices(message.owners) };
     case "roster":
       return { ...message, entries: writeAdvertisements(message.entries) };
     case "neighbourhood": {

@@ -36,6 +36,7 @@ import {
   splitFrame,
   unnamedClustering,
 } from "../src/index.ts";
+import { listForm } from "./list-form.ts";
 import {
   bytesFrom,
   clientSamples,
@@ -82,7 +83,7 @@ function frames() {
   ) =>
     messages.map((message) => ({
       from,
-      message: jsonForm(message),
+      message: jsonForm(listForm(message)),
       frame: bytesToHex(encodeFrame(message)),
     }));
   const ready = { type: "ready", round: 1 };

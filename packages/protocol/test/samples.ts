@@ -8,7 +8,9 @@ import {
   type Plan,
   packBits,
   parsePlanInput,
+  revealedColumns,
   type ServerMessage,
+  sealedColumns,
 } from "../src/index.ts";
 
 /** `length` bytes that differ from those of any other `start`: start, start + 1, … modulo 256. */
@@ -44,10 +46,10 @@ export const clientSamples: readonly ClientMessage[] = [
   {
     type: "shares",
     round: 2,
-    shares: [
+    ...sealedColumns([
       { peer: 0, box: bytesFrom(1, 40) },
       { peer: 7, box: bytesFrom(2, 40) },
-    ],
+    ]),
   },
   {
     type: "masked-input",
@@ -59,10 +61,10 @@ export const clientSamples: readonly ClientMessage[] = [
   {
     type: "reveal",
     round: 5,
-    shares: [
+    ...revealedColumns([
       { owner: 0, kind: "self-mask", share: bytesFrom(4, 36) },
       { owner: 300, kind: "mask-key", share: bytesFrom(5, 36) },
-    ],
+    ]),
   },
   { type: "leave", round: 0xffffffff, code: "consent-missing" },
 ];
@@ -121,7 +123,7 @@ export const serverSamples: readonly ServerMessage[] = [
     type: "inbox",
     round: 1,
     sharing: encodeMemberSet([0, 1, 8], 10),
-    shares: [{ peer: 1, box: bytesFrom(8, 40) }],
+    ...sealedColumns([{ peer: 1, box: bytesFrom(8, 40) }]),
   },
   {
     type: "survivors",

@@ -25,6 +25,7 @@ import {
   sharingSigningBytes,
   unpackBits,
 } from "../src/index.ts";
+import { columnForm } from "./list-form.ts";
 import chunks from "./vectors/chunks.json" with { type: "json" };
 import documents from "./vectors/documents.json" with { type: "json" };
 import frames from "./vectors/frames.json" with { type: "json" };
@@ -50,7 +51,7 @@ describe("frames", () => {
 
   it.each(frames.valid)("decodes $message.type of the $from", ({ from, message, frame }) => {
     const decoded = decode[from as "client" | "server"](hexToBytes(frame));
-    expect(decoded).toEqual({ ok: true, value: fromJsonForm(message) });
+    expect(decoded).toEqual({ ok: true, value: columnForm(fromJsonForm(message) as object) });
   });
 
   it.each(frames.invalid)("refuses: $name", ({ from, frame, code }) => {

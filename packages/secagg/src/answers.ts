@@ -3,13 +3,14 @@ import {
   accepted,
   equalBytes,
   type Result,
-  type RevealedShare,
+  type RevealedShares,
   rejected,
-  type SealedShare,
+  type SealedShares,
+  SHARE_KINDS,
 } from "@kindred/protocol";
 import type { CryptoSuite } from "./crypto.ts";
 import { secondAnswer } from "./enrolment.ts";
-import { equalReveals, packReveal, SECRET_BYTES, SHARE_BYTES } from "./recovery-job.ts";
+import { areRevealed, equalReveals, packReveal, SHARE_BYTES } from "./recovery-job.ts";
 import {
   type ConsistencyState,
   type MaskingState,
@@ -19,13 +20,12 @@ import {
   withSlot,
 } from "./server-state.ts";
 import { deviceOf } from "./session.ts";
-import { isShare } from "./shamir.ts";
-import { boxBytes, packBoxes } from "./share-boxes.ts";
+import { boxBytes } from "./share-boxes.ts";
 import { surplusLevel } from "./surplus-seeds.ts";
 
 /** `from` is the sender's device key in hexadecimal, as its connection has proved it. */
 export type MemberAnswer =
-  | { readonly type: "shares"; readonly from: string; readonly shares: readonly SealedShare[] }
+  | ({ readonly type: "shares"; readonly from: string } & SealedShares)
   /**
    * The vector stays outside the machine. `digest` identifies it, so that a second, different vector is told from a
    * repetition; without digests every second masked input counts as a repetition.
@@ -38,7 +38,7 @@ export type MemberAnswer =
       readonly digest?: Uint8Array;
     }
   | { readonly type: "consistency"; readonly from: string; readonly signature: Uint8Array }
-  | { readonly type: "reveal"; readonly from: string; readonly shares: readonly RevealedShare[] };
+  | ({ readonly type: "reveal"; readonly from: string } & RevealedShares);
 
 export type Recorded = { readonly state: RunningState; readonly repeated: boolean };
 
@@ -69,10 +69,10 @@ export function recordAnswer(
   const counted = { waiting: state.waiting - 1, answered: state.answered + 1 };
   switch (state.phase) {
     case "sharing": {
-      const { shares } = event as Extract<MemberAnswer, { type: "shares" }>;
-      const checked = checkSealed(state, shares, member);
+      const sealed = event as Extract<MemberAnswer, { type: "shares" }>;
+      const checked = checkSealed(state, sealed, member);
       if (!checked.ok) return checked;
-      return record({ ...state, ...counted, shares: withSlot(state.shares, member, packBoxes(shares)) });
+      return record({ ...state, ...counted, shares: withSlot(state.shares, member, sealed.boxes) });
     }
     case "masking": {
       const { signature, digest } = event as Extract<MemberAnswer, { type: "masked-input" }>;
@@ -88,10 +88,11 @@ export function recordAnswer(
       return record({ ...state, ...counted, signatures: withSlot(state.signatures, member, signature) });
     }
     case "unmasking": {
-      const { shares } = event as Extract<MemberAnswer, { type: "reveal" }>;
-      const checked = checkRevealed(state, shares, member);
+      const revealed = event as Extract<MemberAnswer, { type: "reveal" }>;
+      const checked = checkRevealed(state, revealed, member);
       if (!checked.ok) return checked;
-      return record({ ...state, ...counted, reveals: withSlot(state.reveals, member, packReveal(shares)) });
+      const packed = packReveal(revealed);
+      return record({ ...state, ...counted, reveals: withSlot(state.reveals, member, packed) });
     }
   }
 }
@@ -116,10 +117,9 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
     case "shares": {
       const before = state.shares[member];
       if (before === undefined) return undefined;
-      const { shares } = event;
       const length = boxBytes(state.config.surplus?.length ?? 0);
-      const wellFormed = areBoxesFor(state.session.neighbours(member), { shares, length });
-      return wellFormed && equalBytes(before, packBoxes(shares));
+      const wellFormed = areBoxesFor(state.session.neighbours(member), { sealed: event, length });
+      return wellFormed && equalBytes(before, event.boxes);
     }
     case "masked-input": {
       const before = "inputs" in state ? state.inputs[member] : undefined;
@@ -136,8 +136,8 @@ function compareWithPrevious(state: RunningState, event: MemberAnswer, member: n
     case "reveal": {
       const before = "reveals" in state ? state.reveals[member] : undefined;
       if (before === undefined) return undefined;
-      const wellFormed = event.shares.every(({ share }) => share.length === revealBytes(state));
-      return wellFormed && equalReveals(before, packReveal(event.shares));
+      const wellFormed = event.shares.length === revealBytes(state) * event.owners.length;
+      return wellFormed && equalReveals(before, packReveal(event));
     }
   }
 }
@@ -148,13 +148,9 @@ function revealBytes(state: RunningState): number {
   return surplusLevel(state.config.surplus, survivors) === 0 ? SHARE_BYTES : 2 * SHARE_BYTES;
 }
 
-function checkSealed(
-  { session, config }: SharingState,
-  shares: readonly SealedShare[],
-  member: number,
-): Result<true> {
+function checkSealed({ session, config }: SharingState, sealed: SealedShares, member: number): Result<true> {
   const length = boxBytes(config.surplus?.length ?? 0);
-  if (areBoxesFor(session.neighbours(member), { shares, length })) return accepted(true);
+  if (areBoxesFor(session.neighbours(member), { sealed, length })) return accepted(true);
   return rejected("share-invalid", "shares", {
     rule: `must hold exactly one box of ${length} bytes for each of the ${session.degree} neighbours, in order`,
     fix: "derive the neighbours from the roster",
@@ -163,11 +159,12 @@ function checkSealed(
 
 function areBoxesFor(
   neighbours: readonly number[],
-  { shares, length }: { shares: readonly SealedShare[]; length: number },
+  { sealed: { peers, boxes }, length }: { sealed: SealedShares; length: number },
 ): boolean {
   return (
-    shares.length === neighbours.length &&
-    shares.every(({ peer, box }, i) => peer === neighbours[i] && box.length === length)
+    peers.length === neighbours.length &&
+    peers.every((peer, i) => peer === neighbours[i]) &&
+    boxes.length === length * peers.length
   );
 }
 
@@ -196,32 +193,18 @@ function checkSignature(
   });
 }
 
-function checkRevealed(
-  state: UnmaskingState,
-  shares: readonly RevealedShare[],
-  member: number,
-): Result<true> {
-  const due = state.session.holders(member).filter((owner) => state.recovered[owner] !== undefined);
-  const length = revealBytes(state);
+function checkRevealed(state: UnmaskingState, revealed: RevealedShares, member: number): Result<true> {
+  const { recovered } = state;
+  const due = state.session.holders(member).filter((owner) => recovered[owner] !== undefined);
+  const { owners, kinds } = revealed;
   const complete =
-    shares.length === due.length &&
-    shares.every(
-      ({ owner, kind, share }, i) =>
-        owner === due[i] &&
-        kind === state.recovered[owner] &&
-        share.length === length &&
-        isShare(share.subarray(0, SHARE_BYTES), SECRET_BYTES) &&
-        isSurplusShare(share.subarray(SHARE_BYTES), kind),
-    );
+    owners.length === due.length &&
+    kinds.length === due.length &&
+    owners.every((owner, i) => owner === due[i] && SHARE_KINDS[kinds[i]!] === recovered[owner]) &&
+    areRevealed(revealed, revealBytes(state));
   if (complete) return accepted(true);
   return rejected("share-invalid", "reveal.shares", {
     rule: `must hold exactly one well-formed share for each of ${due.length} owners, in order, self-mask of survivors and mask-key of dropped members`,
     fix: "reveal what the survivors' set implies",
   });
-}
-
-/** The second half of a revealed share: of a noise seed of a survivor; zeros of a dropped member; nothing at level 0. */
-function isSurplusShare(half: Uint8Array, kind: RevealedShare["kind"]): boolean {
-  if (half.length === 0) return true;
-  return kind === "self-mask" ? isShare(half, SECRET_BYTES) : half.every((byte) => byte === 0);
 }

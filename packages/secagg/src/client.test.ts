@@ -2,7 +2,9 @@ import {
   type Advertisement,
   advertisementSigningBytes,
   hexToBytes,
+  revealedShares,
   type SealedShare,
+  sealedShares,
   sha256Bytes,
 } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
@@ -32,8 +34,8 @@ describe("the honest course", () => {
     expect(outputs.map(({ type }) => type)).toEqual(["send", "finished"]);
     const [reveal] = outputs;
     if (reveal?.type !== "send" || reveal.message.type !== "reveal") throw new Error("no reveal");
-    const kinds = new Map(reveal.message.shares.map(({ owner, kind }) => [owner, kind]));
-    expect(reveal.message.shares).toHaveLength(5);
+    const kinds = new Map(revealedShares(reveal.message).map(({ owner, kind }) => [owner, kind]));
+    expect(reveal.message.owners).toHaveLength(5);
     expect([...kinds].sort()).toEqual([
       [0, "self-mask"],
       [1, "mask-key"],
@@ -41,7 +43,7 @@ describe("the honest course", () => {
       [3, "self-mask"],
       [4, "self-mask"],
     ]);
-    expect(new Set(reveal.message.shares.map(({ share }) => share.join())).size).toBe(5);
+    expect(new Set(revealedShares(reveal.message).map(({ share }) => share.join())).size).toBe(5);
   });
 
   test("the session id is known from the roster on, and the same for all", () => {
@@ -281,9 +283,9 @@ describe("inbox (R2)", () => {
     const low = resigned(cohort, 4, { sPublic: hexToBytes(primitives.lowOrder[1]!) });
     const entries = cohort.advertisements.map((entry, i) => (i === 4 ? low : entry));
     const honest = [0, 1, 2, 3].flatMap((sender) =>
-      cohort
-        .send(sender, cohort.roster(entries), "shares")
-        .shares.flatMap(({ peer, box }) => (peer === 0 ? [{ peer: sender, box }] : [])),
+      sealedShares(cohort.send(sender, cohort.roster(entries), "shares")).flatMap(({ peer, box }) =>
+        peer === 0 ? [{ peer: sender, box }] : [],
+      ),
     );
     const malicious = suite.agreementKeyPair(randomFrom("client 4")(32));
     expect(malicious.publicKey).toEqual(low.cPublic);
@@ -304,11 +306,12 @@ describe("inbox (R2)", () => {
   ])("shares that open but are %s", (_, plaintext) => {
     const cohort = new Cohort(5);
     const [inbox] = cohort.share();
-    const malicious = suite.agreementKeyPair(randomFrom("client 4")(32));
-    const agreement = suite.agree(malicious.secretKey, cohort.advertisements[0]!.cPublic)!;
-    const key = shareKey(agreement, { sid: cohort.sid(), sender: 4, addressee: 0 });
-    const box = suite.seal(plaintext, key, BOX_NONCE);
-    const shares = inbox!.map((share) => (share.peer === 4 ? { peer: 4, box } : share));
+    const shares = inbox!.map(({ peer }) => {
+      const malicious = suite.agreementKeyPair(randomFrom(`client ${peer}`)(32));
+      const agreement = suite.agree(malicious.secretKey, cohort.advertisements[0]!.cPublic)!;
+      const key = shareKey(agreement, { sid: cohort.sid(), sender: peer, addressee: 0 });
+      return { peer, box: suite.seal(plaintext, key, BOX_NONCE) };
+    });
     expect(cohort.refusal(0, cohort.inbox(shares)).code).toBe("share-invalid");
   });
 });

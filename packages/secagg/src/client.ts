@@ -18,7 +18,8 @@ import {
   type Result,
   type RevealedShare,
   rejected,
-  type SealedShare,
+  revealedColumns,
+  type SealedShares,
   sharingSigningBytes,
 } from "@kindred/protocol";
 import { type Certificate, checkCertificate } from "./certificate.ts";
@@ -57,10 +58,9 @@ export type ClientEvent =
   | { readonly type: "leave" };
 
 /** R2: U2, and the boxes that the neighbours in it sealed for this client. */
-interface InboxEvent {
+interface InboxEvent extends SealedShares {
   readonly type: "inbox";
   readonly sharing: Uint8Array;
-  readonly shares: readonly SealedShare[];
 }
 
 export type ClientOutput =
@@ -168,10 +168,10 @@ function share(
     for (const seed of noiseSeeds) seed.wipe();
     return dealt;
   }
-  const { agreements, own: kept, shares } = dealt.value;
+  const { agreements, own: kept, sealed } = dealt.value;
   return accepted({
     state: { phase: "sharing", config, identity, session, self, keys, agreements, own: kept, noiseSeeds },
-    outputs: [{ type: "send", message: { type: "shares", round, shares: [...shares] } }],
+    outputs: [{ type: "send", message: { type: "shares", round, ...sealed } }],
   });
 }
 
@@ -181,11 +181,11 @@ function share(
  */
 function mask(state: SharingState, inbox: InboxEvent, suite: CryptoSuite): Result<ClientStep> {
   const { config, identity, session, self, keys, own, agreements, noiseSeeds } = state;
-  const { sharing, shares } = inbox;
+  const { sharing } = inbox;
   const senders = checkSharing(state, inbox);
   if (!senders.ok) return senders;
   const components = noiseSeeds.length;
-  const opened = openBoxes(shares, { session, self, components, agreements, suite });
+  const opened = openBoxes(inbox, { session, self, components, agreements, suite });
   if (!opened.ok) return opened;
   const held = opened.value;
   const terms = maskTerms(state, { peers: senders.value, suite });
@@ -207,7 +207,7 @@ function mask(state: SharingState, inbox: InboxEvent, suite: CryptoSuite): Resul
 /** Whether U2 is large enough and the boxes are those of exactly its neighbours. @returns the neighbours in U2 */
 function checkSharing(
   { config, session, self, own }: SharingState,
-  { sharing, shares }: InboxEvent,
+  { sharing, peers: senders }: InboxEvent,
 ): Result<readonly number[]> {
   const decoded = decodeMemberSet(sharing, { size: session.size, field: "inbox.sharing" });
   if (!decoded.ok) return decoded;
@@ -224,10 +224,10 @@ function checkSharing(
     });
   const peers = session.neighbours(self).filter((peer) => present.has(peer));
   const due = new Set(peers);
-  const stray = shares.find(({ peer }) => !due.delete(peer));
+  const stray = senders.find((sender) => !due.delete(sender));
   if (stray !== undefined)
     return rejected("share-invalid", "inbox.shares", {
-      rule: `must come from each neighbour in U2 once and from nobody else, found one of member ${stray.peer}`,
+      rule: `must come from each neighbour in U2 once and from nobody else, found one of member ${stray}`,
       fix: "deliver every box to its addressee, once",
     });
   if (due.size > 0)
@@ -319,7 +319,7 @@ function reveal(
 /** The shares are for the coordinator, not for a log on the way. */
 function revealMessage(round: number, shares: RevealedShare[]): ClientMessage {
   return redacted(
-    { type: "reveal", round, shares },
+    { type: "reveal", round, ...revealedColumns(shares) },
     { type: "reveal", round, shares: `[${shares.length} secret]` },
   );
 }

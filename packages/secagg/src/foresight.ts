@@ -49,7 +49,7 @@ export function foreseenOperations(
   }
   if (state.phase === "sharing" && event.type === "inbox") {
     const secretKey = state.keys.s.expose();
-    for (const { peer } of event.shares) {
+    for (const peer of event.peers) {
       const entry = state.session.entries[peer];
       if (entry !== undefined) operations.push({ kind: "agree", secretKey, publicKey: entry.sPublic });
     }

@@ -2,10 +2,10 @@
  * The coordinator's last piece of work as plain data: what was revealed, and what R0 committed to. A job survives a
  * structured clone, so any part of it can be done anywhere (see `recoverPart`).
  */
-import { bytesToHex, equalBytes, type RevealedShare } from "@kindred/protocol";
+import { bytesToHex, equalBytes, type RevealedShares, SHARE_KINDS } from "@kindred/protocol";
 import { redacted } from "./secret.ts";
 import type { RoundBinding, Session } from "./session.ts";
-import { shareLength } from "./shamir.ts";
+import { isShareAt, shareLength } from "./shamir.ts";
 import { surplusLevel } from "./surplus-seeds.ts";
 
 /** Bytes of a self-mask seed and of an X25519 secret key. */
@@ -13,10 +13,12 @@ export const SECRET_BYTES = 32;
 /** Bytes of a share of either. */
 export const SHARE_BYTES = shareLength(SECRET_BYTES);
 
+const MASK_KEY = SHARE_KINDS.indexOf("mask-key");
+
 /** What one holder revealed, packed: a cohort reveals up to a million shares, too many for an object each. */
 export interface PackedReveal {
   readonly owners: Uint32Array;
-  /** By position in `owners`: 1 for a share of the mask key, 0 for one of the self-mask seed. */
+  /** By position in `owners`: position in `SHARE_KINDS`. */
   readonly kinds: Uint8Array;
   /** `SHARE_BYTES` for every owner. */
   readonly shares: Uint8Array;
@@ -45,20 +47,54 @@ export interface RecoveryJob {
   readonly reveals: readonly PackedReveal[];
 }
 
-/** Packs well-formed shares (`isShare`), all with that of a noise seed behind them, or none. */
-export function packReveal(shares: readonly RevealedShare[]): PackedReveal {
-  const removes = shares.some(({ share }) => share.length > SHARE_BYTES);
+/**
+ * Whether a member's columns hold well-formed shares: `width` bytes for each, SHARE_BYTES or, where noise seeds are revealed
+ * too, twice as many, of which the second half is zero beside a mask key.
+ */
+export function areRevealed({ owners, kinds, shares }: RevealedShares, width: number): boolean {
+  if (shares.length !== width * owners.length) return false;
+  for (let i = 0; i < owners.length; i++) {
+    const at = width * i;
+    if (!isShareAt(shares, at, SECRET_BYTES)) return false;
+    if (width === SHARE_BYTES) continue;
+    const second = at + SHARE_BYTES;
+    const isExpected =
+      kinds[i] === MASK_KEY
+        ? isZeroBetween(shares, second, at + width)
+        : isShareAt(shares, second, SECRET_BYTES);
+    if (!isExpected) return false;
+  }
+  return true;
+}
+
+function isZeroBetween(bytes: Uint8Array, begin: number, end: number): boolean {
+  let bits = 0;
+  for (let i = begin; i < end; i++) bits |= bytes[i]!;
+  return bits === 0;
+}
+
+/** Packs well-formed shares, all with that of a noise seed behind them, or none. The result shares no memory. */
+export function packReveal({ owners, kinds, shares }: RevealedShares): PackedReveal {
+  const count = owners.length;
+  const removes = shares.length > SHARE_BYTES * count;
   const packed = {
-    owners: Uint32Array.from(shares, ({ owner }) => owner),
-    kinds: Uint8Array.from(shares, ({ kind }) => (kind === "mask-key" ? 1 : 0)),
-    shares: new Uint8Array(SHARE_BYTES * shares.length),
-    noise: new Uint8Array(removes ? SHARE_BYTES * shares.length : 0),
+    owners: owners.slice(),
+    kinds: kinds.slice(),
+    shares: removes ? halves(shares, 0) : Uint8Array.from(shares),
+    noise: removes ? halves(shares, SHARE_BYTES) : new Uint8Array(0),
   };
-  shares.forEach(({ share }, i) => {
-    packed.shares.set(share.subarray(0, SHARE_BYTES), SHARE_BYTES * i);
-    packed.noise.set(share.subarray(SHARE_BYTES), removes ? SHARE_BYTES * i : 0);
-  });
-  return redacted(packed, `[${shares.length} secret]`);
+  return redacted(packed, `[${count} secret]`);
+}
+
+/** Of every pair of shares the one that begins at `first`. */
+function halves(shares: Uint8Array, first: number): Uint8Array {
+  const count = shares.length / (2 * SHARE_BYTES);
+  const column = new Uint8Array(SHARE_BYTES * count);
+  for (let i = 0; i < count; i++) {
+    const at = 2 * SHARE_BYTES * i + first;
+    column.set(shares.subarray(at, at + SHARE_BYTES), SHARE_BYTES * i);
+  }
+  return column;
 }
 
 /** Whether both reveal the same shares in the same order. */

@@ -1,4 +1,4 @@
-import { bytesToHex, type RevealedShare } from "@kindred/protocol";
+import { bytesToHex, type RevealedShare, revealedColumns, revealedShares } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
 import { randomFrom, suite } from "../test/cohort.ts";
 import { type Delivery, type RunOptions, run } from "./run.ts";
@@ -18,7 +18,10 @@ function withBadReveals(clients: readonly number[], change: (share: RevealedShar
       !clients.includes(delivery.from)
     )
       return [delivery];
-    return [{ ...delivery, message: { ...delivery.message, shares: delivery.message.shares.map(change) } }];
+    const { message } = delivery;
+    return [
+      { ...delivery, message: { ...message, ...revealedColumns(revealedShares(message).map(change)) } },
+    ];
   };
 }
 
@@ -97,7 +100,7 @@ test("equivocation about U3: whatever part of the cohort is shown a smaller set,
       const { message } = delivery;
       if (message.type === "advertise")
         devices[delivery.from as number] = bytesToHex(message.advertisement.device);
-      if (message.type === "reveal") reveals.push(...message.shares);
+      if (message.type === "reveal") reveals.push(...revealedShares(message));
       if (message.type !== "survivors" || (delivery.to as number) >= deceived) return [delivery];
       // The target is the last client; the deceived are to take it for dropped and reveal its mask key.
       const target = [...devices].sort().indexOf(devices.at(-1)!);

@@ -8,12 +8,10 @@ import {
   encodeMemberSet,
   type MerkleTree,
   type ProvedAdvertisement,
-  type SealedShare,
   type ServerMessage,
 } from "@kindred/protocol";
 import type { ServerConfig, Slots } from "./server-state.ts";
 import type { Session } from "./session.ts";
-import { boxAt } from "./share-boxes.ts";
 
 type MessageOf = (member: number) => ServerMessage;
 
@@ -53,19 +51,43 @@ export function inboxMessages(
 ): MessageOf {
   const set = encodeMemberSet(sharing, size);
   const present = new Set(sharing);
-  return (member) => ({
-    type: "inbox",
-    round,
-    sharing: set,
-    get shares(): SealedShare[] {
-      const senders = neighbours(member).filter((sender) => present.has(sender));
-      return senders.map((peer) => {
-        const addressees = neighbours(peer);
-        const position = positionOf(member, addressees);
-        return { peer, box: boxAt(shares[peer]!, { position, count: addressees.length }) };
-      });
-    },
-  });
+  return (member) => {
+    const senders = (): Uint32Array =>
+      Uint32Array.from(neighbours(member).filter((sender) => present.has(sender)));
+    return {
+      type: "inbox",
+      round,
+      sharing: set,
+      get peers() {
+        return senders();
+      },
+      get boxes() {
+        return boxesFor(member, { senders: senders(), neighbours, shares });
+      },
+    };
+  };
+}
+
+/** The boxes of these senders for one addressee. Every sender has sealed boxes of one length, in the order of its neighbours. */
+function boxesFor(
+  addressee: number,
+  {
+    senders,
+    neighbours,
+    shares,
+  }: { senders: Uint32Array; neighbours: Session["neighbours"]; shares: Slots<Uint8Array> },
+): Uint8Array {
+  const first = senders[0];
+  if (first === undefined) return new Uint8Array(0);
+  const width = shares[first]!.length / neighbours(first).length;
+  const boxes = new Uint8Array(width * senders.length);
+  let at = 0;
+  for (const sender of senders) {
+    const sealed = shares[sender]!;
+    const begin = width * positionOf(addressee, neighbours(sender));
+    for (let i = 0; i < width; i++) boxes[at++] = sealed[begin + i]!;
+  }
+  return boxes;
 }
 
 /** Where a member stands in a sorted list that it is in. */

@@ -125,11 +125,10 @@ describe("hostile clients", () => {
     const round = new Round();
     const [honest] = round.answers(round.enrol());
     if (honest?.type !== "shares") throw new Error(honest?.type);
-    const peers = new Set(honest.shares.map(({ peer }) => peer));
+    const peers = new Set(honest.peers);
     const stranger = round.cohort.everyone.find((i) => !peers.has(i) && round.device(i) !== honest.from)!;
-    const [box, ...rest] = honest.shares;
-    const shares = [{ ...box!, peer: stranger }, ...rest];
-    expect(rejection(round.tell({ ...honest, shares }))).toMatchObject({ code: "share-invalid" });
+    const wrong = { ...honest, peers: Uint32Array.of(stranger, ...honest.peers.subarray(1)) };
+    expect(rejection(round.tell(wrong))).toMatchObject({ code: "share-invalid" });
   });
 });
 

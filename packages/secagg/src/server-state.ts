@@ -1,5 +1,5 @@
 /** The coordinator's states: one per phase, each with exactly that phase's data, and what they say about members. */
-import type { Rejection, RevealedShare } from "@kindred/protocol";
+import type { Rejection, ShareKind } from "@kindred/protocol";
 import type { Enrolment } from "./enrolment.ts";
 import type { PackedReveal } from "./recovery-job.ts";
 import type { RoundBinding, Session } from "./session.ts";
@@ -63,7 +63,7 @@ interface ConsistencyData extends MaskingData {
 interface UnmaskingData extends ConsistencyData {
   readonly reveals: Slots<PackedReveal>;
   /** By member: which of its secrets R4 recovers. */
-  readonly recovered: Slots<RevealedShare["kind"]>;
+  readonly recovered: Slots<ShareKind>;
 }
 
 export interface EnrollingState {

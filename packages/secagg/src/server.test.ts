@@ -1,9 +1,14 @@
 import {
   advertisementSigningBytes,
   bytesToHex,
+  concatBytes,
   type ErrorCode,
   hexToBytes,
+  revealedColumns,
+  revealedShares,
   rosterSigningBytes,
+  sealedColumns,
+  sealedShares,
   sha256Bytes,
 } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
@@ -60,8 +65,7 @@ class Round {
       const { message } = answer;
       if (message.type === "consistency")
         return [{ type: "consistency", from, signature: message.signature }];
-      if (message.type === "shares") return [{ type: "shares", from, shares: message.shares }];
-      if (message.type === "reveal") return [{ type: "reveal", from, shares: message.shares }];
+      if (message.type === "shares" || message.type === "reveal") return [{ ...message, from }];
       throw new Error(message.type);
     });
   }
@@ -219,7 +223,7 @@ describe.each(phases)("%s", (phase) => {
   test("a message of a later phase, or from no member, is rejected", () => {
     const round = new Round(5);
     const [first] = round.upTo(phase);
-    const early = { type: "reveal", from: round.device(1), shares: [] } as const;
+    const early = { type: "reveal", from: round.device(1), ...revealedColumns([]) } as const;
     if (phase !== "unmasking") expect(round.tell(early)).toMatchObject(rejection("message-unexpected"));
     expect(round.tell({ ...first!, from: "00" } as ServerEvent)).toMatchObject(rejection("dropped-out"));
     const last = { type: "close", phase: "enrolling" } as const;
@@ -266,13 +270,13 @@ describe.each(phases)("%s", (phase) => {
 function altered(event: ServerEvent): ServerEvent {
   switch (event.type) {
     case "shares":
-      return { ...event, shares: event.shares.slice(1) };
+      return { ...event, ...sealedColumns(sealedShares(event).slice(1)) };
     case "masked-input":
       return { ...event, digest: sha256Bytes("another vector") };
     case "consistency":
       return { ...event, signature: new Uint8Array(64) };
     case "reveal":
-      return { ...event, shares: [...event.shares].reverse() };
+      return { ...event, ...revealedColumns(revealedShares(event).reverse()) };
     default:
       throw new Error(event.type);
   }
@@ -283,15 +287,17 @@ describe("what members hold against", () => {
     const round = new Round(5);
     const [first] = round.upTo("sharing");
     if (first?.type !== "shares") throw new Error(first?.type);
-    const [box, ...rest] = first.shares;
+    const boxes = sealedShares(first);
+    const [box, ...rest] = boxes;
     const bad = [
       rest,
       [box!, box!, ...rest.slice(1)],
       [{ ...box!, peer: 0 }, ...rest],
-      [{ ...box!, box: new Uint8Array(89) }, ...rest],
-    ];
-    for (const shares of bad)
-      expect(round.tell({ ...first, shares })).toMatchObject(rejection("share-invalid"));
+      boxes.map(({ peer }) => ({ peer, box: new Uint8Array(89) })),
+    ].map(sealedColumns);
+    const longer = { ...first, boxes: concatBytes(first.boxes, new Uint8Array(1)) };
+    for (const columns of [...bad, longer])
+      expect(round.tell({ ...first, ...columns })).toMatchObject(rejection("share-invalid"));
     expect(round.tell(first)).toMatchObject(accepted(false));
   });
 
@@ -353,17 +359,23 @@ describe("what members hold against", () => {
     const round = new Round(5);
     const [first] = round.upTo("unmasking");
     if (first?.type !== "reveal") throw new Error(first?.type);
-    const [share, ...rest] = first.shares;
+    const [share, ...rest] = revealedShares(first);
     const other = { ...share!, kind: "mask-key" } as const;
     const malformed = { ...share!, share: new Uint8Array(36).fill(0xff) };
-    for (const shares of [
+    const bad = [
       [share!, other, ...rest],
       [other, ...rest],
       rest,
       [malformed, ...rest],
       [rest[0]!, ...rest],
-    ])
-      expect(round.tell({ ...first, shares })).toMatchObject(rejection("share-invalid"));
+    ].map(revealedColumns);
+    const uneven = [
+      { kinds: first.kinds.subarray(1) },
+      { kinds: first.kinds.map(() => 2) },
+      { shares: first.shares.subarray(1) },
+    ];
+    for (const columns of [...bad, ...uneven])
+      expect(round.tell({ ...first, ...columns })).toMatchObject(rejection("share-invalid"));
     expect(round.tell(first)).toMatchObject(accepted(false));
   });
 });

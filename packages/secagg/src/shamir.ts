@@ -157,12 +157,18 @@ export function shareValue(share: Uint8Array, chunk: number): number {
 
 /** Whether `share` has the length of a share of `secretLength` bytes and holds field elements only. */
 export function isShare(share: Uint8Array, secretLength: number): boolean {
-  if (share.length !== shareLength(secretLength)) return false;
-  const view = shareView(share);
+  return share.length === shareLength(secretLength) && isShareAt(share, 0, secretLength);
+}
+
+/** Whether the bytes from `begin` on, as many as a share of `secretLength` bytes has, hold field elements only. */
+export function isShareAt(bytes: Uint8Array, begin: number, secretLength: number): boolean {
+  const end = begin + shareLength(secretLength);
   // The quotient is 0 or 1. A holder's share is secret: no branch on its values but for the verdict.
   let excess = 0;
-  for (let offset = 0; offset < share.length; offset += 4)
-    excess += Math.floor(view.getUint32(offset) / SHARE_PRIME);
+  for (let at = begin; at < end; at += 4) {
+    const value = 0x1000000 * bytes[at]! + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+    excess += Math.floor(value / SHARE_PRIME);
+  }
   return excess === 0;
 }
 

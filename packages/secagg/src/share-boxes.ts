@@ -2,7 +2,16 @@
  * What R1 seals for each neighbour and R2 opens: one share of each of a member's two secrets, and of each of its noise seeds
  * where the plan removes surplus noise.
  */
-import { accepted, concatBytes, type Result, rejected, type SealedShare } from "@kindred/protocol";
+import {
+  accepted,
+  concatBytes,
+  type Result,
+  rejected,
+  type SealedShare,
+  type SealedShares,
+  sealedColumns,
+  sealedShares,
+} from "@kindred/protocol";
 import { type HeldShares, type RoundKeys, wipeShares } from "./client-state.ts";
 import type { CryptoSuite } from "./crypto.ts";
 import { BOX_NONCE, shareKey } from "./keys.ts";
@@ -21,7 +30,7 @@ export function boxBytes(components: number): number {
 }
 
 export interface Dealt {
-  readonly shares: readonly SealedShare[];
+  readonly sealed: SealedShares;
   /** ECDH(c_u, c_v) by neighbour. */
   readonly agreements: ReadonlyMap<number, Secret>;
   /** The member's own share of its own secrets, in the complete graph. */
@@ -82,7 +91,7 @@ export function dealShares(
     shares.push({ peer: holder, box: suite.seal(plaintext, key, BOX_NONCE) });
     for (const used of [key, plaintext, ...parts]) used.fill(0);
   });
-  return accepted({ shares, agreements, own });
+  return accepted({ sealed: sealedColumns(shares), agreements, own });
 }
 
 /** @param parts shares of s_u, b_u and the noise seeds, which become secrets */
@@ -100,7 +109,7 @@ function heldShares([maskKey, selfMask, ...noise]: readonly Uint8Array[]): HeldS
  * @returns the shares by owner; `share-invalid` naming the sender of a box that does not open as a share for this member
  */
 export function openBoxes(
-  inbox: readonly SealedShare[],
+  inbox: SealedShares,
   {
     session,
     self,
@@ -117,7 +126,7 @@ export function openBoxes(
   },
 ): Result<Map<number, HeldShares>> {
   const held = new Map<number, HeldShares>();
-  for (const { peer, box } of inbox) {
+  for (const { peer, box } of sealedShares(inbox)) {
     const agreement = agreements.get(peer)!.expose();
     const key = shareKey(agreement, { sid: session.sid, sender: peer, addressee: self });
     const opened = box.length === boxBytes(components) ? openBox(box, { key, suite }) : undefined;
@@ -147,20 +156,6 @@ function openBox(
   if (parts.every((part) => isShare(part, SEED_BYTES))) return heldShares(parts);
   for (const part of parts) part.fill(0);
   return undefined;
-}
-
-/** Boxes of one length one after another. */
-export function packBoxes(shares: readonly SealedShare[]): Uint8Array {
-  return concatBytes(...shares.map(({ box }) => box));
-}
-
-/** The box at a position, a view. @param count boxes that are packed */
-export function boxAt(
-  packed: Uint8Array,
-  { position, count }: { position: number; count: number },
-): Uint8Array {
-  const length = packed.length / count;
-  return packed.subarray(length * position, length * (position + 1));
 }
 
 /** The rejection of a neighbour's key that is a point of low order. */

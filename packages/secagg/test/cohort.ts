@@ -10,6 +10,8 @@ import {
   type Rejection,
   rosterSigningBytes,
   type SealedShare,
+  sealedColumns,
+  sealedShares,
   sessionId,
   sha256Bytes,
   sharingSigningBytes,
@@ -175,7 +177,7 @@ export class Cohort {
 
   /** U2 and boxes for a member. */
   inbox(shares: readonly SealedShare[], sharing: readonly number[] = this.everyone): EventOf<"inbox"> {
-    return { type: "inbox", sharing: encodeMemberSet(sharing, this.states.length), shares };
+    return { type: "inbox", sharing: encodeMemberSet(sharing, this.states.length), ...sealedColumns(shares) };
   }
 
   /** What a member signs with its masked input. */
@@ -216,7 +218,7 @@ export class Cohort {
   share(): SealedShare[][] {
     const inboxes = this.states.map((): SealedShare[] => []);
     for (const sender of this.states.keys()) {
-      for (const { peer, box } of this.send(sender, this.directory(sender), "shares").shares)
+      for (const { peer, box } of sealedShares(this.send(sender, this.directory(sender), "shares")))
         inboxes[peer]!.push({ peer: sender, box });
     }
     return inboxes;

@@ -138,21 +138,31 @@ function inboxAlterations(
   const honest = cohort.inbox(shares, u2);
   const first = shares[0]!.peer;
   const altered = (name: string, event: Received): Alteration => ({ name, step: 2, event });
-  const withBox = (box: Uint8Array) => ({ ...honest, shares: at(shares, 0, (share) => ({ ...share, box })) });
+  const withBox = (box: Uint8Array) =>
+    cohort.inbox(
+      at(shares, 0, (share) => ({ ...share, box })),
+      u2,
+    );
   const tooLarge = new Uint8Array(72).fill(0xff);
   return [
     altered("a box with one bit flipped", withBox(flipped(shares[0]!.box))),
-    altered("the boxes of two senders exchanged", {
-      ...honest,
-      shares: shares.map(({ peer }, i) => ({ peer, box: shares[i < 2 ? 1 - i : i]!.box })),
-    }),
+    altered(
+      "the boxes of two senders exchanged",
+      cohort.inbox(
+        shares.map(({ peer }, i) => ({ peer, box: shares[i < 2 ? 1 - i : i]!.box })),
+        u2,
+      ),
+    ),
     altered("a box that holds values beyond the field", withBox(sealed(first, tooLarge))),
-    altered("boxes a byte too short", {
-      ...honest,
-      shares: shares.map(({ peer, box }) => ({ peer, box: box.slice(1) })),
-    }),
-    altered("a box missing", { ...honest, shares: without(shares, 0) }),
-    altered("a box twice", { ...honest, shares: [...shares.slice(0, -1), shares[0]!] }),
+    altered(
+      "boxes a byte too short",
+      cohort.inbox(
+        shares.map(({ peer, box }) => ({ peer, box: box.slice(1) })),
+        u2,
+      ),
+    ),
+    altered("a box missing", cohort.inbox(without(shares, 0), u2)),
+    altered("a box twice", cohort.inbox([...shares.slice(0, -1), shares[0]!], u2)),
     altered(
       "U2 without this client",
       cohort.inbox(
@@ -316,10 +326,8 @@ export function surplusConversation() {
     cohort.survivors(0, u3),
     cohort.certificate(u3.map((member) => cohort.consistency(member, u3))),
   ];
-  const withContent = (length: number, byte: number): Received => ({
-    ...honest,
-    shares: inbox.map(({ peer }) => ({ peer, box: sealed(peer, new Uint8Array(length).fill(byte)) })),
-  });
+  const withContent = (length: number, byte: number): Received =>
+    cohort.inbox(inbox.map(({ peer }) => ({ peer, box: sealed(peer, new Uint8Array(length).fill(byte)) })));
   const alterations: Alteration[] = [
     { name: "boxes without shares of noise seeds", step: 2, event: withContent(72, 0) },
     { name: "boxes with shares of a component less", step: 2, event: withContent(72 + 2 * 36, 0) },

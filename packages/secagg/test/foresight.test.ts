@@ -1,4 +1,5 @@
 /** A member whose curve operations are all WebCrypto's: every one that its steps ask for was foreseen. */
+import { sealedColumns, sealedShares } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
 import { type ClientEvent, stepClient } from "../src/client.ts";
 import type { CryptoSuite } from "../src/crypto.ts";
@@ -60,9 +61,8 @@ class Foreseeing {
     return cohort.everyone
       .filter((sender) => sender !== MEMBER)
       .flatMap((sender) =>
-        cohort
-          .send(sender, cohort.directory(sender), "shares")
-          .shares.filter(({ peer }) => peer === MEMBER)
+        sealedShares(cohort.send(sender, cohort.directory(sender), "shares"))
+          .filter(({ peer }) => peer === MEMBER)
           .map(({ box }) => ({ peer: sender, box })),
       );
   }
@@ -113,6 +113,6 @@ describe.each(Object.entries(GRAPHS))("in the %s graph", (kind, graph) => {
 
 test("a message of another phase is met with no work", () => {
   const cohort = new Cohort(5);
-  const event = { type: "inbox", sharing: Uint8Array.of(31), shares: [] } as const;
+  const event = { type: "inbox", sharing: Uint8Array.of(31), ...sealedColumns([]) } as const;
   expect(foreseenOperations(cohort.states[0]!, event, randomFrom("none"))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /** No secret of a round shows itself in a log, and none is left in memory once it has been used. */
-import { bytesToHex } from "@kindred/protocol";
+import { bytesToHex, revealedShares } from "@kindred/protocol";
 import { describe, expect, test } from "vitest";
 import { show } from "#platform";
 import { type ClientOutput, startClient, stepClient } from "../src/client.ts";
@@ -136,7 +136,7 @@ describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
       cohort.certificate(survivors.map((member) => cohort.consistency(member, survivors))),
     )[0];
     if (revealed?.type !== "send" || revealed.message.type !== "reveal") throw new Error("expected shares");
-    const shares = revealed.message.shares.map(({ share }) => share);
+    const shares = revealedShares(revealed.message).map(({ share }) => share);
     expect(shares.length).toBeGreaterThan(2);
     // c, s and b_u, then nonce and the draws of the shares.
     const secrets = [...randoms.slice(0, 3), ...randoms.slice(4), ...keys, ...shares, device.secretKey];

@@ -2,7 +2,7 @@
  * Whole rounds with everything drawn at random: cohort, graph, modulus, vectors, dropouts, cheating, the order of
  * deliveries. Each ends in the exact sum of the survivors or in a typed failure, in a bounded number of deliveries.
  */
-import { ERROR_CODES, utf8ToBytes } from "@kindred/protocol";
+import { ERROR_CODES, revealedColumns, revealedShares, utf8ToBytes } from "@kindred/protocol";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { chooseGraph } from "../src/graph.ts";
@@ -175,7 +175,7 @@ describe("members that reveal wrong shares", () => {
       const intercept = (delivery: Delivery): readonly Delivery[] => {
         const { from, message } = delivery;
         if (message.type !== "reveal" || !cheaters.includes(from as number)) return [delivery];
-        const shares = message.shares.map((revealed, i) => {
+        const shares = revealedShares(message).map((revealed, i) => {
           const share = revealed.share.slice();
           // The top byte of a chunk stays, so the share is well-formed. Errors that are the same for all cheaters could
           // fit another polynomial, on which somebody honest does not lie: more colluders than the code corrects can frame.
@@ -186,7 +186,7 @@ describe("members that reveal wrong shares", () => {
           });
           return { ...revealed, share };
         });
-        return [{ ...delivery, message: { ...message, shares } } as Delivery];
+        return [{ ...delivery, message: { ...message, ...revealedColumns(shares) } } as Delivery];
       };
       const result = playExactly(round, { dropouts, intercept });
       tally.count(result);

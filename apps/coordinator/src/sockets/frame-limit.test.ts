@@ -1,4 +1,10 @@
-import { type ClientMessage, encodeFrame, packedLength } from "@kindred/protocol";
+import {
+  type ClientMessage,
+  encodeFrame,
+  packedLength,
+  revealedColumns,
+  sealedColumns,
+} from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { prepareTask } from "../runtime/new-task.ts";
 import { largestFrame } from "./frame-limit.ts";
@@ -38,16 +44,18 @@ describe.each([0, 4, 16])("with %i components of surplus noise", (levels) => {
       type: "shares",
       round: 0xffffffff,
       // PROTOCOL.md, section 9: two shares of 36 bytes, one for each component, 16 of authentication.
-      shares: others.map((peer) => ({ peer, box: new Uint8Array(88 + 36 * surplus.length) })),
+      ...sealedColumns(others.map((peer) => ({ peer, box: new Uint8Array(88 + 36 * surplus.length) }))),
     },
     {
       type: "reveal",
       round: 0xffffffff,
-      shares: [...others, plan.cohort.maximum].map((owner) => ({
-        owner,
-        kind: "self-mask",
-        share: new Uint8Array(surplus.length === 0 ? 36 : 72),
-      })),
+      ...revealedColumns(
+        [...others, plan.cohort.maximum].map((owner) => ({
+          owner,
+          kind: "self-mask",
+          share: new Uint8Array(surplus.length === 0 ? 36 : 72),
+        })),
+      ),
     },
     {
       type: "masked-input",
