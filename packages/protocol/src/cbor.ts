@@ -104,10 +104,16 @@ export function encodeCbor(value: unknown): Uint8Array {
 
 /**
  * The prefix and behind it the encoding of a value, as `encodeCbor` takes it. Long byte strings are copied once.
+ * @param memory gives at least so many bytes to write into; fresh ones by default
+ * @returns a view of what `memory` gave
  * @throws Error on a value that has no encoding
  */
-export function encodeCborBehind(prefix: Uint8Array, value: unknown): Uint8Array {
-  const bytes = new Uint8Array(prefix.length + mostBytes(value));
+export function encodeCborBehind(
+  prefix: Uint8Array,
+  value: unknown,
+  memory: (length: number) => Uint8Array = (length) => new Uint8Array(length),
+): Uint8Array {
+  const bytes = memory(prefix.length + mostBytes(value));
   bytes.set(prefix);
   const { written } = encodeInto(value, bytes.subarray(prefix.length), rfc8949EncodeOptions);
   return bytes.subarray(0, prefix.length + written);

@@ -10,6 +10,7 @@ import {
   decodeServerFrame,
   encodeFrame,
   FrameAssembler,
+  FrameMemory,
   MAX_CHUNK_BYTES,
   splitFrame,
   versionRejection,
@@ -46,6 +47,31 @@ function codeOf(result: Result<unknown>): string {
 function frameOf(message: object): Uint8Array {
   return concatBytes(Uint8Array.of(0x4b, PROTOCOL_VERSION), encodeCbor(message));
 }
+
+describe("frames in memory that is used again", () => {
+  it("are those of encodeFrame, one after another and several at a time", () => {
+    const memory = new FrameMemory();
+    const messages = [...clientSamples, ...serverSamples];
+    for (const message of [...messages, ...[...messages].reverse()]) {
+      const frame = memory.encode(message);
+      expect(equalBytes(frame, encodeFrame(message))).toBe(true);
+      memory.release(frame);
+    }
+    const kept = messages.map((message) => memory.encode(message));
+    for (const [i, frame] of kept.entries()) expect(equalBytes(frame, encodeFrame(messages[i]!))).toBe(true);
+  });
+
+  it("take the memory of a frame that was released, and of no other", () => {
+    const memory = new FrameMemory();
+    const message = serverSamples.find(({ type }) => type === "neighbourhood")!;
+    const first = memory.encode(message);
+    const second = memory.encode(message);
+    expect(second.buffer).not.toBe(first.buffer);
+    memory.release(first);
+    expect(memory.encode(message).buffer).toBe(first.buffer);
+    expect(memory.encode(message).buffer).not.toBe(second.buffer);
+  });
+});
 
 describe("frames", () => {
   it("have a sample of every message type", () => {

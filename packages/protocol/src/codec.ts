@@ -34,6 +34,32 @@ export function encodeFrame(message: ClientMessage | ServerMessage): Uint8Array 
   return encodeCborBehind(FRAME_HEAD, wireForm(message));
 }
 
+/**
+ * Encodes as `encodeFrame`, into memory that is used again: a coordinator writes a message of its own to every member of a
+ * cohort, and to collect the garbage would take as long as to encode.
+ */
+export class FrameMemory {
+  #spare: Uint8Array[] = [];
+
+  /** A frame that lasts until it is released. @throws RangeError as `encodeFrame` does */
+  encode(message: ClientMessage | ServerMessage): Uint8Array {
+    return encodeCborBehind(FRAME_HEAD, wireForm(message), (length) => this.#take(length));
+  }
+
+  /** Gives the memory of a frame back, which nobody reads any more. */
+  release(frame: Uint8Array): void {
+    this.#spare.push(new Uint8Array(frame.buffer));
+  }
+
+  #take(length: number): Uint8Array {
+    const fitting = this.#spare.findIndex((memory) => memory.length >= length);
+    if (fitting >= 0) return this.#spare.splice(fitting, 1)[0]!;
+    // What is too short now stays so: the messages of a phase are about as long, and those of the next phase differ.
+    this.#spare = [];
+    return new Uint8Array(length + (length >>> 2));
+  }
+}
+
 /** Decodes and validates a frame from a client. Long byte strings are views of the frame. */
 export function decodeClientFrame(frame: Uint8Array): Result<ClientMessage> {
   return decodeFrame(frame, clientMessageSchema);

@@ -8,6 +8,7 @@ import {
   checkPacked,
   decodeClientFrame,
   encodeFrame,
+  FrameMemory,
   rosterSigningBytes,
   type ServerMessage,
   sha256Hex,
@@ -151,7 +152,9 @@ function step(event: ServerEvent, advertising?: number): void {
   for (const output of stepped.outputs) follow(output, advertising);
 }
 
-/** Many members get the very same message: it is encoded once. */
+/** Messages that all members get alike: they are encoded once. */
+const SHARED = new Set<ServerMessage["type"]>(["roster", "unmask"]);
+const frames = new FrameMemory();
 let encoded: { message: ServerMessage; frame: Uint8Array } | undefined;
 function frameOf(message: ServerMessage): Uint8Array {
   if (encoded?.message !== message) encoded = { message, frame: encodeFrame(message) };
@@ -167,7 +170,15 @@ function follow(output: ServerOutput, advertising: number | undefined): void {
       return;
     case "send": {
       const client = clientOf.get(output.to)!;
-      wireOf.get(client)!.send(client, () => frameOf(output.message));
+      const { message } = output;
+      const wire = wireOf.get(client)!;
+      if (SHARED.has(message.type)) wire.send(client, () => frameOf(message));
+      else
+        wire.send(
+          client,
+          () => frames.encode(message),
+          (frame) => frames.release(frame),
+        );
       return;
     }
     case "phase":

@@ -36,10 +36,16 @@ export class FrameReader {
   }
 }
 
+interface Outgoing {
+  readonly client: number;
+  readonly frame: () => Uint8Array;
+  readonly written: ((frame: Uint8Array) => void) | undefined;
+}
+
 /** One end of a connection. */
 export class Wire {
   readonly #socket: Socket;
-  readonly #queue: { client: number; frame: () => Uint8Array }[] = [];
+  readonly #queue: Outgoing[] = [];
   #blocked = false;
   #pumping = false;
 
@@ -56,9 +62,12 @@ export class Wire {
     });
   }
 
-  /** Frames are made when the socket has room for them: a queue holds no bytes. */
-  send(client: number, frame: () => Uint8Array): void {
-    this.#queue.push({ client, frame });
+  /**
+   * Frames are made when the socket has room for them: a queue holds no bytes.
+   * @param written is told when nobody reads the frame any more
+   */
+  send(client: number, frame: () => Uint8Array, written?: (frame: Uint8Array) => void): void {
+    this.#queue.push({ client, frame, written });
     if (this.#pumping) return;
     this.#pumping = true;
     setImmediate(() => {
@@ -77,7 +86,7 @@ export class Wire {
       header.writeUInt32BE(next.client, 4);
       this.#socket.cork();
       this.#socket.write(header);
-      this.#blocked = !this.#socket.write(frame);
+      this.#blocked = !this.#socket.write(frame, () => next.written?.(frame));
       this.#socket.uncork();
     }
   }

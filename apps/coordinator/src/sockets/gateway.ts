@@ -10,6 +10,7 @@ import {
   decodeClientFrame,
   encodeFrame,
   FrameAssembler,
+  FrameMemory,
   helloSigningBytes,
   hexToBytes,
   type LedgerEvidence,
@@ -105,6 +106,7 @@ export class Gateway {
   readonly #limiter: RateLimiterMemory;
   /** Connections by `task/device`; a device has one. */
   readonly #connections = new Map<string, Connection>();
+  readonly #frames = new FrameMemory();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -350,7 +352,10 @@ export class Gateway {
 
   #send(connection: Connection, message: ServerMessage): void {
     connection.framesSent = (connection.framesSent + 1) >>> 0;
-    const chunks = splitFrame(encodeFrame(message), connection.framesSent);
+    const frame = this.#frames.encode(message);
+    const chunks = splitFrame(frame, connection.framesSent);
+    // The chunks are copies.
+    this.#frames.release(frame);
     let down = 0;
     for (const chunk of chunks) {
       down += chunk.length;
