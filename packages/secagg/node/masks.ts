@@ -5,7 +5,7 @@ import { releaseMemory } from "./release-memory.ts";
 import { GROUP_ENTRIES, OVERREAD_BYTES, type SimdAdder, simdAdder } from "./simd.ts";
 
 /** Bytes that OpenSSL is asked for at a time: larger blocks leave the second-level cache, smaller ones cost calls. */
-const BLOCK_BYTES = 48 * 1024;
+const BLOCK_BYTES = 96 * 1024;
 const PAGE_BYTES = 64 * 1024;
 /** Where the sum begins in the adder's memory; in front of it lies the block of keystream that is being added. */
 const SUM_AT = BLOCK_BYTES + 4 * GROUP_ENTRIES;

@@ -52,17 +52,14 @@ export function inboxMessages(
   const set = encodeMemberSet(sharing, size);
   const present = new Set(sharing);
   return (member) => {
-    const senders = (): Uint32Array =>
-      Uint32Array.from(neighbours(member).filter((sender) => present.has(sender)));
+    const peers = Uint32Array.from(neighbours(member).filter((sender) => present.has(sender)));
     return {
       type: "inbox",
       round,
       sharing: set,
-      get peers() {
-        return senders();
-      },
+      peers,
       get boxes() {
-        return boxesFor(member, { senders: senders(), neighbours, shares });
+        return boxesFor(member, { senders: peers, neighbours, shares });
       },
     };
   };
