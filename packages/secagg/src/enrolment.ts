@@ -1,4 +1,4 @@
-/** The coordinator's side of R0: who offered keys, in arrays that a step copies and never alters. */
+/** The coordinator's side of R0: who offered keys, in lists that a step never alters. */
 import {
   type Advertisement,
   accepted,
@@ -9,6 +9,7 @@ import {
 } from "@kindred/protocol";
 import { type CryptoSuite, isLowOrder } from "./crypto.ts";
 import { equalAdvertisements, isSigned } from "./roster.ts";
+import { findSorted, insertSorted, removeSorted, type SortedBlocks } from "./sorted-blocks.ts";
 
 export interface Candidate {
   /** Device key, hexadecimal. */
@@ -20,9 +21,9 @@ export interface Candidate {
 
 export interface Enrolment {
   /** Sorted by device key. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: SortedBlocks<Candidate>;
   /** Every cPublic and sPublic on offer, hexadecimal, sorted. */
-  readonly keys: readonly string[];
+  readonly keys: SortedBlocks<string>;
   readonly arrivals: number;
 }
 
@@ -38,9 +39,8 @@ export function addCandidate(
   { binding, suite }: { binding: { readonly task: string; readonly round: number }; suite: CryptoSuite },
 ): Result<{ enrolment: Enrolment; repeated: boolean }> {
   const device = bytesToHex(advertisement.device);
-  const place = lowerBound(enrolment.candidates, device, (candidate) => candidate.device);
-  const present = enrolment.candidates[place];
-  if (present?.device === device)
+  const present = findSorted(enrolment.candidates, device, deviceOf);
+  if (present !== undefined)
     return equalAdvertisements(present.advertisement, advertisement)
       ? accepted({ enrolment, repeated: true })
       : { ok: false, rejection: secondAnswer("advertise") };
@@ -52,34 +52,37 @@ export function addCandidate(
   let keys = enrolment.keys;
   for (const field of ["cPublic", "sPublic"] as const) {
     const key = bytesToHex(advertisement[field]);
-    const position = lowerBound(keys, key, (known) => known);
-    if (keys[position] === key)
+    if (findSorted(keys, key, itself) !== undefined)
       return invalidKey(field, "must be fresh, found a key that is on offer already");
     if (isLowOrder(advertisement[field])) return invalidKey(field, "must not be a point of low order");
-    keys = inserted(keys, position, key);
+    keys = insertSorted(keys, key, itself);
   }
   const candidate = { device, arrival: enrolment.arrivals, advertisement };
-  const candidates = inserted(enrolment.candidates, place, candidate);
+  const candidates = insertSorted(enrolment.candidates, candidate, deviceOf);
   return accepted({ enrolment: { candidates, keys, arrivals: enrolment.arrivals + 1 }, repeated: false });
 }
 
 /** Takes a candidate and its keys out again; unknown devices are ignored. */
 export function removeCandidate(enrolment: Enrolment, device: string): Enrolment {
-  const gone = enrolment.candidates.find((candidate) => candidate.device === device);
+  const gone = findSorted(enrolment.candidates, device, deviceOf);
   if (gone === undefined) return enrolment;
-  const freed = new Set([bytesToHex(gone.advertisement.cPublic), bytesToHex(gone.advertisement.sPublic)]);
+  const { cPublic, sPublic } = gone.advertisement;
   return {
-    candidates: enrolment.candidates.filter((candidate) => candidate !== gone),
-    keys: enrolment.keys.filter((key) => !freed.has(key)),
+    candidates: removeSorted(enrolment.candidates, device, deviceOf),
+    keys: [cPublic, sPublic].reduce(
+      (keys, key) => removeSorted(keys, bytesToHex(key), itself),
+      enrolment.keys,
+    ),
     arrivals: enrolment.arrivals,
   };
 }
 
 /** The first `maximum` to have arrived, sorted by device key, and the rest. */
 export function admitCandidates(
-  { candidates }: Enrolment,
+  enrolment: Enrolment,
   maximum: number,
 ): { admitted: readonly Candidate[]; turnedAway: readonly Candidate[] } {
+  const candidates = enrolment.candidates.flat();
   const arrivals = candidates.map(({ arrival }) => arrival).sort((a, b) => a - b);
   const last = arrivals[Math.min(maximum, arrivals.length) - 1] ?? -1;
   return {
@@ -105,20 +108,5 @@ function invalidKey(field: string, rule: string) {
   });
 }
 
-/** First position whose key is not below `key`. */
-function lowerBound<T>(sorted: readonly T[], key: string, keyOf: (item: T) => string): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (keyOf(sorted[middle]!) < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function inserted<T>(items: readonly T[], position: number, item: T): readonly T[] {
-  const copy = items.slice();
-  copy.splice(position, 0, item);
-  return copy;
-}
+const deviceOf = ({ device }: Candidate): string => device;
+const itself = (key: string): string => key;

@@ -82,7 +82,8 @@ function boxesFor(
   for (const sender of senders) {
     const sealed = shares[sender]!;
     const begin = width * positionOf(addressee, neighbours(sender));
-    for (let i = 0; i < width; i++) boxes[at++] = sealed[begin + i]!;
+    boxes.set(sealed.subarray(begin, begin + width), at);
+    at += width;
   }
   return boxes;
 }
