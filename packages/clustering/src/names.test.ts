@@ -48,6 +48,26 @@ describe("cluster names", () => {
     ]);
   });
 
+  it("do not begin with the same two tags, in whichever order, while there are others", () => {
+    const { units, items } = catalogue(
+      [["action", "space"], ["action", "space"], ["action"]],
+      [
+        ["space", "action"],
+        ["space", "action"],
+        ["space", "robots"],
+      ],
+    );
+    expect(clusterTags(units, axes, { items })).toEqual([
+      ["action", "space"],
+      ["space", "robots", "action"],
+    ]);
+    const same = catalogue([["a", "b"]], [["b", "a"]]);
+    expect(clusterTags(same.units, axes, { items: same.items })).toEqual([
+      ["a", "b"],
+      ["a", "b"],
+    ]);
+  });
+
   it("are empty where the items have no tags, and refuse items that do not fit", () => {
     const { units, items } = catalogue([[]], [["x"]]);
     expect(clusterTags(units, axes, { items })).toEqual([[], ["x"]]);

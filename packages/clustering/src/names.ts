@@ -22,7 +22,8 @@ export function namingItems(items: number, clusters: number): number {
  * Tag t of cluster c weighs tf(t, c) · log(1 + A / f(t)), with f the tag's count over the whole catalogue and A the mean
  * number of tags per cluster when every item is in one. In place of all of a cluster's items, tf counts the nearest
  * ones, at most 30: those at its border say little. An item counts a tag once. Ties go by the alphabet, so that the same
- * centroids have the same names everywhere.
+ * centroids have the same names everywhere. No two clusters begin with the same two tags, in whichever order, as long as one
+ * has others: the first of them keeps its pair.
  *
  * @param units item vectors of norm 1, items × d
  * @param centroids k × d, rows of norm 1
@@ -52,12 +53,32 @@ export function clusterTags(
     }
   const mean = total / centroids.rows;
   const unspoken = new Set(without);
-  return nearestItems(units, centroids, namingItems(units.rows, centroids.rows)).map((nearest) => {
+  const rankings = nearestItems(units, centroids, namingItems(units.rows, centroids.rows)).map((nearest) => {
     const counts = new Map<string, number>();
     for (const item of nearest)
       for (const tag of new Set(items[item]!.tags))
         if (!unspoken.has(tag)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
     const weight = (tag: string) => counts.get(tag)! * Math.log(1 + mean / frequency.get(tag)!);
-    return [...counts.keys()].sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1)).slice(0, count);
+    return [...counts.keys()].sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1));
   });
+  const taken = new Set<string>();
+  return rankings.map((ranked) => withOwnPair(ranked, taken).slice(0, count));
+}
+
+/**
+ * Puts the best pair of tags first that no cluster before has, the others behind it in their order; as it is where every pair
+ * is taken, or there is none.
+ *
+ * @param taken pairs of the clusters before, to which this one's is added
+ */
+function withOwnPair(ranked: readonly string[], taken: Set<string>): readonly string[] {
+  for (let second = 1; second < ranked.length; second++)
+    for (let first = 0; first < second; first++) {
+      const pair = [ranked[first]!, ranked[second]!];
+      const key = JSON.stringify([...pair].sort());
+      if (taken.has(key)) continue;
+      taken.add(key);
+      return [...pair, ...ranked.filter((_, place) => place !== first && place !== second)];
+    }
+  return ranked;
 }
