@@ -29,6 +29,8 @@ program
   .option("--rounds <n>", "rounds to run")
   .option("--dropout <p>", "probability that a selected client vanishes during a round", "0.05")
   .option("--epsilon <e>", "ε against the coordinator, over all rounds", "8")
+  .option("--evaluation", "let each device hold its last interaction out and judge the round's model by it")
+  .option("--signals", "let the first two rounds collect popularity and transitions in place of training")
   .option("--no-privacy", "turn the noise off (secure aggregation only)")
   .option(
     "--noise-cohort <n>",

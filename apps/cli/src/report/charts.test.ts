@@ -57,6 +57,23 @@ describe("lineChart", () => {
     expect(all(lineChart(TEXT, { series: [series] }), /<polyline points="([^"]+)"/g)).toHaveLength(2);
   });
 
+  it("shades a deviation to either side of the line, and makes room for it", () => {
+    const points = [0.2, 0.3, null, 0.25].map((y, x) => ({ x, y, deviation: 0.1 }));
+    const svg = lineChart(TEXT, { series: [{ name: "s", tone: "teal", points }] });
+    const [band, ...none] = all(svg, /<polygon class="band" points="([^"]+)"/g);
+    expect(none).toEqual([]);
+    const corners = band!.split(" ").map((corner) => corner.split(",").map(Number));
+    const heights = corners.map(([, y]) => y!);
+    // Two points above, the same two below, backwards; as much above the line as below it.
+    expect(corners.map(([x]) => Math.round(x!))).toEqual([0, 333, 333, 0]);
+    expect(heights[3]! - heights[0]!).toBeCloseTo(heights[2]! - heights[1]!, 6);
+    expect(Math.min(...heights)).toBeGreaterThanOrEqual(0);
+    // A point by itself has a bar.
+    expect(all(svg, /<line class="band" x1="([\d.]+)%"/g)).toEqual(["100"]);
+    const plain = points.map(({ x, y }) => ({ x, y }));
+    expect(lineChart(TEXT, { series: [{ name: "s", tone: "teal", points: plain }] })).not.toContain("band");
+  });
+
   it("draws steps that hold the earlier value", () => {
     const points = [
       { x: 0, y: 0 },

@@ -87,7 +87,14 @@ export interface Series {
   name: string;
   tone: Tone;
   dash?: boolean;
-  points: { x: number; y: number | null }[];
+  points: Point[];
+}
+
+/** A value with its deviation, if it has one, which is drawn as a band around the line. */
+export interface Point {
+  x: number;
+  y: number | null;
+  deviation?: number | null;
 }
 
 /** How a line chart is drawn. */
@@ -129,12 +136,37 @@ function yOf(value: number, axis: Axis): number {
   return PLOT - ((value - axis.min) / (axis.max - axis.min)) * PLOT;
 }
 
+/** A point that has a value, and half the width of the band around it. */
+interface Spread {
+  readonly x: number;
+  readonly y: number;
+  readonly half: number;
+}
+
+/** The band around a run of points, one deviation to either side; nothing where there is none. */
+function band(run: readonly Spread[], place: { x: (x: number) => number; y: (y: number) => number }): string {
+  const [only] = run;
+  if (only === undefined || run.every(({ half }) => half === 0)) return "";
+  if (run.length === 1)
+    return (
+      `<line class="band" x1="${pct(place.x(only.x))}" x2="${pct(place.x(only.x))}" ` +
+      `y1="${n(place.y(only.y - only.half))}" y2="${n(place.y(only.y + only.half))}"/>`
+    );
+  const edge = (side: 1 | -1) =>
+    run.map(({ x, y, half }) => `${n(place.x(x) * 10)},${n(place.y(y + side * half))}`);
+  return (
+    `<svg class="free" width="100%" height="${PLOT}" viewBox="0 0 1000 ${PLOT}" preserveAspectRatio="none">` +
+    `<polygon class="band" points="${[...edge(1), ...edge(-1).reverse()].join(" ")}"/></svg>`
+  );
+}
+
 /** Runs of neighbouring points that have a value. */
-function runs(points: Series["points"]): { x: number; y: number }[][] {
-  const result: { x: number; y: number }[][] = [[]];
-  for (const { x, y } of points) {
+function runs(points: readonly Point[]): Spread[][] {
+  const result: Spread[][] = [[]];
+  for (const { x, y, deviation } of points) {
+    const half = Math.abs(finite(deviation) ?? 0);
     if (finite(y) === null || finite(x) === null) result.push([]);
-    else result.at(-1)?.push({ x, y: y as number });
+    else result.at(-1)?.push({ x, y: y as number, half });
   }
   return result.filter((run) => run.length > 0);
 }
@@ -147,7 +179,7 @@ export function lineChart(
   const points = series.flatMap((s) => runs(s.points).flat());
   const xs = rangeOf(points.map((p) => p.x));
   const ys = rangeOf([
-    ...points.map((p) => p.y),
+    ...points.flatMap(({ y, half }) => [y - half, y + half]),
     ...references.map((r) => finite(r.y)),
     ...(fromZero ? [0] : []),
   ]);
@@ -193,7 +225,7 @@ export function lineChart(
         ? ""
         : `<svg class="free" width="100%" height="${PLOT}" viewBox="0 0 1000 ${PLOT}" preserveAspectRatio="none">` +
           `<polyline points="${corners.join(" ")}"${dash ? ' stroke-dasharray="6 4"' : ""}/></svg>`;
-      return line + marks.join("");
+      return band(run, { x, y: (value) => yOf(value, axis) }) + line + marks.join("");
     });
     return `<g class="tone-${tone}">${paths.join("")}</g>`;
   });

@@ -128,11 +128,11 @@ export function escapeHtml(text: string): string {
     .replaceAll("'", "&#39;");
 }
 
-/** A loss with the standard deviation of its noise: `4.270 ± 0.31`; the loss alone where there is no noise. */
-export function formatLoss(loss: Value, deviation: Value): string {
+/** A figure with the standard deviation of its noise: `4.270 ± 0.31`; the figure alone where there is no noise. */
+export function formatNoisy(value: Value, deviation: Value): string {
   const noise = finite(deviation);
-  const shown = formatScore(loss);
-  return finite(loss) === null || noise === null || noise === 0
+  const shown = formatScore(value);
+  return finite(value) === null || noise === null || noise === 0
     ? shown
     : `${shown} ± ${Number(noise.toPrecision(2))}`;
 }

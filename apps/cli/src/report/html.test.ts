@@ -1,7 +1,7 @@
 import { type DefaultTreeAdapterTypes, parse } from "parse5";
 import { describe, expect, it } from "vitest";
 import { renderReport } from "./html.ts";
-import { sampleResult, sampleRound } from "./sample-result.ts";
+import { sampleHeldOut, sampleResult, sampleRound } from "./sample-result.ts";
 import type { SimulationResult } from "./simulation-result.ts";
 
 type Node = DefaultTreeAdapterTypes.Node;
@@ -38,6 +38,12 @@ function named(page: Page, tag: string): Element[] {
 
 function attribute(element: Element, name: string): string | undefined {
   return element.attrs.find((a) => a.name === name)?.value;
+}
+
+/** All text within an element. */
+function text(node: Node): string {
+  if ("value" in node) return node.value.replaceAll("\u00A0", " ");
+  return "childNodes" in node ? node.childNodes.map(text).join("") : "";
 }
 
 function headings(page: Page): string[] {
@@ -130,6 +136,47 @@ describe("renderReport", () => {
     expect(text).toContain("1.36; the larger number is the one to rely on");
     expect(text).toContain("92 % of centralised training");
     expect(text).toContain("31 clients were left at unmasking");
+  });
+
+  it("shows what rounds held out as curves with their noise, and what they collected", () => {
+    const result = sampleResult({
+      rounds: [
+        sampleRound(1, { signal: { signal: "popularity", kept: 412, entries: 3600, deviation: 2.34 } }),
+        sampleRound(2, { heldOut: null }),
+        sampleRound(3, { heldOut: sampleHeldOut }),
+        sampleRound(4, { heldOut: { ...sampleHeldOut, hr10: 0.2 } }),
+      ],
+    });
+    const html = renderReport(result);
+    expectClean(html);
+    const page = read(html);
+    expect(headings(page)).toEqual(
+      expect.arrayContaining([
+        "How well did it foresee what people held out?",
+        "What else did rounds collect?",
+      ]),
+    );
+    const bands = named(page, "polygon").filter((one) => attribute(one, "class") === "band");
+    // Loss has its band before; rounds 3 and 4 give one to each of six curves.
+    expect(bands).toHaveLength(1 + 6);
+    expect(page.text).toContain("HR@10: 0.200 ± 0.02");
+    expect(page.text).toContain(
+      "In 1 of 3 published rounds the count of held-out interactions does not stand out",
+    );
+    expect(page.text).toContain("held out: lost in the noise");
+    expect(page.text).toContain("held out: HR@10 0.120 ± 0.02, NDCG@10 0.061 ± 0.021, loss 5.210 ± 0.11");
+    expect(page.text).toContain("popularity: 412 of 3,600 counts kept, noise on each ± 2.34");
+    const signals = named(page, "table").find((table) =>
+      named(page, "caption").some((one) => one.parentNode === table && text(one) === "Signals"),
+    );
+    expect(signals).toBeDefined();
+    expect(text(signals!)).toContain("popularity613,6002.3441211 %");
+  });
+
+  it("says nothing of held-out interactions and signals where there are none", () => {
+    const { text } = read(renderReport(sampleResult()));
+    expect(text).not.toContain("held out?");
+    expect(text).not.toContain("rounds collect");
   });
 
   it("says clearly that there is no guarantee when noise was off", () => {

@@ -1,5 +1,6 @@
 /** The report of a simulation as one HTML file that opens without a network and without a script. */
 
+import { collected, heldOut } from "./findings-sections.ts";
 import { escapeHtml, formatCount, formatDuration, plural } from "./format.ts";
 import { bannerBox, glossaryList, list } from "./layout.ts";
 import { glossary, privacyBanner, summary } from "./narrative.ts";
@@ -41,6 +42,8 @@ export function renderReport(result: SimulationResult): string {
     tiles(result, totals),
     quality(result),
     learning(result),
+    heldOut(result),
+    collected(result),
     privacy(result),
     participation(result, totals),
     time(result, totals),
@@ -48,7 +51,7 @@ export function renderReport(result: SimulationResult): string {
     roundTable(result),
     findings(result),
     `<section><h2>Words used here</h2><div class="card">${glossaryList(glossary(result))}</div></section>`,
-  ];
+  ].filter((part) => part !== "");
   return renderPage({
     title: `Kindred: ${result.data}, ${plural(result.rounds.length, "round")}`,
     heading: `Private rounds on ${result.data}`,

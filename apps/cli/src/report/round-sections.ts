@@ -8,13 +8,14 @@ import {
   formatCount,
   formatDuration,
   formatEpsilon,
-  formatLoss,
+  formatNoisy,
   formatPercent,
   formatScore,
   plural,
 } from "./format.ts";
 import { figure, section } from "./layout.ts";
 import { noiseSentence } from "./narrative.ts";
+import { findingWords } from "./round-findings.ts";
 import { PHASES, type Phase, type RoundResult, type SimulationResult } from "./simulation-result.ts";
 import { promiseState, shareOf, type Totals } from "./totals.ts";
 
@@ -227,20 +228,22 @@ export function roundTable({ rounds }: SimulationResult): string {
       formatCount(r.dropped),
       formatEpsilon(r.epsilon),
       formatEpsilon(r.observerEpsilon),
-      formatLoss(r.loss, r.lossDeviation),
+      formatNoisy(r.loss, r.lossDeviation),
       formatScore(r.silhouette),
       formatDuration(r.ms.total),
       formatBytes(r.bytesUpPerClient),
       formatBytes(r.bytesDownPerClient),
     ];
+    const found = findingWords(r).map(({ name, words }) => `${name}: ${words.join(", ")}`);
     const row =
-      `<tr${r.reason ? ' class="explained"' : ""}><th scope="row">${formatCount(r.round)}</th>` +
+      `<tr${r.reason || found.length > 0 ? ' class="explained"' : ""}><th scope="row">${formatCount(r.round)}</th>` +
       `<td class="text ${r.status}">${STATUS_MARK[r.status]} ${r.status}</td>` +
       `${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
-    const why = r.reason
-      ? `<tr><td></td><td class="reason" colspan="${columns.length - 1}">${escapeHtml(r.reason)}</td></tr>`
-      : "";
-    return row + why;
+    const below = [...(found.length > 0 ? [found.join("; ")] : []), ...(r.reason ? [r.reason] : [])].map(
+      (text) =>
+        `<tr><td></td><td class="reason" colspan="${columns.length - 1}">${escapeHtml(text)}</td></tr>`,
+    );
+    return row + below.join("");
   });
   return section(
     "Every round",

@@ -1,5 +1,6 @@
 /** A result with plausible numbers for tests of the report and the summary table. */
 
+import type { HeldOutRecord } from "@kindred/engine";
 import type { ClusterQuality, LayerNode, RoundResult, SimulationResult } from "./simulation-result.ts";
 
 /** A round like many; what differs is given. */
@@ -35,6 +36,17 @@ export function sampleRound(round: number, differs: Partial<RoundResult> = {}): 
     ...differs,
   };
 }
+
+/** What a round finds of held-out interactions. */
+export const sampleHeldOut: HeldOutRecord = {
+  share: 0.9,
+  hr10: 0.12,
+  ndcg10: 0.061,
+  loss: 5.21,
+  clusterAccuracy: 0.31,
+  deviation: { hr10: 0.02, ndcg10: 0.021, loss: 0.11, clusterAccuracy: 0.022 },
+  ratings: { rmse: 0.18, mae: 0.14, deviation: { rmse: 0.012, mae: 0.011 } },
+};
 
 const TOPICS = [
   "crime and thrillers",

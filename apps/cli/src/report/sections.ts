@@ -8,6 +8,7 @@ import {
   formatBytes,
   formatCount,
   formatEpsilon,
+  formatNoisy,
   formatPercent,
   formatScore,
   MISSING,
@@ -121,27 +122,8 @@ export function quality(result: SimulationResult): string {
   );
 }
 
-/** One standard deviation of the noise above and below the loss; nothing where there is no noise. */
-function noiseBand({ rounds }: SimulationResult): {
-  name: string;
-  tone: "slate";
-  dash: true;
-  points: { x: number; y: number | null }[];
-}[] {
-  if (!rounds.some((r) => (finite(r.lossDeviation) ?? 0) > 0)) return [];
-  return [1, -1].map((side) => ({
-    name: side > 0 ? "loss plus noise" : "loss minus noise",
-    tone: "slate" as const,
-    dash: true as const,
-    points: rounds.map((r) => ({
-      x: r.round,
-      y:
-        finite(r.loss) === null || finite(r.lossDeviation) === null
-          ? null
-          : r.loss! + side * r.lossDeviation!,
-    })),
-  }));
-}
+/** What the band around a line is. */
+export const BAND = "Shaded: one standard deviation of the noise to either side.";
 
 /** Loss and quality over rounds. */
 export function learning(result: SimulationResult): string {
@@ -156,22 +138,24 @@ export function learning(result: SimulationResult): string {
     },
     {
       series: [
-        { name: "loss", tone: "teal", points: result.rounds.map((r) => ({ x: r.round, y: r.loss })) },
-        ...noiseBand(result),
+        {
+          name: "loss",
+          tone: "teal",
+          points: result.rounds.map((r) => ({ x: r.round, y: r.loss, deviation: r.lossDeviation })),
+        },
       ],
     },
   );
   const known = result.rounds.filter((r) => finite(r.loss) !== null);
   const only = known.length === 1 ? known[0] : undefined;
   const body = only
-    ? `<p>${formatScore(only.loss)} in round ${formatCount(only.round)}, the only one with a published loss.</p>`
+    ? `<p>${formatNoisy(only.loss, only.lossDeviation)} in round ${formatCount(only.round)}, the only one with a published loss.</p>`
     : loss && legend([{ name: "federated", tone: "teal", line: true }]) + loss;
   const lossFigure = figure({
     heading: "Training loss",
-    about:
-      noiseBand(result).length > 0
-        ? "Mean over the survivors of a round, as decoded from the noisy sum; lower is better. Dashed: one standard deviation of the noise to either side."
-        : "Mean over the survivors of a round; lower is better.",
+    about: result.rounds.some((r) => (finite(r.lossDeviation) ?? 0) > 0)
+      ? `Mean over the survivors of a round, as decoded from the noisy sum; lower is better. ${BAND}`
+      : "Mean over the survivors of a round; lower is better.",
     body,
     ...(known.length > 1 && known.length < result.rounds.length
       ? { caption: "A gap is a round without a published loss." }
@@ -214,7 +198,7 @@ export function learning(result: SimulationResult): string {
   return section("How did it learn?", `<div class="grid">${lossFigure}${curve}</div>`);
 }
 
-function describe(values: (number | null)[], format: (x: number) => string): string {
+export function describe(values: (number | null)[], format: (x: number) => string): string {
   const known = values.map(finite).filter((x) => x !== null);
   const [first, last] = [known[0], known.at(-1)];
   if (first === undefined || last === undefined) return "No values.";

@@ -5,6 +5,8 @@
  * round has no loss; a run without noise has no ε) is `null`, never zero.
  */
 
+import type { HeldOutRecord, SignalOutcome } from "@kindred/engine";
+
 /** The phases of a round on the coordinator, in their order. */
 export const PHASES = [
   "selecting",
@@ -41,6 +43,13 @@ export interface RoundResult {
   lossDeviation: number | null;
   /** Simplified silhouette of the clusters, in [−1, 1], from the aggregate. */
   silhouette: number | null;
+  /**
+   * How well the model that the round was sent foresaw what its people held out, from the aggregate; null if that does not
+   * stand out of the noise. Absent of a plan that holds nothing out.
+   */
+  heldOut?: HeldOutRecord | null;
+  /** What the round collected in place of training, where it did. */
+  signal?: SignalOutcome;
   /** Why the round was not published; null if it was. */
   reason: string | null;
   /** Wall-clock time of every phase on the coordinator, which includes waiting for clients. */

@@ -71,6 +71,8 @@ figcaption { margin: 12px 0 0; }
 .chart .rule { stroke: currentColor; stroke-width: 2; stroke-dasharray: 4 3; }
 .chart .free { overflow: visible; }
 .chart polyline { fill: none; stroke: currentColor; stroke-width: 2.5; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.chart polygon.band { fill: currentColor; fill-opacity: .16; }
+.chart line.band { stroke: currentColor; stroke-opacity: .35; stroke-width: 6; }
 .map { display: block; width: 100%; height: auto; }
 .map circle { fill: var(--teal); fill-opacity: .26; stroke: var(--teal); stroke-width: 1.5; }
 .map text { fill: var(--ink); font-size: 12px; }

@@ -140,7 +140,7 @@ function roundResult(record: RoundRecord, run: Run): RoundResult {
   const { up = 0, down = 0 } = run.traffic.get(record.round) ?? {};
   const members = Math.max(1, cohort);
   return {
-    ...roundOutcome(record),
+    ...roundOutcome(record, run.signed.plan),
     epsilon: epsilon.coordinator,
     observerEpsilon: epsilon.observer,
     silhouette,

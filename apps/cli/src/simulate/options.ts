@@ -15,6 +15,10 @@ export interface SimulateOptions {
   readonly epsilon: number;
   /** False with `--no-privacy`: secure aggregation only. */
   readonly privacy: boolean;
+  /** With `--evaluation`: each device holds its last interaction out in rounds. */
+  readonly evaluation: boolean;
+  /** With `--signals`: the first rounds collect popularity and transitions. */
+  readonly signals: boolean;
   readonly seed: number;
   /** People per round whose noise a second, in-process run is given; 0 leaves it out, as does `--no-privacy`. */
   readonly noiseCohort: number;
@@ -31,6 +35,8 @@ export interface SimulateFlags {
   readonly dropout: string;
   readonly epsilon: string;
   readonly privacy: boolean;
+  readonly evaluation?: boolean;
+  readonly signals?: boolean;
   readonly seed: string;
   readonly noiseCohort: string;
   readonly json?: string;
@@ -102,6 +108,8 @@ export function parseSimulateOptions(flags: SimulateFlags): SimulateOptions {
       rule: "must be above 0 and at most 100",
     }),
     privacy: flags.privacy,
+    evaluation: flags.evaluation === true,
+    signals: flags.signals === true,
     seed: integer("--seed", flags.seed, { minimum: 0, maximum: 0xffffffff }),
     noiseCohort: flags.privacy
       ? integer("--noise-cohort", flags.noiseCohort, { minimum: 0, maximum: 100_000_000 })

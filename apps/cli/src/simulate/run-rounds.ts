@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { Coordinator } from "@kindred/coordinator";
 import type { RoundRecord, TaskOutput } from "@kindred/engine";
-import { decodeModel, KindredError, type Model, type SignedPlan } from "@kindred/protocol";
+import { decodeModel, KindredError, type Model, type PlanInput, type SignedPlan } from "@kindred/protocol";
 import type { Phase, RoundResult } from "../report/simulation-result.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { ClientFleet } from "./client-fleet.ts";
@@ -56,6 +56,7 @@ export async function runRounds({
     progress,
     records,
     rounds,
+    plan: scenario.plan,
     finish: () => finish(),
     last: undefined,
     live: false,
@@ -102,6 +103,7 @@ interface ShowContext {
   readonly progress: Progress;
   readonly records: RoundRecord[];
   readonly rounds: number;
+  readonly plan: PlanInput;
   readonly finish: () => void;
   /** The phase that began last, shown once the clients are there. */
   last: PhaseOutput | undefined;
@@ -121,7 +123,7 @@ function showOutput(output: TaskOutput, context: ShowContext): void {
   if (output.type !== "round" || output.record.status === "running") return;
   const { record } = output;
   context.records.push(record);
-  context.progress.roundDone({ ...roundOutcome(record), epsilon: record.epsilon.coordinator });
+  context.progress.roundDone({ ...roundOutcome(record, context.plan), epsilon: record.epsilon.coordinator });
 }
 
 function showPhase({ round, phase, clients, dropped }: PhaseOutput, context: ShowContext): void {
@@ -193,13 +195,25 @@ function modelHashes(ledger: string, task: string): string[] {
   return hashes;
 }
 
+type RoundOutcome = Pick<
+  RoundResult,
+  | "round"
+  | "status"
+  | "cohort"
+  | "survivors"
+  | "dropped"
+  | "loss"
+  | "lossDeviation"
+  | "heldOut"
+  | "signal"
+  | "reason"
+>;
+
 /** What a record says about the outcome of its round. */
 export function roundOutcome(
   record: RoundRecord,
-): Pick<
-  RoundResult,
-  "round" | "status" | "cohort" | "survivors" | "dropped" | "loss" | "lossDeviation" | "reason"
-> {
+  { evaluation }: Pick<PlanInput, "evaluation">,
+): RoundOutcome {
   const { round, status, cohort, survivors, dropped, loss, lossDeviation, reason } = record;
   return {
     round,
@@ -209,6 +223,8 @@ export function roundOutcome(
     dropped,
     loss,
     lossDeviation,
+    ...(evaluation !== undefined && status === "published" && { heldOut: record.heldOut ?? null }),
+    ...(record.signal !== undefined && { signal: record.signal }),
     reason,
   };
 }

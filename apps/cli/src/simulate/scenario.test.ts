@@ -60,6 +60,16 @@ describe("the plan of a simulation", () => {
     },
   );
 
+  it("evaluates and collects only where it is asked to", () => {
+    const planOf = (changes: Partial<SimulateFlags>) =>
+      buildScenario(parseSimulateOptions(flags({ clients: "24", ...changes }))).plan;
+    expect(planOf({})).not.toHaveProperty("evaluation");
+    expect(planOf({})).not.toHaveProperty("signals");
+    const asked = planOf({ evaluation: true, signals: true });
+    expect(asked.evaluation).toBeDefined();
+    expect(asked.signals).toMatchObject({ popularity: { rounds: [1] }, transitions: { rounds: [2] } });
+  });
+
   it("holds out every person's last item and keeps the catalogue whole", () => {
     const { population, split, catalogue } = buildScenario(parseSimulateOptions(flags({ clients: "24" })));
     expect(population.users).toHaveLength(24);

@@ -133,6 +133,8 @@ function planFor(options: SimulateOptions, cohort: number): PlanInput {
     title: isSynthetic ? "Synthetic interest groups" : `Interests from ${options.data}`,
     rounds,
     ...(isSynthetic ? SYNTHETIC_LEARNING : { ...REAL_LEARNING, server: realServer(rounds) }),
+    ...(options.evaluation && { evaluation: {} }),
+    ...(options.signals && { signals: { popularity: {}, transitions: {} } }),
     cohort: {
       sampling: "first-come",
       overSelection: 1,

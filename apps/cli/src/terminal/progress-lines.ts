@@ -1,6 +1,7 @@
 /** What the lines of the progress display say. Pure: state in, text out. */
 
-import { finite, formatClock, formatCount, formatEpsilon, formatLoss } from "../report/format.ts";
+import { finite, formatClock, formatCount, formatEpsilon, formatNoisy } from "../report/format.ts";
+import { findingWords } from "../report/round-findings.ts";
 import { PHASES, type Phase, type RoundResult } from "../report/simulation-result.ts";
 import { displayWidth, pad, printable, renderSpans, type Span } from "./text.ts";
 
@@ -26,7 +27,18 @@ export interface LineStyle {
 /** A round that has ended: what its line says. */
 export type FinishedRound = Pick<RoundResult, "round" | "status"> &
   Partial<
-    Pick<RoundResult, "cohort" | "survivors" | "dropped" | "epsilon" | "loss" | "lossDeviation" | "reason">
+    Pick<
+      RoundResult,
+      | "cohort"
+      | "survivors"
+      | "dropped"
+      | "epsilon"
+      | "loss"
+      | "lossDeviation"
+      | "heldOut"
+      | "signal"
+      | "reason"
+    >
   >;
 
 /**
@@ -115,12 +127,48 @@ export function finishedLine(
           },
         ]),
     ...(done.dropped === undefined ? [] : [{ text: `  dropped ${formatCount(done.dropped)}` }]),
-    ...(finite(done.loss) === null ? [] : [{ text: `  loss ${formatLoss(done.loss, done.lossDeviation)}` }]),
+    ...(finite(done.loss) === null ? [] : [{ text: `  loss ${formatNoisy(done.loss, done.lossDeviation)}` }]),
     ...(finite(done.epsilon) === null ? [] : [{ text: `  ε ${formatEpsilon(done.epsilon)}` }]),
     { text: `  ${formatClock(done.elapsedMs)}`, look: "dim" },
     ...(done.reason ? [{ text: `  ${printable(done.reason)}`, look: "bad" as const }] : []),
   ];
   return renderSpans(said, { width: columns, color });
+}
+
+/** Columns before what a round found. */
+const FOUND_AT = 11;
+
+/**
+ * `           held out      HR@10 0.120 ± 0.03  NDCG@10 0.061 ± 0.03`, below the line of its round: what it found and
+ * collected, on as many lines as the width asks for.
+ */
+export function findingLines(done: FinishedRound, { columns, color }: LineStyle): string[] {
+  const found = findingWords(done);
+  const named = Math.max(...found.map(({ name }) => displayWidth(name)), 0);
+  return found.flatMap(({ name, words }) =>
+    packed(words, columns - FOUND_AT - named - 2).map((text, i) =>
+      renderSpans(
+        [
+          { text: " ".repeat(FOUND_AT) },
+          { text: pad(i === 0 ? name : "", named), look: "dim" },
+          { text: `  ${text}` },
+        ],
+        { width: columns, color },
+      ),
+    ),
+  );
+}
+
+/** Phrases in order, as many to a line as fit. */
+function packed(phrases: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const phrase of phrases) {
+    const last = lines.at(-1);
+    const joined = last === undefined ? phrase : `${last}  ${phrase}`;
+    if (last !== undefined && displayWidth(joined) > width) lines.push(phrase);
+    else lines.splice(-1, 1, joined);
+  }
+  return lines;
 }
 
 /** `training centralised baseline  00:12  ▕████░░░░▏  31 %` */

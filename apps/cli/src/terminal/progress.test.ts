@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sampleHeldOut } from "../report/sample-result.ts";
 import { PHASES } from "../report/simulation-result.ts";
 import { createProgress, type ProgressOptions } from "./progress.ts";
 import { bar, liveLine, roundFraction } from "./progress-lines.ts";
@@ -108,6 +109,34 @@ describe("createProgress on a terminal", () => {
     ]);
   });
 
+  it("says below a round what it found and collected, on as many lines as the width asks for", () => {
+    const { progress, output } = setUp();
+    progress.round({ round: 1, rounds: 3 });
+    const signal = { signal: "transitions", kept: 1204, entries: 90_000, deviation: 12.34 } as const;
+    progress.roundDone({ round: 1, status: "published", signal, heldOut: null });
+    progress.roundDone({ round: 2, status: "published", heldOut: sampleHeldOut });
+    const { ratings: _, ...unrated } = sampleHeldOut;
+    progress.roundDone({
+      round: 3,
+      status: "published",
+      heldOut: { ...unrated, deviation: { hr10: 0, ndcg10: 0, loss: 0, clusterAccuracy: 0 } },
+    });
+    progress.done();
+    expect(screen(output())).toEqual([
+      "round 1/3  published    00:00",
+      "           held out     lost in the noise",
+      "           transitions  1,204 of 90,000 counts kept  noise on each ± 12.3",
+      "round 2/3  published    00:00",
+      "           held out  HR@10 0.120 ± 0.02  NDCG@10 0.061 ± 0.021",
+      "                     loss 5.210 ± 0.11  next interest 0.310 ± 0.022",
+      "                     RMSE 0.180 ± 0.012  MAE 0.140 ± 0.011",
+      "round 3/3  published    00:00",
+      "           held out  HR@10 0.120  NDCG@10 0.061  loss 5.210",
+      "                     next interest 0.310",
+      "",
+    ]);
+  });
+
   it("moves the bar with every tick and never back", () => {
     const { progress, clock, written } = setUp();
     progress.round({ round: 1, rounds: 1 });
@@ -188,6 +217,7 @@ describe("createProgress on a terminal", () => {
         dropped: 61,
         reason: "x".repeat(99),
       });
+      progress.roundDone({ round: 2, status: "published", heldOut: sampleHeldOut });
       for (const line of output().split(/[\r\n]/)) expect(displayWidth(strip(line))).toBeLessThan(columns);
     }
   });

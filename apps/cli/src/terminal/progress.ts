@@ -8,6 +8,7 @@ import type { Phase } from "../report/simulation-result.ts";
 import {
   clamp,
   type FinishedRound,
+  findingLines,
   finishedLine,
   type LineStyle,
   liveLine,
@@ -196,6 +197,7 @@ export function createProgress(options: ProgressOptions): Progress {
       leavePhase(state);
       live = null;
       line(finishedLine({ ...done, rounds: state.rounds, elapsedMs: now() - state.started }, style()));
+      for (const found of findingLines(done, style())) line(found);
     },
     task(label, fraction) {
       if (fraction >= 1 && label === lastTask) return;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sampleResult, sampleRound } from "../report/sample-result.ts";
+import { sampleHeldOut, sampleResult, sampleRound } from "../report/sample-result.ts";
 import { renderSummary } from "./table.ts";
 import { displayWidth } from "./text.ts";
 
@@ -41,6 +41,21 @@ describe("renderSummary", () => {
     expect(after(summary, "cryptography")).toContain("310 ms");
     expect(summary).toContain("• Federation reached 92 % of centralised training");
     expect(summary.endsWith("\n")).toBe(true);
+  });
+
+  it("shows what rounds collected, and the last held-out figures", () => {
+    const signal = { signal: "popularity", kept: 412, entries: 3600, deviation: 2.34 } as const;
+    const heldOut = { ...sampleHeldOut, hr10: 0.2 };
+    const rounds = [
+      sampleRound(1, { signal, heldOut: null }),
+      sampleRound(2, { heldOut: sampleHeldOut }),
+      sampleRound(3, { heldOut }),
+      sampleRound(4, { heldOut: null }),
+    ];
+    const summary = renderSummary(sampleResult({ rounds }), { columns: 150 });
+    expect(after(summary, "popularity, round 1")).toBe("412 of 3,600 counts kept, noise on each ± 2.34");
+    expect(after(summary, "held out, round 3")).toContain("HR@10 0.200 ± 0.02, NDCG@10 0.061 ± 0.021, loss");
+    expect(summary).not.toContain("held out, round 2");
   });
 
   it("aligns the columns of numbers", () => {

@@ -12,6 +12,7 @@ import {
   formatScore,
   plural,
 } from "../report/format.ts";
+import { findingWords } from "../report/round-findings.ts";
 import {
   type ClusterQuality,
   type LayerNode,
@@ -183,11 +184,18 @@ function roundRows(result: SimulationResult, totals: Totals): Row[] {
       : smallestSum === largestSum
         ? plural(smallestSum, "person", "people")
         : `${formatCount(smallestSum)} to ${plural(largestSum, "person", "people")}`;
-  const { vector } = result;
+  const { vector, rounds } = result;
+  const evaluated = rounds.filter(({ heldOut }) => heldOut !== undefined && heldOut !== null).at(-1);
+  const found = [...rounds.filter(({ signal }) => signal !== undefined), ...(evaluated ? [evaluated] : [])];
   return [
     heading("Rounds"),
     fact("outcome", outcome.join(", "), outcome.length > 1 ? "warn" : "plain"),
     fact("in each published sum", sums),
+    ...found.flatMap(({ round, signal, heldOut }) =>
+      findingWords(signal === undefined ? { heldOut } : { signal }).map(({ name, words }) =>
+        fact(`${name}, round ${round}`, words.join(", ")),
+      ),
+    ),
     fact("dropped", `${formatCount(totals.dropped)} of ${formatCount(totals.selected)} selected clients`),
     fact("up, per client and round", formatBytes(totals.bytesUp)),
     fact("down, per client and round", formatBytes(totals.bytesDown)),
