@@ -2,7 +2,7 @@
  * Federated evaluation: each device keeps its last interaction out of training and says how well the model foresaw it; only
  * sums over the cohort, noisy as everything else, leave it. They are entries of the evaluation block after loss and silhouette.
  */
-import type { Plan, PlanInput } from "@kindred/protocol";
+import type { PlanInput } from "@kindred/protocol";
 
 /** What one device found; nothing of it leaves the device by itself. */
 export interface HeldOutResult {
@@ -89,7 +89,7 @@ export function heldOutRecord(
     plan,
     deviation,
     lossBound,
-  }: { readonly plan: Plan; readonly deviation: number; readonly lossBound: number },
+  }: { readonly plan: Planned; readonly deviation: number; readonly lossBound: number },
 ): HeldOutRecord | undefined {
   const length = heldOutLength(plan);
   if (length === 0) return undefined;

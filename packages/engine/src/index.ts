@@ -5,7 +5,13 @@ export { type ClippingRecord, clipOf, followsRule, initialClip, nextClip } from 
 export { clusterMixture, countInterests } from "./cluster-count.ts";
 export type { ClusterModel, DescribedItems } from "./cluster-description.ts";
 export { type ClusterOutcome, publicClusters, releaseClusters } from "./cluster-release.ts";
-export type { HeldOutRecord, HeldOutResult } from "./held-out.ts";
+export {
+  type HeldOutRecord,
+  type HeldOutResult,
+  heldOutEntries,
+  heldOutLength,
+  heldOutRecord,
+} from "./held-out.ts";
 export {
   type ParticipantConfig,
   type ParticipantEnvironment,
@@ -57,7 +63,7 @@ export {
 } from "./server-optimiser.ts";
 export { checkSignals, contentOfRound, type RoundContent, signalBlocks } from "./signals/round-content.ts";
 export { countedItems, everybodysPopularity } from "./signals/signal-matrix.ts";
-export { releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
+export { countDeviation, releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
 export { popularityCounts, transitionCounts } from "./signals/signal-statistics.ts";
 export type {
   DurableOutput,

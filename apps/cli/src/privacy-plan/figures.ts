@@ -1,5 +1,13 @@
 /** What a plan promises and costs, by the functions that the round itself uses. */
-import { accountDevices, blockDeviation, planMechanism, resolvePlan } from "@kindred/engine";
+import {
+  accountDevices,
+  blockDeviation,
+  countDeviation,
+  heldOutLength,
+  planMechanism,
+  resolvePlan,
+  signalBlocks,
+} from "@kindred/engine";
 import {
   type AccountedEpsilon,
   delta,
@@ -10,8 +18,8 @@ import {
   sumVariance,
   wrapProbability,
 } from "@kindred/privacy";
-import { type Plan, packedLength } from "@kindred/protocol";
-import { namingFlags, type PlanQuestion } from "./options.ts";
+import { type Plan, packedLength, SIGNALS, type SignalName } from "@kindred/protocol";
+import { EVALUATION_LENGTH, namingFlags, type PlanQuestion } from "./options.ts";
 
 /** Share of people who did not take part that the attacker of the plain sentence accuses. */
 const FALSE_POSITIVE_RATE = 0.01;
@@ -34,6 +42,36 @@ export interface BlockFigures {
   readonly deviation: number;
   /** ‖mean‖/‖noise‖ when all updates agree and have the clip norm: the most that can be expected. */
   readonly signalToNoise: number;
+}
+
+/** What the evaluation block holds, and what it costs. */
+export interface EvaluationFigures {
+  readonly entries: number;
+  /** Of them, those of held-out interactions; 0 of a plan that holds nothing out. */
+  readonly heldOut: number;
+  /** Deviation of the noise on every other block over what it would be without this one, at the same ε. */
+  readonly costOthers: number;
+  /** Deviation of the noise on loss and silhouette over what it would be without held-out interactions. */
+  readonly costLoss: number;
+}
+
+/** A signal that rounds of their own collect: counts of people, summed over a cohort. */
+export interface SignalFigures {
+  readonly name: SignalName;
+  /** Rounds that the plan names for it. */
+  readonly rounds: readonly number[];
+  /** Counts of its block. */
+  readonly entries: number;
+  /** Largest L2 norm of one person's counts. */
+  readonly clip: number;
+  /** Standard deviation of the noise on a count in people, at the fewest survivors and at the whole cohort. */
+  readonly deviation: { readonly fewest: number; readonly cohort: number };
+  /** A count is kept from so many deviations on. */
+  readonly significance: number;
+  /** So many people must have done it for that, each counting whole, in expectation. */
+  readonly keptFrom: { readonly fewest: number; readonly cohort: number };
+  /** The most things one person may have done for each to count whole: the square of the clip norm. */
+  readonly whole: number;
 }
 
 /** Noise in the sum of a round over the noise that the guarantee counts on, in deviations, by noise design. */
@@ -88,6 +126,9 @@ export interface PlanFigures {
   /** Probability that a coordinate wraps, and expected number of them in a round, at the whole cohort. */
   readonly overflow: { readonly coordinate: number; readonly perRound: number };
   readonly blocks: readonly BlockFigures[];
+  readonly evaluation: EvaluationFigures;
+  /** In the order in which they are first due; none where the plan collects none. */
+  readonly signals: readonly SignalFigures[];
   /** Over all rounds. */
   readonly guarantees: { readonly coordinator: AccountedEpsilon; readonly observer: AccountedEpsilon };
   /** Share of participants found by an attacker who accuses one in a hundred who did not take part. */
@@ -153,6 +194,8 @@ export function planFigures(question: PlanQuestion): PlanFigures {
       const signalToNoise = block.clip / (deviation * Math.sqrt(block.length));
       return { ...block, deviation, signalToNoise };
     }),
+    evaluation: evaluationFigures(plan),
+    signals: signalFigures(plan),
     guarantees: { coordinator: last.coordinator, observer: last.observer },
     detection: {
       falsePositiveRate: FALSE_POSITIVE_RATE,
@@ -164,6 +207,52 @@ export function planFigures(question: PlanQuestion): PlanFigures {
     },
     byRound,
   };
+}
+
+/**
+ * The squares of the blocks' weights sum to 1, and the noise on a block is in inverse proportion to its weight: without the
+ * evaluation block, of weight a, the others' would be larger by 1 / √(1 − a²). Its clip norm is the root of its length.
+ */
+function evaluationFigures(plan: Plan): EvaluationFigures {
+  const { length, weight } = plan.resolved.blocks.find(({ name }) => name === "evaluation")!; // every plan has it
+  return {
+    entries: length,
+    heldOut: heldOutLength(plan),
+    costOthers: 1 / Math.sqrt(1 - weight ** 2),
+    costLoss: Math.sqrt(length / EVALUATION_LENGTH),
+  };
+}
+
+/** What the rounds of signals collect, and how many people a count takes. */
+function signalFigures(plan: Plan): SignalFigures[] {
+  const { resolved, cohort, signals } = plan;
+  const figures = SIGNALS.flatMap((name): SignalFigures[] => {
+    const options = signals?.[name];
+    if (options === undefined) return [];
+    const block = signalBlocks(plan, name)[0]!; // the signal's own comes first
+    const at = (survivors: number): number =>
+      countDeviation(plan, {
+        signal: name,
+        people: survivors,
+        ofMean: blockDeviation(resolved.mechanism, { block, survivors }),
+      });
+    const { significance } = options;
+    const deviation = { fewest: at(cohort.minSurvivors), cohort: at(cohort.maximum) };
+    const least = (noise: number): number => Math.max(1, Math.ceil(significance * noise));
+    return [
+      {
+        name,
+        rounds: options.rounds,
+        entries: block.length,
+        clip: block.clip,
+        deviation,
+        significance,
+        keptFrom: { fewest: least(deviation.fewest), cohort: least(deviation.cohort) },
+        whole: Math.floor(block.clip ** 2),
+      },
+    ];
+  });
+  return figures.sort((a, b) => Math.min(...a.rounds) - Math.min(...b.rounds));
 }
 
 /** Deviation of the noise of the sum at the number of survivors at which it is largest, over √cohort. */

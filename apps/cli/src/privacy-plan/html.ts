@@ -12,7 +12,7 @@ import {
 import { figure, list, section } from "../report/layout.ts";
 import { renderPage } from "../report/page.ts";
 import type { PlanFigures } from "./figures.ts";
-import { assumptions, cautions, promise } from "./words.ts";
+import { assumptions, cautions, evaluationCost, evaluationEntries, promise, signalNote } from "./words.ts";
 
 type Rows = readonly (readonly string[])[];
 
@@ -107,6 +107,31 @@ export function renderPlanPage(figures: PlanFigures): string {
         ]),
       ),
     ),
+    section(
+      "Evaluation",
+      table(
+        ["quantity", "value"],
+        [
+          ["entries", evaluationEntries(figures)],
+          ["cost", evaluationCost(figures)],
+        ],
+      ),
+    ),
+    figures.signals.length === 0
+      ? ""
+      : section(
+          "What rounds of signals collect",
+          `${table(
+            ["signal", "round", "counts", "noise on a count", "people for a count to be kept"],
+            figures.signals.map(({ name, rounds, entries, deviation, keptFrom }) => [
+              name,
+              rounds.join(", "),
+              formatCount(entries),
+              formatNumber(deviation.cohort),
+              formatCount(keptFrom.cohort),
+            ]),
+          )}<p class="facts">${escapeHtml(signalNote(figures))}</p>`,
+        ),
     section(
       "Mechanism",
       table(

@@ -1,6 +1,7 @@
 /** The flags of `kindred privacy plan`, turned into a plan as an operator would write it. */
 import { readFile } from "node:fs/promises";
 import { encoderLayout, trainableLayout } from "@kindred/encoder/layout";
+import { heldOutLength } from "@kindred/engine";
 import { KindredError, type PlanInput, parseCatalogue, parsePlanInput } from "@kindred/protocol";
 import { parse } from "yaml";
 
@@ -90,8 +91,8 @@ const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
   "plan.encoder.dimension": "--dimension",
 };
 
-/** Length of the evaluation block: loss and silhouette. */
-const EVALUATION_LENGTH = 2;
+/** Entries of the evaluation block that every plan has: loss and silhouette. */
+export const EVALUATION_LENGTH = 2;
 
 function refuse(field: string, rule: string, fix: string): never {
   throw new KindredError({ code: "option-invalid", field, rule, fix });
@@ -166,6 +167,12 @@ async function fromDocument(flags: PrivacyPlanFlags, file: string): Promise<Plan
       "must be there: its items decide how long the vector is",
       "pass --catalogue FILE, or --length N",
     );
+  if (input.signals !== undefined)
+    refuse(
+      "--catalogue",
+      "must be there: the plan collects signals, which are counts over its items",
+      "pass --catalogue FILE in place of --length",
+    );
   return { input, itemCount: Math.max(1, clusters), modelLength: modelLength(flags.length, input) };
 }
 
@@ -233,9 +240,11 @@ function noiseDesign({ noise, noiseLevels }: PrivacyPlanFlags): object {
 }
 
 /** What `--length`, the whole joint vector, leaves for the model. */
-function modelLength(text: string, { clustering, encoder, privacy }: PlanInput): number {
+function modelLength(text: string, input: PlanInput): number {
+  const { clustering, encoder, privacy } = input;
   const clipping = privacy.blocks.model.adaptive === undefined ? 0 : 1;
-  const others = clustering.clusters * (1 + encoder.dimension) + EVALUATION_LENGTH + clipping;
+  const others =
+    clustering.clusters * (1 + encoder.dimension) + EVALUATION_LENGTH + heldOutLength(input) + clipping;
   const length = wholeNumber("--length", text, { from: 1, to: 2 ** 27 });
   if (length <= others)
     refuse(

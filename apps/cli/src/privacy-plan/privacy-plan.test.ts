@@ -39,6 +39,20 @@ async function refusal(flags: PrivacyPlanFlags) {
   throw new Error("the flags were accepted");
 }
 
+/** Figures of a small plan document with sections added, and an entry of `privacy.blocks`. */
+async function documentFigures(sections: string, block = "counts: { weight: 0.25 }") {
+  const planFile = join(folder, "changed.yaml");
+  const catalogueFile = join(folder, "three.json");
+  const blocks = `blocks: { ${block} }`;
+  await writeFile(
+    planFile,
+    `task: t\nrounds: 3\nprivacy: { epsilon: 6, modulusBits: 24, ${blocks} }\nclustering: { clusters: 2 }\n${sections}`,
+  );
+  const items = ["a", "b", "c"].map((id) => ({ id, title: id, tags: [] }));
+  await writeFile(catalogueFile, JSON.stringify({ schema: "kindred.catalogue/1", items }));
+  return figuresOf({ plan: planFile, catalogue: catalogueFile });
+}
+
 describe("planFigures", () => {
   it("are those of the round: the plan resolved as a coordinator does, ε as a device checks it", async () => {
     const figures = await figuresOf(ASKED);
@@ -120,6 +134,55 @@ describe("planFigures", () => {
     expect(two.guarantees.coordinator.rdp).toBeGreaterThan(3.99);
     expect(two.detection.truePositiveRate).toBeCloseTo(one.detection.truePositiveRate, 3);
     expect(renderPlan(two, plain)).toMatch(/Somebody who takes part with 2 devices in 4 rounds stays hidden/);
+  });
+
+  it("say what evaluation costs the others, as taking it away shows", async () => {
+    const held = await documentFigures("evaluation: {}\n");
+    const plain = await documentFigures("");
+    expect(plain.evaluation).toMatchObject({ entries: 2, heldOut: 0, costLoss: 1 });
+    expect(held.evaluation).toMatchObject({ entries: 7, heldOut: 5 });
+    // Everybody's blocks keep their weights; what is held out puts its noise on the evaluation block alone.
+    const noise = ({ blocks }: typeof held, name: string) =>
+      blocks.find((block) => block.name === name)!.deviation;
+    expect(noise(held, "counts")).toBeCloseTo(noise(plain, "counts"), 12);
+    expect(noise(held, "evaluation") / noise(plain, "evaluation")).toBeCloseTo(held.evaluation.costLoss, 9);
+    const without = await documentFigures("", "evaluation: { weight: 0.000001 }");
+    expect(noise(plain, "counts") / noise(without, "counts")).toBeCloseTo(plain.evaluation.costOthers, 6);
+    expect(renderPlan(held, { columns: 100, color: false, unicode: true })).toContain(
+      "+2.6 % noise on every other block, at the same ε; held-out",
+    );
+  });
+
+  it("say what rounds of signals collect, and how many people a count takes to be kept", async () => {
+    const { signals, blocks } = await documentFigures(
+      "signals: { transitions: { rounds: [2], items: 3, clip: 3 }, popularity: { significance: 4 } }\n",
+    );
+    expect(signals.map(({ name, rounds, whole }) => ({ name, rounds, whole }))).toEqual([
+      { name: "popularity", rounds: [1], whole: 25 },
+      { name: "transitions", rounds: [2], whole: 9 },
+    ]);
+    const [popularity, transitions] = signals;
+    expect([popularity!.entries % 3, transitions!.entries]).toEqual([0, 9]);
+    for (const { deviation, keptFrom, significance } of signals)
+      for (const at of ["fewest", "cohort"] as const) {
+        expect(keptFrom[at]).toBeGreaterThanOrEqual(significance * deviation[at]);
+        expect(keptFrom[at] - 1).toBeLessThan(significance * deviation[at]);
+      }
+    // Noise is in proportion to the clip norm; a sum of more devices bears more of it.
+    expect(popularity!.deviation.cohort / transitions!.deviation.cohort).toBeCloseTo(5 / 3, 9);
+    expect(popularity!.deviation.cohort).toBeGreaterThan(popularity!.deviation.fewest);
+    expect(blocks.map(({ name }) => name)).not.toContain("popularity");
+    const page = renderPlan(await documentFigures("signals: { popularity: {} }\n"), plain);
+    expect(page).toMatch(
+      /Rounds of signals +counts +noise +kept from\n +popularity +\d+ +[\d.]+ +\d+ +round 1/,
+    );
+    expect(renderPlan(await figuresOf(ASKED), plain)).not.toContain("Rounds of signals");
+  });
+
+  it("cannot tell of signals without the items that they count", async () => {
+    const planFile = join(folder, "signals.yaml");
+    await writeFile(planFile, "task: t\nsignals: { popularity: {} }\nclustering: { clusters: 2 }\n");
+    expect(await refusal({ plan: planFile, length: "5000" })).toMatchObject({ field: "--catalogue" });
   });
 
   it("read a plan document and its catalogue", async () => {

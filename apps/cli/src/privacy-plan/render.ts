@@ -10,7 +10,15 @@ import {
 import { displayWidth, type Look, pad, paint, wrap } from "../terminal/text.ts";
 import type { PlanFigures } from "./figures.ts";
 import { barPlot } from "./plot.ts";
-import { assumptions, cautions, promise } from "./words.ts";
+import {
+  assumptions,
+  cautions,
+  evaluationCost,
+  evaluationEntries,
+  excess,
+  promise,
+  signalNote,
+} from "./words.ts";
 
 /** How the page is drawn. */
 export interface PageStyle {
@@ -112,7 +120,7 @@ export function renderPlan(figures: PlanFigures, style: PageStyle): string {
       : [
           heading("Noise over what is needed", ["worst", "removed"]),
           ...figures.noise.overshoot.flatMap(({ survivors, worstCase, addThenRemove }) =>
-            row(`${formatCount(survivors)} survivors`, [overshoot(worstCase), overshoot(addThenRemove)]),
+            row(`${formatCount(survivors)} survivors`, [excess(worstCase), excess(addThenRemove)]),
           ),
           ...wrap(
             plain(
@@ -138,6 +146,26 @@ export function renderPlan(figures: PlanFigures, style: PageStyle): string {
         width - 2,
       ).map((line) => paint(`  ${line}`, { look: "dim", color })),
     ],
+    [
+      heading("Evaluation"),
+      ...row("entries", [], evaluationEntries(figures)),
+      ...row("costs the others", [], evaluationCost(figures)),
+    ],
+    figures.signals.length === 0
+      ? []
+      : [
+          heading("Rounds of signals", ["counts", "noise", "kept from"]),
+          ...figures.signals.flatMap(({ name, rounds, entries, deviation, keptFrom }) =>
+            row(
+              name,
+              [formatCount(entries), formatNumber(deviation.cohort), formatCount(keptFrom.cohort)],
+              `round ${rounds.join(", ")}`,
+            ),
+          ),
+          ...wrap(plain(signalNote(figures)), width - 2).map((line) =>
+            paint(`  ${line}`, { look: "dim", color }),
+          ),
+        ],
     [
       heading("Vector"),
       ...row("modulus", [], `${figures.modulusBits} bits`),
@@ -180,9 +208,4 @@ function bullet(
 ): string[] {
   const look: Look = mark === "!" ? "warn" : "dim";
   return wrap(text, width - 2).map((line, i) => paint(`${i === 0 ? mark : " "} ${line}`, { look, color }));
-}
-
-/** 1.222 as "+22 %". */
-function overshoot(ratio: number): string {
-  return `+${(100 * (ratio - 1)).toFixed(1)} %`;
 }

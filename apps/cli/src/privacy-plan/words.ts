@@ -1,5 +1,12 @@
 /** What a plan promises, in words that need no training in statistics. */
-import { formatCount, formatDelta, formatEpsilon, formatPercent, plural } from "../report/format.ts";
+import {
+  formatCount,
+  formatDelta,
+  formatEpsilon,
+  formatNumber,
+  formatPercent,
+  plural,
+} from "../report/format.ts";
 import type { PlanFigures } from "./figures.ts";
 
 /** ε above this is, in the field's common reading, a weak guarantee. */
@@ -20,6 +27,38 @@ export function promise(figures: PlanFigures): string {
 
 function share(rate: number): string {
   return `one in ${formatCount(1 / rate)}`;
+}
+
+/** What the evaluation block holds. */
+export function evaluationEntries({ evaluation: { entries, heldOut } }: PlanFigures): string {
+  return heldOut === 0
+    ? `${formatCount(entries)}: loss and silhouette`
+    : `${formatCount(entries)}, of which ${formatCount(heldOut)} say how well held-out interactions were foreseen`;
+}
+
+/** What the evaluation block costs the blocks beside it, and what holding interactions out costs the loss. */
+export function evaluationCost({ evaluation: { heldOut, costOthers, costLoss } }: PlanFigures): string {
+  const others = `${excess(costOthers)} noise on every other block, at the same ε`;
+  return heldOut === 0
+    ? others
+    : `${others}; held-out interactions: ${excess(costLoss)} on loss and silhouette`;
+}
+
+/** What the table of signals means. */
+export function signalNote({ signals, cohort }: PlanFigures): string {
+  const wholes = signals.map(({ name, whole }) => `${formatCount(whole)} of ${name}`).join(", ");
+  const fewest = signals.map(({ keptFrom }) => formatCount(keptFrom.fewest)).join(" and ");
+  return (
+    `noise: deviation of one count when all ${formatCount(cohort.maximum)} survive, in people; kept from: so many people must ` +
+    `have done it for its count to stand ${signals.map(({ significance }) => formatNumber(significance)).join(" and ")} ` +
+    `deviations out (with ${formatCount(cohort.minSurvivors)} survivors ${fewest}). A person with more counts than fill the ` +
+    `clip norm (${wholes}) adds less than one to each. These rounds train nothing and cost the same ε as the others.`
+  );
+}
+
+/** 1.026 as "+2.6 %". */
+export function excess(ratio: number): string {
+  return `+${(100 * (ratio - 1)).toFixed(1)} %`;
 }
 
 /** What the operator should think about before running the plan; none where there is nothing. */

@@ -36,10 +36,9 @@ export function releaseSignal(options: {
   readonly people: number;
 }): { readonly signals: ModelSignals; readonly outcome: SignalOutcome } {
   const { plan, parent, signal, mean, round, people } = options;
-  const { significance, clip } = plan.signals![signal]!;
-  const { weight, length } = signalBlocks(plan, signal)[0]!;
-  const rounding = roundingDeviation(plan.resolved.mechanism, { people, unit: clip / weight });
-  const deviation = Math.hypot(mean.deviation.signal * people, rounding);
+  const { significance } = plan.signals![signal]!;
+  const { length } = signalBlocks(plan, signal)[0]!;
+  const deviation = countDeviation(plan, { signal, people, ofMean: mean.deviation.signal });
   const sums = mean.signal.map((value) => value * people);
   const released = { round, people, deviation, ...standingOut(sums, significance * deviation) };
   const signals: ModelSignals =
@@ -47,6 +46,23 @@ export function releaseSignal(options: {
       ? { ...parent.signals, transitions: { ...released, items: countedItems(plan, parent) } }
       : { ...parent.signals, popularity: { ...released, clusters: parent.clustering.layers.at(-1)!.ids } };
   return { signals, outcome: { signal, kept: released.entries.length, entries: length, deviation } };
+}
+
+/**
+ * Standard deviation of the noise on a count, in people: what devices add, and what rounding leaves.
+ * @param options.ofMean that of the noise on an entry of the block's mean, as `blockDeviation` gives it
+ */
+export function countDeviation(
+  plan: Plan,
+  {
+    signal,
+    people,
+    ofMean,
+  }: { readonly signal: SignalName; readonly people: number; readonly ofMean: number },
+): number {
+  const { clip, weight } = signalBlocks(plan, signal)[0]!;
+  const rounding = roundingDeviation(plan.resolved.mechanism, { people, unit: clip / weight });
+  return Math.hypot(ofMean * people, rounding);
 }
 
 /**
