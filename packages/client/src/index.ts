@@ -26,6 +26,7 @@ export {
 export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./evolution.ts";
 export type { ExplainOptions, Explanation } from "./explanation.ts";
 export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
+export { type HeldOutInteraction, heldOutInteraction, judgeHeldOut } from "./held-out-evaluation.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export { expectedClusters, type InterestCluster, type Interests, type LatentInterest } from "./interests.ts";
 export type { EncoderFactory, PersonalReport, PredictedRating } from "./local-task.ts";

@@ -1,9 +1,16 @@
-import { InterestEncoder, itemFeatures, loadBackend } from "@kindred/encoder";
+import {
+  InterestEncoder,
+  itemFeatures,
+  loadBackend,
+  nextItemRanks,
+  rankingMetrics,
+  type Sequence,
+} from "@kindred/encoder";
 import { planMechanism, resolvePlan } from "@kindred/engine";
 import { coordinatorEpsilon, delta } from "@kindred/privacy";
 import { parsePlanInput } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
-import { simulateFederated } from "./federated.ts";
+import { type FederatedRoundReport, simulateFederated } from "./federated.ts";
 import { userSequences } from "./sequences.ts";
 import { syntheticPopulation } from "./synthetic.ts";
 
@@ -60,6 +67,81 @@ async function run(noiseCohort: number, clusterFrom = 1) {
   encoder.dispose();
   return { result, losses, moved, length };
 }
+
+/** Rounds of everybody, under a plan that holds interactions out or not. */
+async function runAll(evaluation: boolean, { noiseCohort = 0, cut = 0 } = {}) {
+  const encoder = InterestEncoder.create({
+    backend: await loadBackend(),
+    shape: plan.encoder,
+    training: plan.training,
+    features,
+    itemCount: 60,
+  });
+  const sequences = userSequences(population);
+  const users = sequences.flatMap((sequence) => {
+    const items = Array.from(sequence.items);
+    const [target, seen] = [items.at(-1)!, new Set(items.slice(0, -1))];
+    return seen.has(target) ? [] : [{ sequence: withoutLast(sequence), target, seen }];
+  });
+  const untrained = rankingMetrics(nextItemRanks({ encoder, users }));
+  const reports: FederatedRoundReport[] = [];
+  await simulateFederated({
+    plan: { ...plan, ...(evaluation && { evaluation: { holdOut: "last" as const } }) },
+    encoder,
+    sequences: cut === 0 ? sequences : sequences.map(withoutLast),
+    items: population.items,
+    cohort: sequences.length,
+    noiseCohort,
+    seed: 3,
+    onRound: (report) => {
+      reports.push(report);
+    },
+    // Counting people into clusters sees what is held out, as on a device.
+    clusterFrom: plan.rounds + 1,
+  });
+  const weights = encoder.getWeights();
+  encoder.dispose();
+  return { reports, weights, untrained, share: users.length / sequences.length };
+}
+
+function withoutLast({ items, actions, times, ratings }: Sequence): Sequence {
+  const cut = (values: ArrayLike<number>) => Array.from(values).slice(0, -1);
+  return {
+    items: cut(items),
+    actions: cut(actions),
+    times: cut(times),
+    ...(ratings && { ratings: cut(ratings) }),
+  };
+}
+
+describe("rounds whose plan holds interactions out", () => {
+  it("judge each model before its update by them, and train on all but them", async () => {
+    const held = await runAll(true);
+    expect(held.reports).toHaveLength(6);
+    const [first, last] = [held.reports[0]!.heldOut!, held.reports.at(-1)!.heldOut!];
+    expect(first.share).toBeCloseTo(held.share, 9);
+    expect(first.hr10).toBeCloseTo(held.untrained.hr10, 9);
+    expect(first.ndcg10).toBeCloseTo(held.untrained.ndcg10, 9);
+    expect(first.deviation).toEqual({ hr10: 0, ndcg10: 0, loss: 0, clusterAccuracy: 0 });
+    // Another model, which the next round is sent.
+    expect(last.loss).not.toBe(first.loss);
+    const cut = await runAll(false, { cut: 1 });
+    expect(held.weights).toEqual(cut.weights);
+    expect(cut.reports[0]).not.toHaveProperty("heldOut");
+  });
+
+  it("bear the noise of the noise cohort, or say nothing where it drowns them", async () => {
+    const [exact, many, few] = [
+      await runAll(true),
+      await runAll(true, { noiseCohort: 20_000 }),
+      await runAll(true, { noiseCohort: 50 }),
+    ].map(({ reports }) => reports[0]!.heldOut);
+    expect(many!.deviation.hr10).toBeGreaterThan(0);
+    expect(many!.hr10).not.toBe(exact!.hr10);
+    expect(Math.abs(many!.hr10 - exact!.hr10)).toBeLessThan(5 * many!.deviation.hr10);
+    expect(few).toBeUndefined();
+  });
+});
 
 describe("federated training in one process", () => {
   it("learns without noise, and reports none", async () => {

@@ -16,6 +16,7 @@ import {
   countInterests,
   type DescribedItems,
   downloadable,
+  type HeldOutRecord,
   initialOptimiserState,
   type OptimiserState,
   publicClusters,
@@ -25,6 +26,7 @@ import {
 } from "@kindred/engine";
 import { l2Norm } from "@kindred/privacy";
 import { type PlanInput, parsePlanInput, type VectorBlock } from "@kindred/protocol";
+import { HeldOutJudge } from "./held-out-judge.ts";
 
 export interface FederatedSimulationOptions {
   /** Training, server optimiser, clipping and rounds are taken from it. */
@@ -59,6 +61,11 @@ export interface FederatedRoundReport {
   readonly round: number;
   /** Mean loss of the cohort before its update, nats, without noise. */
   readonly loss: number;
+  /**
+   * How well the model of the round, before its update, foresaw what the cohort held out, with the noise of the noise
+   * cohort, as the record of a round has it. Only of a plan with `evaluation`, whose devices train on all but that.
+   */
+  readonly heldOut?: HeldOutRecord | undefined;
   /** Mean L2 norm of the local updates before clipping. */
   readonly updateNorm: number;
 }
@@ -101,6 +108,7 @@ export async function simulateFederated(
 ): Promise<FederatedSimulationResult> {
   const { plan, encoder, sequences, cohort, clusterFrom = 1 } = options;
   const random = publicRandom(options.seed);
+  const evaluating = plan.evaluation !== undefined;
   const noise = noiseDeviations(options);
   const { clip } = plan.privacy.blocks.model;
   let optimiser = initialOptimiserState(encoder.trainable.length);
@@ -115,19 +123,26 @@ export async function simulateFederated(
     const counting = round >= clusterFrom;
     const counts = new Float64Array(noise.cells);
     const sums = new Float64Array(noise.cells * plan.encoder.dimension);
-    const items = counting ? describedItems(options) : undefined;
+    const items = counting || evaluating ? describedItems(options) : undefined;
     // The micro-clusters are public cells of the item space as it is when counting begins.
-    if (items !== undefined && round === clusterFrom) clusters = publicClusters({ ...clustering, items });
+    if (items !== undefined && counting && round === clusterFrom)
+      clusters = publicClusters({ ...clustering, items });
+    const judge = items && evaluating ? new HeldOutJudge({ plan, encoder, clusters, ...items }) : undefined;
+    const heldOut = new Float64Array(judge?.length ?? 0);
     let loss = 0;
     let updateNorm = 0;
     for (const index of members) {
       const sequence = sequences[index]!;
-      const result = await encoder.train({ sequences: [sequence], options: plan.training, random });
-      const norm = l2Norm(result.delta);
-      updateNorm += norm / members.length;
-      loss += result.loss / members.length;
-      addScaled(mean, result.delta, Math.min(1, clip / norm) / devices);
-      if (items === undefined) continue;
+      if (judge !== undefined) addScaled(heldOut, judge.entries(sequence), 1 / devices);
+      const learned = evaluating ? allButLast(sequence) : sequence;
+      if (learned.items.length >= 2) {
+        const result = await encoder.train({ sequences: [learned], options: plan.training, random });
+        const norm = l2Norm(result.delta);
+        updateNorm += norm / members.length;
+        loss += result.loss / members.length;
+        addScaled(mean, result.delta, Math.min(1, clip / norm) / devices);
+      }
+      if (items === undefined || !counting) continue;
       const statistics = await countedInterests(sequence, { encoder, plan, items, clusters });
       addScaled(counts, statistics.counts, 1 / devices);
       addScaled(sums, statistics.sums, 1 / devices);
@@ -147,10 +162,23 @@ export async function simulateFederated(
       clusters = released;
       outcomes.push(outcome);
     }
-    await options.onRound?.({ round, loss, updateNorm });
+    addGaussian(heldOut, noise.deviation.evaluation, random);
+    const record = judge?.record(heldOut, noise.deviation.evaluation);
+    await options.onRound?.({ round, loss, updateNorm, ...(record && { heldOut: record }) });
   }
   const { deviation, epsilon, vector } = noise;
   return { clusters, outcomes, deviation, epsilon, vector };
+}
+
+/** What a device trains on that holds its last interaction out. */
+function allButLast({ items, actions, times, ratings }: Sequence): Sequence {
+  const cut = (values: ArrayLike<number>): number[] => Array.prototype.slice.call(values, 0, -1);
+  return {
+    items: cut(items),
+    actions: cut(actions),
+    times: cut(times),
+    ...(ratings === undefined ? {} : { ratings: cut(ratings) }),
+  };
 }
 
 /** target += factor · values. On its own, because a loop between two awaits is not optimised: it took a third of the time. */

@@ -70,7 +70,10 @@ export interface SignalFigures {
   readonly significance: number;
   /** So many people must have done it for that, each counting whole, in expectation. */
   readonly keptFrom: { readonly fewest: number; readonly cohort: number };
-  /** The most things one person may have done for each to count whole: the square of the clip norm. */
+  /**
+   * So many different things one person may have done for each to count whole: the square of the clip norm; half of it where
+   * popularity is also counted by clusters, among which a person's shares, of sum 1, have a norm of 1 at the most.
+   */
   readonly whole: number;
 }
 
@@ -237,6 +240,7 @@ function signalFigures(plan: Plan): SignalFigures[] {
         ofMean: blockDeviation(resolved.mechanism, { block, survivors }),
       });
     const { significance } = options;
+    const isByCluster = name === "popularity" && block.length > resolved.itemCount;
     const deviation = { fewest: at(cohort.minSurvivors), cohort: at(cohort.maximum) };
     const least = (noise: number): number => Math.max(1, Math.ceil(significance * noise));
     return [
@@ -248,7 +252,7 @@ function signalFigures(plan: Plan): SignalFigures[] {
         deviation,
         significance,
         keptFrom: { fewest: least(deviation.fewest), cohort: least(deviation.cohort) },
-        whole: Math.floor(block.clip ** 2),
+        whole: Math.floor(block.clip ** 2 / (isByCluster ? 2 : 1)),
       },
     ];
   });

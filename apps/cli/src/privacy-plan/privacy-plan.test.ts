@@ -158,11 +158,12 @@ describe("planFigures", () => {
       "signals: { transitions: { rounds: [2], items: 3, clip: 3 }, popularity: { significance: 4 } }\n",
     );
     expect(signals.map(({ name, rounds, whole }) => ({ name, rounds, whole }))).toEqual([
-      { name: "popularity", rounds: [1], whole: 25 },
+      // By clusters too: three items, everybody's and those of two clusters.
+      { name: "popularity", rounds: [1], whole: 12 },
       { name: "transitions", rounds: [2], whole: 9 },
     ]);
     const [popularity, transitions] = signals;
-    expect([popularity!.entries % 3, transitions!.entries]).toEqual([0, 9]);
+    expect([popularity!.entries, transitions!.entries]).toEqual([9, 9]);
     for (const { deviation, keptFrom, significance } of signals)
       for (const at of ["fewest", "cohort"] as const) {
         expect(keptFrom[at]).toBeGreaterThanOrEqual(significance * deviation[at]);
