@@ -23,7 +23,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   sealing: ["protocol"],
   privacy: ["protocol"],
   secagg: ["protocol", "privacy"],
-  encoder: ["protocol"],
+  encoder: ["protocol", "clustering"],
   engine: ["protocol", "privacy", "clustering", "secagg"],
   client: ["protocol", "privacy", "clustering", "sealing", "secagg", "encoder", "engine"],
   audit: ["protocol", "privacy", "clustering", "secagg", "engine"],

@@ -43,6 +43,11 @@ export interface EncoderRuntime {
   ): Promise<PersonalFit>;
   /** Score of every item as the next one, in nats up to a constant, by an interest vector as `userVectors` gives it. */
   scores(model: ModelWeights, vector: Float32Array): Promise<Float32Array>;
+  /**
+   * Scores by which to sum up what the next interest is: where the plan has a next-interest head, each group of items has the
+   * share that the head gives it; otherwise they are those of `scores`.
+   */
+  interestScores(model: ModelWeights, vector: Float32Array): Promise<Float32Array>;
   /** Row-major items × d. */
   itemVectors(model: ModelWeights): Promise<Float32Array>;
 }
@@ -126,6 +131,7 @@ function serialised(encoder: InterestEncoder, backend: string): TensorEncoderRun
     userVectors: (model, sequences) => withModel(model, () => encoder.userVectors(sequences)),
     fitPersonal: (model, fit) => withModel(model, () => encoder.fitPersonal(fit)),
     scores: (model, vector) => withModel(model, () => encoder.scores(vector)),
+    interestScores: (model, vector) => withModel(model, () => encoder.interestScores(vector)),
     itemVectors: (model) => withModel(model, () => encoder.itemVectors()),
     dispose: () => exclusively(() => encoder.dispose()),
   };

@@ -63,7 +63,7 @@ export function describeEvolution(options: {
   /** Items and times of the interactions, oldest first. */
   readonly sequence: { readonly items: ArrayLike<number>; readonly times: ArrayLike<number> };
   readonly milestones: readonly Milestone[];
-  /** Score of every item as the next one, nats up to a constant. */
+  /** Score of every item as one of the next interest, nats up to a constant; see `interestScores` of the encoder. */
   readonly scores: Float32Array;
 }): Evolution {
   const { model, milestones, space, scores } = options;

@@ -76,6 +76,20 @@ describe("the interaction that a device holds out", () => {
     expect(await evaluate([3, 2, 3])).toBeUndefined();
   });
 
+  it("lies in the expected cluster by the next-interest head, where there is one, and is ranked by the scores", async () => {
+    const saying = {
+      ...encoder,
+      interestScores: async () =>
+        Float32Array.from({ length: ITEMS }, (_, item) => (item % DIMENSION === 1 ? 9 : 0)),
+    };
+    const interested = { ...plan, training: { ...plan.training, interests: { weight: 1, groups: 2 } } };
+    const evaluated = (of: typeof plan, items: readonly number[]) =>
+      evaluateHeldOut(sequence(items), { plan: of, loaded, encoder: saying });
+    expect(await evaluated(interested, [0, 4])).toMatchObject({ rank: 1, expectedCluster: false });
+    expect(await evaluated(interested, [0, 5])).toMatchObject({ rank: 5, expectedCluster: true });
+    expect(await evaluated(plan, [0, 5])).toMatchObject({ rank: 5, expectedCluster: false });
+  });
+
   it("has the error of its predicted rating where it was rated", async () => {
     expect(await evaluate([0, 4], [Number.NaN, 0.8])).toMatchObject({ ratingError: expect.closeTo(-0.3, 6) });
     const { ratingError } = (await evaluate([0, 4], [1, 0.8]))!;

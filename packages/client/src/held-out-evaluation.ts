@@ -42,6 +42,7 @@ export function heldOutInteraction(sequence: Sequence): HeldOutInteraction | und
 /**
  * How well a model foresaw it.
  * @param by.scores of all items after `known`, in nats up to a constant
+ * @param by.interestScores those by which the next interest is summed up; see `interestScores` of the encoder
  * @param by.space the items under the model
  */
 export function judgeHeldOut(
@@ -50,12 +51,13 @@ export function judgeHeldOut(
     readonly plan: Pick<PlanInput, "encoder" | "training">;
     readonly model: Pick<Model, "weights" | "clusters">;
     readonly scores: Float32Array;
+    readonly interestScores: Float32Array;
     readonly space: Pick<ItemSpace, "units" | "clusterOf">;
   },
 ): HeldOutResult {
   const { plan, model, scores, space } = by;
   const { units, clusterOf } = space;
-  const expected = expectedClusters(scores, { clusterOf, clusters: model.clusters });
+  const expected = expectedClusters(by.interestScores, { clusterOf, clusters: model.clusters });
   const result = {
     rank: rankOf({ scores, target, seen }),
     loss: crossEntropy(scores, target),
@@ -85,8 +87,11 @@ export async function evaluateHeldOut(
   const weights = { hash, weights: model.weights };
   const vector = await encoder.userVectors(weights, [held.known]);
   const scores = await encoder.scores(weights, vector);
+  const interestScores =
+    plan.training.interests === undefined ? scores : await encoder.interestScores(weights, vector);
   vector.fill(0);
-  return judgeHeldOut(held, { plan, model, scores, space: await itemSpace(encoder, loaded) });
+  const space = await itemSpace(encoder, loaded);
+  return judgeHeldOut(held, { plan, model, scores, interestScores, space });
 }
 
 /** −log softmax(scores)[target], nats. */

@@ -280,7 +280,7 @@ export class LocalTask {
       past: milestones.map(({ vector }, i) => ({ vector, weight: recency[i]! / total })),
       recorded: new Set(Array.from(sequence.items)),
     };
-    const scores = await encoder.scores(weights, latest.vector);
+    const scores = await encoder.interestScores(weights, latest.vector);
     return describeInterests(history, { model: model.model, scores, clusterOf: space.clusterOf });
   }
 
@@ -295,7 +295,7 @@ export class LocalTask {
       hash: this.#state(model),
       userVectors: (sequences) => this.#userVectors(ready, weights, sequences),
     });
-    const scores = await encoder.scores(weights, milestones.at(-1)!.vector);
+    const scores = await encoder.interestScores(weights, milestones.at(-1)!.vector);
     return describeEvolution({ model: model.model, space, sequence, milestones, scores });
   }
 

@@ -143,6 +143,7 @@ describe("the encoder runtime", () => {
     });
     const vector = await runtime.userVectors(model, [sequence]);
     expect(await runtime.scores(model, vector)).toHaveLength(8);
+    expect(await runtime.interestScores(model, vector)).toEqual(await runtime.scores(model, vector));
     expect(await runtime.itemVectors(model)).toHaveLength(8 * plan.encoder.dimension);
   });
 

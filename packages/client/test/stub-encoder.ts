@@ -51,6 +51,7 @@ export function stubEncoder(options: {
     async scores(_model, vector) {
       return Float32Array.from({ length: items }, (_, item) => vector[item % dimension]! - item / 1000);
     },
+    interestScores: (model, vector) => stub.scores(model, vector),
     async itemVectors() {
       const vectors = new Float32Array(items * dimension);
       for (let item = 0; item < items; item++) vectors[item * dimension + (item % dimension)] = 1;

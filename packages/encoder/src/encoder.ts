@@ -5,19 +5,23 @@ import {
   type PersonalOptions,
   type TrainingOptions,
 } from "@kindred/protocol";
+import { projectOnAdapters } from "./adapters.ts";
 import type { Backend } from "./backend.ts";
 import { runBody } from "./body.ts";
 import type { EncoderConstants } from "./embedding.ts";
+import {
+  groupShares,
+  type InterestHead,
+  interestHeadOf,
+  interestLoss,
+  itemGroups,
+  scoresByInterest,
+} from "./interest-head.ts";
 import { ItemHead } from "./item-head.ts";
 import { deltaBasis } from "./item-vectors.ts";
-import {
-  encoderAdapters,
-  initialWeights,
-  type Layout,
-  type TrainableLayout,
-  trainableLayout,
-} from "./layout.ts";
+import { initialWeights, type Layout, type TrainableLayout, trainableLayout } from "./layout.ts";
 import { type PersonalParameters, personalise } from "./personal.ts";
+import { type Teaching, taughtLoss } from "./pretraining/soft-targets.ts";
 import { MatrixProducts } from "./products.ts";
 import { seededRandom } from "./random.ts";
 import { type RatingHead, ratedTargets, ratingHeadOf, ratingLoss } from "./rating-head.ts";
@@ -50,11 +54,16 @@ export interface EncoderOptions {
 }
 
 export interface LossAndGradient {
-  /** Mean next-item cross-entropy in nats. */
+  /** Mean next-item cross-entropy in nats; of a student the mean of what `taughtLoss` says. */
   readonly loss: number;
   /** What `ratingLoss` of the rating head says; 0 without a rating head or ratings. */
   readonly ratingLoss: number;
-  /** Gradient of loss + `training.ratings.weight` × ratingLoss, flat in the full layout; 0 where a tensor is not trained. */
+  /** Mean cross-entropy of the next item's group in nats; 0 without a next-interest head. */
+  readonly interestLoss: number;
+  /**
+   * Gradient of loss + `training.ratings.weight` × ratingLoss + `training.interests.weight` × interestLoss, flat in the full
+   * layout; 0 where a tensor is not trained.
+   */
   readonly gradient: Float32Array;
   /** Number of predictions. */
   readonly tokens: number;
@@ -76,6 +85,8 @@ export class InterestEncoder {
   private readonly products: MatrixProducts;
   private readonly weights: EncoderWeights;
   private readonly head: ItemHead;
+  /** The items' groups, where there is a next-interest head. */
+  private readonly groups: Int32Array | undefined;
 
   private constructor({ backend, shape, training, features, itemCount }: EncoderOptions) {
     this.shape = shape;
@@ -88,6 +99,13 @@ export class InterestEncoder {
     this.constants = { shape, itemCount, features, basis: deltaBasis(shape) };
     this.head = new ItemHead(this.constants, this.products);
     this.weights.set(initialWeights(shape, itemCount, training));
+    this.groups =
+      training.interests &&
+      itemGroups(features, {
+        columns: shape.dimension,
+        groups: training.interests.groups,
+        seed: shape.seed,
+      });
   }
 
   /**
@@ -193,6 +211,24 @@ export class InterestEncoder {
     return result;
   }
 
+  /**
+   * Scores of all items by which to sum up what the next interest is: those of {@link scores}, of which each group of items has
+   * the share that the next-interest head gives it; without a head they are those of {@link scores}.
+   *
+   * @throws KindredError `option-invalid` as {@link scores}
+   */
+  interestScores(userVector: Float32Array): Float32Array {
+    const scores = this.scores(userVector);
+    const head = this.interestHead();
+    if (head === undefined) return scores;
+    return scoresByInterest(scores, { groups: this.groups!, shares: groupShares(head, userVector) });
+  }
+
+  /** What says which group of items comes next; `undefined` where the plan has no next-interest head. */
+  interestHead(): InterestHead | undefined {
+    return interestHeadOf(this.weights.flat, this);
+  }
+
   /** Scores of all items after each sequence, with each person's own parameters where they have some. */
   scoresForMany(
     sequences: readonly Sequence[],
@@ -209,6 +245,12 @@ export class InterestEncoder {
     return all;
   }
 
+  /** Scores of all items after each interaction of the windows, one behind the other. */
+  scoresAlong(windows: readonly Window[], take: (row: number, scores: Float32Array) => void): void {
+    const { constants, products, weights } = this;
+    this.head.scores(runBody(packWindows(windows), weights, { constants, products }).vectors, weights, take);
+  }
+
   /**
    * Mean loss over all predictions of the windows, and its gradient.
    *
@@ -216,21 +258,27 @@ export class InterestEncoder {
    * has to do (Volkovs, Yu and Poutanen 2017, "DropoutNet", section 4).
    *
    * @param random drawn for dropout and negatives; without it nothing is dropped, and negatives are fixed
+   * @param teaching what a teacher expects along the windows' sequences; then all items are scored, however many there are
    */
-  lossAndGradient(windows: readonly Window[], random?: () => number): LossAndGradient {
+  lossAndGradient(windows: readonly Window[], random?: () => number, teaching?: Teaching): LossAndGradient {
     const draw = random ? seededRandom(Math.floor(random() * 4294967296)) : undefined;
     const { itemDropout = 0 } = this.training;
-    if (draw === undefined || itemDropout === 0) return this.differentiate(windows, draw, []);
+    if (draw === undefined || itemDropout === 0)
+      return this.differentiate(windows, { draw, asNew: [], teaching });
     const asNew = drawItems(this.itemCount, itemDropout, draw);
-    return this.weights.withItemsAsNew(asNew, () => this.differentiate(windows, draw, asNew));
+    return this.weights.withItemsAsNew(asNew, () => this.differentiate(windows, { draw, asNew, teaching }));
   }
 
-  /** @param asNew items whose delta and bias take no part */
+  /** @param options.asNew items whose delta and bias take no part */
   private differentiate(
     windows: readonly Window[],
-    draw: (() => number) | undefined,
-    asNew: readonly number[],
+    options: {
+      readonly draw: (() => number) | undefined;
+      readonly asNew: readonly number[];
+      readonly teaching: Teaching | undefined;
+    },
   ): LossAndGradient {
+    const { draw, asNew, teaching } = options;
     const { weights, training } = this;
     const batch = packWindows(windows);
     const gradient = new Float32Array(this.layout.length);
@@ -243,17 +291,63 @@ export class InterestEncoder {
     const view = (name: string): Float32Array => views.get(name)!;
     const { constants, products } = this;
     const { vectors, backward } = runBody(batch, weights, { constants, products, random: draw });
-    const context = { weights, gradient: view };
-    const negatives = this.negatives(draw ?? seededRandom(this.shape.seed));
-    const { loss, dVectors } =
-      negatives === undefined
-        ? this.head.fullSoftmax(vectors, batch.targets, context)
-        : this.head.sampledSoftmax(vectors, batch.targets, { ...context, negatives });
+    const { loss, dVectors } = this.itemLoss(
+      { vectors, targets: batch.targets, windows, teaching },
+      { gradient: view, random: draw ?? seededRandom(this.shape.seed) },
+    );
+    const interest = this.interestLoss({ vectors, targets: batch.targets }, dVectors, view);
     backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
     weights.clearItemGradient(asNew, view);
-    if (training.trainable === "adapters") this.projectOnAdapters(view);
+    if (training.trainable === "adapters")
+      projectOnAdapters(view, { weights, shape: this.shape, rank: training.adapterRank });
     const rated = this.ratingLoss(windows, view);
-    return { loss, ratingLoss: rated, gradient: this.onlyTrained(gradient), tokens: batch.rows };
+    const kept = this.onlyTrained(gradient);
+    return { loss, ratingLoss: rated, interestLoss: interest, gradient: kept, tokens: batch.rows };
+  }
+
+  /** The next-item loss, by the targets or as a student. */
+  private itemLoss(
+    of: {
+      readonly vectors: Float32Array;
+      readonly targets: Int32Array;
+      readonly windows: readonly Window[];
+      readonly teaching: Teaching | undefined;
+    },
+    {
+      gradient,
+      random,
+    }: { readonly gradient: (name: string) => Float32Array; readonly random: () => number },
+  ): { readonly loss: number; readonly dVectors: Float32Array } {
+    const { vectors, targets, windows, teaching } = of;
+    const context = { weights: this.weights, gradient };
+    if (teaching !== undefined) {
+      const lossOf = taughtLoss(windows, { targets, teaching });
+      return this.head.lossByScores(vectors, lossOf, context);
+    }
+    const negatives = this.negatives(random);
+    return negatives === undefined
+      ? this.head.fullSoftmax(vectors, targets, context)
+      : this.head.sampledSoftmax(vectors, targets, { ...context, negatives });
+  }
+
+  /** Adds the gradient of the next-interest head and of the vectors by it, where there is one; see {@link interestLoss}. */
+  private interestLoss(
+    { vectors, targets }: { readonly vectors: Float32Array; readonly targets: Int32Array },
+    dVectors: Float32Array,
+    gradient: (name: string) => Float32Array,
+  ): number {
+    const head = this.interestHead();
+    if (head === undefined) return 0;
+    return interestLoss(
+      head,
+      { vectors, groups: targets.map((item) => this.groups![item]!) },
+      {
+        matrix: gradient("interest.matrix"),
+        bias: gradient("interest.bias"),
+        vectors: dVectors,
+        scale: this.training.interests!.weight,
+      },
+    );
   }
 
   /** Adds the gradient of the rating head, where there is one; see {@link ratingLoss}. */
@@ -270,29 +364,6 @@ export class InterestEncoder {
   /** What everybody's ratings say of the items; `undefined` where the plan has no rating head. */
   ratingHead(): RatingHead | undefined {
     return ratingHeadOf(this.weights.flat, this);
-  }
-
-  /** With W' = W + A·B: dA = dW'·Bᵀ and dB = Aᵀ·dW'. */
-  private projectOnAdapters(gradient: (name: string) => Float32Array): void {
-    const rank = this.training.adapterRank;
-    for (const { name, inputs, outputs } of encoderAdapters(this.shape)) {
-      const whole = gradient(name);
-      const a = this.weights.view(`${name}.adapterA`);
-      const b = this.weights.view(`${name}.adapterB`);
-      const dA = gradient(`${name}.adapterA`);
-      const dB = gradient(`${name}.adapterB`);
-      for (let i = 0; i < inputs; i++)
-        for (let r = 0; r < rank; r++) {
-          let dot = 0;
-          const factor = a[i * rank + r]!;
-          for (let j = 0; j < outputs; j++) {
-            const g = whole[i * outputs + j]!;
-            dot += g * b[r * outputs + j]!;
-            dB[r * outputs + j]! += factor * g;
-          }
-          dA[i * rank + r]! += dot;
-        }
-    }
   }
 
   /**

@@ -2,10 +2,18 @@ export * from "./backend.ts";
 export * from "./encoder.ts";
 export * from "./evaluate.ts";
 export * from "./features.ts";
+export {
+  groupShares,
+  type InterestHead,
+  interestHeadOf,
+  interestLoss,
+  itemGroups,
+  scoresByInterest,
+} from "./interest-head.ts";
 export * from "./layout.ts";
 export { type PersonalParameters, personalise } from "./personal.ts";
 export * from "./pretraining/item-walks.ts";
-export { teacherSequences } from "./pretraining/teacher-sequences.ts";
+export { type SoftTargets, softTargets, type Teaching } from "./pretraining/soft-targets.ts";
 export { seededRandom, shuffle } from "./random.ts";
 export * from "./ranking.ts";
 export {

@@ -21,6 +21,13 @@ export interface LossContext {
   readonly gradient: (name: string) => Float32Array;
 }
 
+/** Sums over rows: of the queries, rows × d and rows × (rank + 1), and of [a | b]ᵀ, (rank + 1) × items. */
+interface ScoreGradients {
+  readonly dText: Float32Array;
+  readonly dSlim: Float32Array;
+  readonly dItems: Float32Array;
+}
+
 export interface SampledSoftmax {
   /** Item indices drawn uniformly without the correction of any user's own items. */
   readonly negatives: Int32Array;
@@ -172,16 +179,13 @@ export class ItemHead {
     targets: Int32Array,
     context: LossContext & { rows: number },
   ): { loss: number; dVectors: Float32Array } {
-    const { products } = this;
-    const { tf } = products;
-    const { weights, gradient } = context;
+    const { tf } = this.products;
+    const { weights } = context;
     const { itemCount, shape, features } = this.constants;
-    const { dimension: d, itemDeltaRank: rank } = shape;
-    const width = rank + 1;
+    const d = shape.dimension;
+    const width = shape.itemDeltaRank + 1;
     const count = targets.length;
-    const scale = 1 / context.rows;
     const queries = { text: this.textQueries(vectors, count, weights), slim: this.slimQueries(vectors) };
-    const slim = this.slim(weights);
 
     const logits = this.logits(queries, count, weights);
     const probabilities = tf.softmax(logits);
@@ -193,30 +197,14 @@ export class ItemHead {
     }
     const indexTensor = tf.tensor2d(indices, [count, 2], "int32");
     const picked = tf.gatherND(probabilities, indexTensor);
-    const textProduct = tf.matMul(probabilities, this.text);
-    const slimMatrix = weights.cached(ITEM_MATRICES[1], () =>
-      products.matrix(transpose(slim, width, itemCount), itemCount, width),
-    );
-    const slimProduct = tf.matMul(probabilities, slimMatrix);
-    const slimQueries = products.matrix(transpose(queries.slim, count, width), width, count);
-    const slimGradient = tf.matMul(slimQueries, probabilities);
-
     const targetProbabilities = picked.dataSync();
-    const dText = textProduct.dataSync() as Float32Array;
-    const dSlim = slimProduct.dataSync() as Float32Array;
-    const dItems = slimGradient.dataSync() as Float32Array;
-    for (const tensor of [
-      probabilities,
-      indexTensor,
-      picked,
-      textProduct,
-      slimProduct,
-      slimQueries,
-      slimGradient,
-    ])
-      tensor.dispose();
+    indexTensor.dispose();
+    picked.dispose();
+    const gradients = this.scoresBackward(probabilities, queries.slim, weights);
+    const { dText, dSlim, dItems } = gradients;
 
     // So far the gradient of the log-partition function; now that of the target's own score, −1 per row.
+    const slim = this.slim(weights);
     let loss = 0;
     for (let row = 0; row < count; row++) {
       const item = targets[row]!;
@@ -227,9 +215,85 @@ export class ItemHead {
         dItems[r * itemCount + item]! -= queries.slim[row * width + r]!;
       }
     }
+    return { loss: loss / context.rows, dVectors: this.meanBackward(vectors, gradients, context) };
+  }
+
+  /**
+   * Mean of a loss of each row's scores of all items, and its gradient: for losses that a softmax does not cover.
+   *
+   * @param vectors user vectors, rows × d
+   * @param lossOf told a row and its scores, which it replaces by the gradient of the row's loss
+   * @returns mean loss and the gradient of the mean by `vectors`; the weights' is added to `gradient`
+   */
+  lossByScores(
+    vectors: Float32Array,
+    lossOf: (row: number, scores: Float32Array) => number,
+    context: LossContext,
+  ): { loss: number; dVectors: Float32Array } {
+    const { products } = this;
+    const { weights } = context;
+    const { itemCount, shape } = this.constants;
+    const d = shape.dimension;
+    const rows = vectors.length / d;
+    const dVectors = new Float32Array(vectors.length);
+    const chunk = Math.max(1, Math.floor(LOGITS_AT_ONCE / itemCount));
+    let loss = 0;
+    for (let start = 0; start < rows; start += chunk) {
+      const count = Math.min(chunk, rows - start);
+      const part = vectors.subarray(start * d, (start + count) * d);
+      const queries = { text: this.textQueries(part, count, weights), slim: this.slimQueries(part) };
+      const logits = this.logits(queries, count, weights);
+      const scores = logits.dataSync() as Float32Array;
+      logits.dispose();
+      for (let row = 0; row < count; row++)
+        loss += lossOf(start + row, scores.subarray(row * itemCount, (row + 1) * itemCount)) / rows;
+      const errors = products.matrix(scores, count, itemCount);
+      const gradients = this.scoresBackward(errors, queries.slim, weights);
+      dVectors.set(this.meanBackward(part, gradients, { ...context, rows }), start * d);
+    }
+    return { loss, dVectors };
+  }
+
+  /**
+   * From the gradient of the scores to that of queries and items.
+   * @param errors rows × items; disposed of
+   */
+  private scoresBackward(
+    errors: Tensor2D,
+    slimQueries: Float32Array,
+    weights: EncoderWeights,
+  ): ScoreGradients {
+    const { products } = this;
+    const { tf } = products;
+    const { itemCount, shape } = this.constants;
+    const width = shape.itemDeltaRank + 1;
+    const rows = errors.shape[0];
+    const slimMatrix = weights.cached(ITEM_MATRICES[1], () =>
+      products.matrix(transpose(this.slim(weights), width, itemCount), itemCount, width),
+    );
+    const queries = products.matrix(transpose(slimQueries, rows, width), width, rows);
+    const text = tf.matMul(errors, this.text);
+    const slim = tf.matMul(errors, slimMatrix);
+    const items = tf.matMul(queries, errors);
+    const gradients = {
+      dText: text.dataSync() as Float32Array,
+      dSlim: slim.dataSync() as Float32Array,
+      dItems: items.dataSync() as Float32Array,
+    };
+    for (const tensor of [errors, queries, text, slim, items]) tensor.dispose();
+    return gradients;
+  }
+
+  /** The share of these rows in the gradient of a mean over `rows`: the weights' is added, that of the vectors returned. */
+  private meanBackward(
+    vectors: Float32Array,
+    { dText, dSlim, dItems }: ScoreGradients,
+    context: LossContext & { rows: number },
+  ): Float32Array {
+    const scale = 1 / context.rows;
     for (const values of [dText, dSlim, dItems]) for (let i = 0; i < values.length; i++) values[i]! *= scale;
-    this.addItemGradient(dItems, gradient);
-    return { loss: loss * scale, dVectors: this.queriesBackward(vectors, { dText, dSlim }, context) };
+    this.addItemGradient(dItems, context.gradient);
+    return this.queriesBackward(vectors, { dText, dSlim }, context);
   }
 
   /**

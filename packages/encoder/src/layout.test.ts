@@ -66,6 +66,23 @@ describe("encoderLayout", () => {
     expect(encoderLayout(shape, 100).tensors.at(-1)?.name).toBe("item.bias");
   });
 
+  it("has a next-interest head only where one is trained, behind ratings, and trains it in every scope", () => {
+    for (const trainable of ["full", "adapters", "head"] as const) {
+      const interested = {
+        ...training(trainable),
+        ratings: { weight: 5 },
+        interests: { weight: 1, groups: 7 },
+      };
+      const layout = encoderLayout(shape, 100, interested);
+      const names = trainableLayout(layout, interested).tensors.map(({ name }) => name);
+      expect(names.slice(names.indexOf("rating.item") + 1, names.indexOf("interest.bias") + 1)).toEqual([
+        "interest.matrix",
+        "interest.bias",
+      ]);
+      expect(layout.length - encoderLayout(shape, 100, training(trainable)).length).toBe(101 + 65 * 7);
+    }
+  });
+
   it("has adapters only when they are trained", () => {
     const names = (trainable: "full" | "adapters") =>
       encoderLayout(shape, 100, training(trainable)).tensors.map(({ name }) => name);

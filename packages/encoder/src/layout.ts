@@ -50,7 +50,7 @@ export interface TrainableLayout {
   readonly length: number;
 }
 
-type Trainable = Pick<TrainingOptions, "trainable" | "adapterRank" | "ratings">;
+type Trainable = Pick<TrainingOptions, "trainable" | "adapterRank" | "ratings" | "interests">;
 
 const HEAD = new Set([
   "output.gain",
@@ -60,6 +60,8 @@ const HEAD = new Set([
   "item.bias",
   "rating.mean",
   "rating.item",
+  "interest.matrix",
+  "interest.bias",
 ]);
 
 /** What the encoder reads of an interaction besides its item; everything unless the plan says otherwise. */
@@ -108,6 +110,12 @@ function declaredTensors(shape: EncoderShape, itemCount: number, training?: Trai
           { name: "rating.mean", shape: [1], start: constant(USUAL_RATING) },
           { name: "rating.item", shape: [itemCount], start: zero },
         ]),
+    ...(training?.interests === undefined
+      ? []
+      : [
+          { name: "interest.matrix", shape: [d, training.interests.groups], start: zero },
+          { name: "interest.bias", shape: [training.interests.groups], start: zero },
+        ]),
     ...(training?.trainable === "adapters" ? adapterTensors(shape, training.adapterRank) : []),
   ];
 }
@@ -123,8 +131,8 @@ function adapterTensors(shape: EncoderShape, rank: number): DeclaredTensor[] {
  * Layout of all shared weights.
  *
  * The low-rank adapters A (inputs × rank) and B (rank × outputs) of Hu et al. 2021 are part of it exactly when
- * `training.trainable` is `adapters`, and the rating head when there is `training.ratings`; without `training` the layout
- * is that of `full` without a rating head.
+ * `training.trainable` is `adapters`, the rating head when there is `training.ratings`, and the next-interest head when
+ * there is `training.interests`; without `training` the layout is that of `full` without either head.
  *
  * @throws KindredError `option-invalid` when itemCount is not an integer of at least 2
  */
@@ -148,8 +156,8 @@ export function encoderLayout(shape: EncoderShape, itemCount: number, training?:
 /**
  * The trained subset of a layout.
  *
- * `full`: every tensor. `adapters`: the adapters and everything of `head`. `head`: the output normalisation
- * the item tensors and the rating head.
+ * `full`: every tensor. `adapters`: the adapters and everything of `head`. `head`: the output normalisation,
+ * the item tensors, the rating head and the next-interest head.
  *
  * @throws KindredError `option-invalid` when the layout has no adapters but `trainable` asks for them
  */

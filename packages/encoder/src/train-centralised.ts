@@ -3,6 +3,7 @@ import { KindredError } from "@kindred/protocol";
 import { Adam } from "./adam.ts";
 import type { InterestEncoder } from "./encoder.ts";
 import { type EvaluationUser, nextItemRanks } from "./evaluate.ts";
+import type { Teaching } from "./pretraining/soft-targets.ts";
 import { rankingMetrics } from "./ranking.ts";
 import { checkSequence, type Sequence } from "./sequence.ts";
 import { epochWindows } from "./train-local.ts";
@@ -21,6 +22,8 @@ export interface CentralisedOptions {
   readonly validation?: readonly EvaluationUser[];
   /** Epochs without a better validation score before stopping; 5 by default. */
   readonly patience?: number;
+  /** What a teacher expects along `sequences`: distillation. */
+  readonly teaching?: Teaching;
   readonly onEpoch?: (report: EpochReport) => void;
   /** After every step: epochs begun before, and the share of the present one that is done. Awaited, so that a host can breathe. */
   readonly onStep?: (at: { epochs: number; fraction: number }) => void | Promise<void>;
@@ -72,7 +75,7 @@ export async function trainCentrally(
     let loss = 0;
     let tokens = 0;
     for (let at = 0; at < windows.length; at += batchSize) {
-      const result = encoder.lossAndGradient(windows.slice(at, at + batchSize), random);
+      const result = encoder.lossAndGradient(windows.slice(at, at + batchSize), random, options.teaching);
       loss += result.loss * result.tokens;
       tokens += result.tokens;
       if (weightDecay > 0)

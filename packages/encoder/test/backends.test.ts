@@ -7,15 +7,18 @@ import {
   type Backend,
   type BackendName,
   type EncoderOptions,
+  groupShares,
   InterestEncoder,
   initialWeights,
   itemFeatures,
+  itemGroups,
   lastWindow,
   loadBackend,
   nextItemRanks,
   rankingMetrics,
   type Sequence,
   seededRandom,
+  softTargets,
   trainingWindows,
 } from "../src/index.ts";
 
@@ -61,6 +64,8 @@ const GRADIENTS: [string, Partial<TrainingOptions>, Partial<EncoderShape>][] = [
   ["recurrent", {}, { architecture: "gru" }],
   ["recurrent, adapters", { trainable: "adapters" }, { architecture: "gru" }],
   ["rating head", { trainable: "head", ratings: { weight: 50 } }, {}],
+  ["next-interest head", { interests: { weight: 0.7, groups: 5 } }, {}],
+  ["next-interest head, head", { trainable: "head", interests: { weight: 3, groups: 5 } }, {}],
   ["items and gaps only", {}, { inputs: ["gap"] }],
 ];
 
@@ -143,8 +148,9 @@ describe.each(backends)("backend $name", (backend) => {
         const moved = weights.slice();
         moved[index] = value;
         encoder.setWeights(moved);
-        const { loss, ratingLoss } = encoder.lossAndGradient(windows);
-        return loss + (encoder.training.ratings?.weight ?? 0) * ratingLoss;
+        const { loss, ratingLoss, interestLoss } = encoder.lossAndGradient(windows);
+        const { ratings, interests } = encoder.training;
+        return loss + (ratings?.weight ?? 0) * ratingLoss + (interests?.weight ?? 0) * interestLoss;
       };
       const random = seededRandom(1);
       const step = 2e-2;
@@ -178,6 +184,50 @@ describe.each(backends)("backend $name", (backend) => {
     });
   });
 
+  it("has the gradient of central finite differences as a student, and learns from teachers what they expect", async () => {
+    const encoder = build(backend);
+    const weights = noisyWeights(encoder);
+    encoder.setWeights(weights);
+    const windows = windowsOf([9, 4]);
+    const teacher = build(backend, { shape: { ...shape, layers: 1 } });
+    teacher.setWeights(noisyWeights(teacher, 0.4));
+    const sequences = [...new Set(windows.map(({ sequence }) => sequence))];
+    const targets = await softTargets([teacher], { sequences, top: 4, temperature: 2 });
+    const teaching = { targets, temperature: 2, weight: 0.7 };
+    const { gradient } = encoder.lossAndGradient(windows, undefined, teaching);
+    const lossAt = (index: number, value: number): number => {
+      const moved = weights.slice();
+      moved[index] = value;
+      encoder.setWeights(moved);
+      return encoder.lossAndGradient(windows, undefined, teaching).loss;
+    };
+    const random = seededRandom(1);
+    for (const { name, offset, length } of encoder.trainable.tensors) {
+      const entry = offset + Math.floor(random() * length);
+      const slope = (lossAt(entry, weights[entry]! + 0.02) - lossAt(entry, weights[entry]! - 0.02)) / 0.04;
+      expect(Math.abs(gradient[entry]! - slope), name).toBeLessThan(2e-3 + 0.02 * Math.abs(slope));
+    }
+    encoder.setWeights(weights);
+    const without = encoder.lossAndGradient(windows);
+    const untaught = encoder.lossAndGradient(windows, undefined, { ...teaching, weight: 0 });
+    expect(untaught.loss).toBeCloseTo(without.loss, 4);
+    untaught.gradient.forEach((slope, i) => {
+      expect(slope).toBeCloseTo(without.gradient[i]!, 4);
+    });
+    // Of records no longer than a window teacher and student see the same.
+    const short = windowsOf([6, 4]);
+    const own = await softTargets([encoder], {
+      sequences: short.map(({ sequence }) => sequence),
+      top: ITEMS,
+      temperature: 2,
+    });
+    const agreeing = { targets: own, temperature: 2, weight: 1 };
+    expect(encoder.lossAndGradient(short, undefined, agreeing).loss).toBeLessThan(1e-4);
+    expect(() => encoder.lossAndGradient(windowsOf([3]), undefined, teaching)).toThrow("teaching.targets");
+    encoder.dispose();
+    teacher.dispose();
+  });
+
   it("keeps every tensor it allocates accounted for", async () => {
     const before = backend.tf.memory().numTensors;
     const encoder = build(backend, { training: { ...training, maxSteps: 3, batchSize: 1 } });
@@ -190,6 +240,10 @@ describe.each(backends)("backend $name", (backend) => {
       encoder.scores(vectors.slice(0, shape.dimension));
       encoder.scoresForMany(sequences);
       encoder.itemVectors();
+      encoder.interestScores(vectors.slice(0, shape.dimension));
+      const targets = await softTargets([encoder], { sequences, top: 3, temperature: 1 });
+      const windows = trainingWindows(sequences[0]!, shape.sequenceLength);
+      encoder.lossAndGradient(windows, undefined, { targets, temperature: 1, weight: 0.5 });
       encoder.fitPersonal({ sequence: sequences[0]!, options: personal, random });
     };
     await exercise();
@@ -274,6 +328,29 @@ describe.each(backends)("backend $name", (backend) => {
       expect(bias).toBeCloseTo(biases[1]![item]!, 4);
     });
     encoder.dispose();
+  });
+
+  it("sums scores by interest to what the head says, and leaves them without one", () => {
+    const interests = { weight: 1, groups: 4 };
+    const encoder = build(backend, { training: { ...training, interests } });
+    encoder.setWeights(noisyWeights(encoder));
+    const vector = encoder.userVectors([randomSequence(5, seededRandom(6))]);
+    const features = itemFeatures(catalogue, shape);
+    const groups = itemGroups(features, { columns: shape.dimension, groups: 4, seed: shape.seed });
+    const summed = [0, 0, 0, 0];
+    encoder.interestScores(vector).forEach((score, item) => {
+      summed[groups[item]!]! += Math.exp(score);
+    });
+    const shares = groupShares(encoder.interestHead()!, vector);
+    shares.forEach((share, group) => {
+      expect(summed[group]).toBeCloseTo(share, 5);
+    });
+    expect(Math.max(...shares)).toBeGreaterThan(0.26);
+    encoder.dispose();
+    const plain = build(backend);
+    expect(plain.interestScores(vector)).toEqual(plain.scores(vector));
+    expect(plain.interestHead()).toBeUndefined();
+    plain.dispose();
   });
 
   it("has the item vectors that are computed without a tensor library", () => {

@@ -41,21 +41,24 @@ describe("the encoder of a plan", () => {
     expect(fieldRefused({ training: { proximal: 0.1 } })).toBe("plan.training.proximal");
   });
 
-  it("has a rating head, personal parameters and held-out evaluation only where the plan names them", () => {
+  it("has rating and next-interest heads, personal parameters and held-out evaluation only where the plan names them", () => {
     const plain = accepts({});
     expect(plain.training).not.toHaveProperty("ratings");
+    expect(plain.training).not.toHaveProperty("interests");
     expect(plain).not.toHaveProperty("personal");
     expect(plain).not.toHaveProperty("evaluation");
     const { training, personal, evaluation } = accepts({
-      training: { ratings: {} },
+      training: { ratings: {}, interests: {} },
       personal: {},
       evaluation: {},
     });
     expect(training.ratings).toEqual({ weight: 5 });
+    expect(training.interests).toEqual({ weight: 1, groups: 64 });
     expect(personal).toMatchObject({ affine: true, adapterRank: 0, steps: 30 });
     expect(evaluation).toEqual({ holdOut: "last" });
     expect(fieldRefused({ personal: { affine: false } })).toBe("plan.personal.affine");
     expect(fieldRefused({ training: { ratings: { weight: 0 } } })).toBe("plan.training.ratings.weight");
+    expect(fieldRefused({ training: { interests: { groups: 1 } } })).toBe("plan.training.interests.groups");
   });
 
   it("parses to itself with all of it", () => {

@@ -79,6 +79,15 @@ export const trainingSchema = z.strictObject({
       weight: positive.max(1000).default(5),
     })
     .optional(),
+  /** A next-interest head over groups of items by their public features, trained beside the next item. Left out, there is none. */
+  interests: z
+    .strictObject({
+      /** Of the cross-entropy of the next item's group beside that of the next item, both in nats. */
+      weight: positive.max(1000).default(1),
+      /** Groups of items, at the most as many as the items have directions. */
+      groups: z.number().int().min(2).max(1024).default(64),
+    })
+    .optional(),
   /** Shared negatives per step once the catalogue exceeds `fullSoftmaxLimit` items. */
   negatives: count.max(8192).default(256),
   fullSoftmaxLimit: count.max(100_000).default(10_000),

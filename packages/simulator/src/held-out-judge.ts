@@ -47,15 +47,18 @@ export class HeldOutJudge {
   entries(sequence: Sequence): readonly number[] {
     const { plan, encoder, clusters, units } = this.#judged;
     const held = heldOutInteraction(sequence);
-    const result =
-      held &&
-      judgeHeldOut(held, {
-        plan,
-        model: { weights: this.#weights, clusters: clusters.clusters },
-        scores: encoder.scores(encoder.userVectors([held.known])),
-        space: { units, clusterOf: this.#clusterOf },
-      });
-    return heldOutEntries(plan, { result, lossBound: this.#bound });
+    const lossBound = this.#bound;
+    if (held === undefined) return heldOutEntries(plan, { result: undefined, lossBound });
+    const vector = encoder.userVectors([held.known]);
+    const scores = encoder.scores(vector);
+    const result = judgeHeldOut(held, {
+      plan,
+      model: { weights: this.#weights, clusters: clusters.clusters },
+      scores,
+      interestScores: plan.training.interests === undefined ? scores : encoder.interestScores(vector),
+      space: { units, clusterOf: this.#clusterOf },
+    });
+    return heldOutEntries(plan, { result, lossBound });
   }
 
   /** What the record of the round would say. */

@@ -76,13 +76,10 @@ export function nextInterestOf(
       const expected = expectedClusters(scores, { clusterOf, clusters });
       foretold.push(expected.indexOf(Math.max(...expected)));
     },
-    result: () => {
-      const quality = (labels: readonly number[]) => {
-        const { accuracy, macroF1 } = classificationQuality(truth, labels);
-        return { accuracy, macroF1 };
-      };
-      return { ...quality(foretold), sameAsLast: quality(last) };
-    },
+    result: () => ({
+      ...classificationQuality(truth, foretold),
+      sameAsLast: classificationQuality(truth, last),
+    }),
   };
 }
 

@@ -56,12 +56,19 @@ export interface ClusterFacts {
   readonly layers: readonly (readonly LayerNode[])[];
 }
 
-/** How well the cluster of the next item is foretold, and by "the same as last". */
-export interface NextInterest {
+/** How well the cluster of the next item is foretold; macro measures are means over the clusters that occur. */
+export interface InterestQuality {
   readonly accuracy: number;
-  /** Mean over the clusters that occur of the harmonic mean of precision and recall. */
+  /** Not there in rows that were measured before it was. */
+  readonly macroPrecision?: number;
+  readonly macroRecall?: number;
+  /** Of the harmonic mean of precision and recall of each cluster. */
   readonly macroF1: number;
-  readonly sameAsLast: { readonly accuracy: number; readonly macroF1: number };
+}
+
+/** By the encoder, and by "the same as last". */
+export interface NextInterest extends InterestQuality {
+  readonly sameAsLast: InterestQuality;
 }
 
 /** One row measured with one seed. */

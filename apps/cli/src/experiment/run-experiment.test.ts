@@ -91,7 +91,12 @@ describe("an experiment", () => {
       epsilon: 8,
     });
     expect(noisy.detail.clusters!.quality.clusters).toBeGreaterThan(0);
-    expect(noisy.detail.nextInterest!.accuracy).toBeLessThanOrEqual(1);
+    const next = noisy.detail.nextInterest!;
+    for (const { accuracy, macroPrecision, macroRecall, macroF1 } of [next, next.sameAsLast])
+      for (const measure of [accuracy, macroPrecision, macroRecall, macroF1]) {
+        expect(measure).toBeGreaterThanOrEqual(0);
+        expect(measure).toBeLessThanOrEqual(1);
+      }
     const { unseen } = set!.rows.at(-1)!.detail;
     expect(unseen!.people).toBeGreaterThan(0);
     expect(unseen!.people).toBeLessThan(set!.tested);

@@ -1,7 +1,7 @@
 /** The tables of an experiment, for a terminal and for a document. */
 import { formatBytes, formatCount, formatDelta, formatDuration } from "../report/format.ts";
 import { displayWidth, pad, wrap } from "../terminal/text.ts";
-import type { DataSetResult, ExperimentResult, Spread, UnseenFacts } from "./result.ts";
+import type { DataSetResult, ExperimentResult, InterestQuality, Spread, UnseenFacts } from "./result.ts";
 
 /** A table: the first column is text, the others are figures. */
 export interface TextTable {
@@ -146,20 +146,14 @@ function clusterTable({ rows }: DataSetResult): TextTable {
 }
 
 function nextTable({ rows }: DataSetResult): TextTable {
+  const measures = ["accuracy", "macro precision", "macro recall", "macro F1"];
+  const cells = ({ accuracy, macroPrecision, macroRecall, macroF1 }: InterestQuality): string[] =>
+    [accuracy, macroPrecision, macroRecall, macroF1].map((value) => value?.toFixed(3) ?? "–");
   return {
     title: "Next interest: the cluster of the next item",
-    head: ["row", "accuracy", "macro F1", "same as last: accuracy", "same as last: macro F1"],
+    head: ["row", ...measures, ...measures.map((name) => `same as last: ${name}`)],
     rows: rows.flatMap(({ name, detail: { nextInterest: next } }) =>
-      next === null
-        ? []
-        : [
-            [
-              name,
-              ...[next.accuracy, next.macroF1, next.sameAsLast.accuracy, next.sameAsLast.macroF1].map(
-                (value) => value.toFixed(3),
-              ),
-            ],
-          ],
+      next === null ? [] : [[name, ...cells(next), ...cells(next.sameAsLast)]],
     ),
   };
 }

@@ -1,4 +1,5 @@
 /** What the model tools share: an encoder for a task's files, logs to measure on, and how they print. */
+import { writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import {
   type EvaluationUser,
@@ -9,10 +10,10 @@ import {
   rankingMetrics,
   type Sequence,
 } from "@kindred/encoder";
-import { checkWeightsFit, decodeWeightsFile, type EncoderShape } from "@kindred/protocol";
+import { checkWeightsFit, decodeWeightsFile, encodeWeightsFile, weightsHash } from "@kindred/protocol";
 import { readBytes, readText, refuseFlag } from "../input-files.ts";
 import { fit, type Row } from "../terminal/rows.ts";
-import { readInteractionLog } from "./interaction-log.ts";
+import { leaveLastOut, readInteractionLog } from "./interaction-log.ts";
 import type { TaskFiles } from "./task-files.ts";
 
 export interface Terminal {
@@ -21,11 +22,8 @@ export interface Terminal {
 }
 
 /** An encoder as the plan draws it, all of it trainable. */
-export async function newEncoder(
-  files: TaskFiles,
-  shape: EncoderShape = files.shape,
-): Promise<InterestEncoder> {
-  const { training, features, catalogue } = files;
+export async function newEncoder(files: TaskFiles): Promise<InterestEncoder> {
+  const { shape, training, features, catalogue } = files;
   return InterestEncoder.create({
     backend: await loadBackend(),
     shape,
@@ -47,6 +45,18 @@ export async function readLog(flag: string, file: string, files: TaskFiles): Pro
   return usable;
 }
 
+/**
+ * The people of `--evaluate`, if there is one.
+ * @throws KindredError naming flag, or file, line and field
+ */
+export async function readEvaluated(
+  file: string | undefined,
+  files: TaskFiles,
+): Promise<EvaluationUser[] | undefined> {
+  return file === undefined ? undefined : leaveLastOut(await readLog("--evaluate", file, files));
+}
+
+/** NDCG@10 and other measures of how an encoder ranks. */
 export function measured(encoder: InterestEncoder, users: readonly EvaluationUser[]): RankingMetrics {
   return rankingMetrics(nextItemRanks({ encoder, users }));
 }
@@ -59,6 +69,20 @@ export async function readWeights(flag: string, file: string, files: TaskFiles):
   const found = decodeWeightsFile(await readBytes(flag, file));
   checkWeightsFit(found, { ...files.belongsTo, encoder: files.shape });
   return found.weights;
+}
+
+/**
+ * Writes weights of the task to a file.
+ * @param options.source what they come from, in words
+ * @returns their hash
+ */
+export async function writeWeights(
+  file: string,
+  options: { readonly files: TaskFiles; readonly source: string; readonly weights: Float32Array },
+): Promise<string> {
+  const { files, source, weights } = options;
+  await writeFile(file, encodeWeightsFile({ ...files.belongsTo, encoder: files.shape, source, weights }));
+  return weightsHash(weights);
 }
 
 export function print(rows: readonly Row[], { stdout, env }: Terminal): void {

@@ -7,59 +7,81 @@ import { type PretrainFlags, pretrain } from "./pretrain.ts";
 /** Adds them to the command line. */
 export function addModelCommands(program: Command): void {
   const model = program.command("model").description("weights that a task starts from");
-  model
-    .command("pretrain")
-    .description("weights from public material: walks over items that are alike, or a log that you may use")
-    .requiredOption("--plan <file>", "plan of the task (YAML or JSON)")
-    .requiredOption("--catalogue <file>", "its catalogue (JSON or YAML)")
-    .option("--features <file>", "features of its items, as kindred catalogue build wrote them")
+  const terminal = { stdout: process.stdout, env: process.env };
+  learningOptions(
+    taskOptions(
+      model
+        .command("pretrain")
+        .description(
+          "weights from public material: walks over items that are alike, or a log that you may use",
+        ),
+    ),
+    ".kindred/weights.kindred",
+  )
+    .option(LOG, LOG_IS)
     .option(
       "--related <file>",
       "CSV of related items (id,related) to walk over (default: items of near features)",
     )
     .option("--walks <n>", "walks from each item; 0 leaves them out", "4")
-    .option("--log <file>", "CSV of interactions of people who agreed to it (user,item,time[,action,rating])")
-    .option("--epochs <n>", "passes over each material at the most", "10")
-    .option("--evaluate <file>", "log of other people, to measure on and not to learn from")
-    .option("--seed <s>", "seed of walks and of training", "1")
-    .option("--out <file>", "where the weights go", ".kindred/weights.kindred")
     .action(async (flags: PretrainFlags) => {
-      await pretrain(flags, { stdout: process.stdout, env: process.env });
+      await pretrain(flags, terminal);
     });
-  model
-    .command("distil")
-    .description("what a larger encoder has learned, in the plan's encoder")
-    .requiredOption("--teacher <file>", "the larger encoder's weights, as kindred model pretrain wrote them")
-    .requiredOption("--teacher-plan <file>", "the plan that they were pre-trained with")
-    .requiredOption("--plan <file>", "plan of the task (YAML or JSON)")
-    .requiredOption("--catalogue <file>", "the catalogue of both (JSON or YAML)")
-    .option("--features <file>", "features of its items, as kindred catalogue build wrote them")
-    .option("--teacher-features <file>", "features that the teacher was pre-trained with")
+  learningOptions(
+    taskOptions(
+      model
+        .command("distil")
+        .description("what a larger encoder expects, in the plan's encoder")
+        .requiredOption(
+          "--teacher <files...>",
+          "the larger encoder's weights, as kindred model pretrain wrote them; of several, their mean teaches",
+        )
+        .requiredOption("--teacher-plan <file>", "the plan that they were pre-trained with")
+        .option("--teacher-features <file>", "features that the teacher was pre-trained with"),
+    ),
+    ".kindred/distilled.kindred",
+  )
+    .requiredOption(LOG, LOG_IS)
+    .option("--temperature <t>", "divides the scores of both: above 1 unlikely items count for more", "2")
     .option(
-      "--related <file>",
-      "CSV of related items (id,related) to walk over (default: items of near features)",
+      "--soft-weight <share>",
+      "weight of what the teacher expects; the rest is that of what followed",
+      "0.5",
     )
-    .option("--walks <n>", "walks from each item that the teacher goes on from", "1")
-    .option("--log <file>", "CSV of interactions of people who agreed to it (user,item,time[,action,rating])")
-    .option("--copies <n>", "times that the teacher goes on from each walk and person", "2")
-    .option("--epochs <n>", "passes over what it says at the most", "10")
-    .option("--evaluate <file>", "log of other people, to measure on and not to learn from")
-    .option("--seed <s>", "seed of walks, draws and training", "1")
-    .option("--out <file>", "where the weights go", ".kindred/distilled.kindred")
+    .option("--top <n>", "likeliest items kept of what it expects each time; all others are one", "64")
     .action(async (flags: DistilFlags) => {
-      await distil(flags, { stdout: process.stdout, env: process.env });
+      await distil(flags, terminal);
     });
-  model
-    .command("compress")
-    .description("what pruning and 8 bits save and cost, before a plan asks for them")
-    .requiredOption("--weights <file>", "weights, as kindred model pretrain wrote them")
-    .requiredOption("--plan <file>", "plan of the task (YAML or JSON)")
-    .requiredOption("--catalogue <file>", "its catalogue (JSON or YAML)")
-    .option("--features <file>", "features of its items, as kindred catalogue build wrote them")
+  taskOptions(
+    model
+      .command("compress")
+      .description("what pruning and 8 bits save and cost, before a plan asks for them")
+      .requiredOption("--weights <file>", "weights, as kindred model pretrain wrote them"),
+  )
     .option("--sparsity <shares>", "shares of weights to prune, with commas between", "0,0.3,0.5,0.7")
     .option("--evaluate <file>", "log of interactions to measure on (user,item,time[,action,rating])")
     .option("--out <file>", "write the weights compressed by the last of them")
     .action(async (flags: CompressFlags) => {
-      await compress(flags, { stdout: process.stdout, env: process.env });
+      await compress(flags, terminal);
     });
+}
+
+/** The files of a task. */
+function taskOptions(command: Command): Command {
+  return command
+    .requiredOption("--plan <file>", "plan of the task (YAML or JSON)")
+    .requiredOption("--catalogue <file>", "its catalogue (JSON or YAML)")
+    .option("--features <file>", "features of its items, as kindred catalogue build wrote them");
+}
+
+const LOG = "--log <file>";
+const LOG_IS = "CSV of interactions of people who agreed to it (user,item,time[,action,rating])";
+
+/** How long is learned, how it is measured, and where it goes. */
+function learningOptions(command: Command, out: string): Command {
+  return command
+    .option("--epochs <n>", "passes over each material at the most", "10")
+    .option("--evaluate <file>", "log of other people, to measure on and not to learn from")
+    .option("--seed <s>", "seed of all that is drawn", "1")
+    .option("--out <file>", "where the weights go", out);
 }

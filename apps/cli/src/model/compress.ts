@@ -1,11 +1,17 @@
 /** `kindred model compress`: what weights lose and devices save by pruning and 8 bits, and the weights that are left. */
-import { writeFile } from "node:fs/promises";
 import type { RankingMetrics } from "@kindred/encoder";
-import { compressWeights, encodeWeightsFile, packWeights, weightsHash } from "@kindred/protocol";
+import { compressWeights, packWeights } from "@kindred/protocol";
 import { refuseFlag } from "../input-files.ts";
 import { fact, heading, type Row } from "../terminal/rows.ts";
-import { measured, newEncoder, print, readLog, readWeights, type Terminal } from "./at-hand.ts";
-import { leaveLastOut } from "./interaction-log.ts";
+import {
+  measured,
+  newEncoder,
+  print,
+  readEvaluated,
+  readWeights,
+  type Terminal,
+  writeWeights,
+} from "./at-hand.ts";
 import { readTaskFiles, type TaskFileFlags } from "./task-files.ts";
 
 export interface CompressFlags extends TaskFileFlags {
@@ -50,10 +56,7 @@ export async function compress(flags: CompressFlags, terminal: Terminal): Promis
   });
   const files = await readTaskFiles(flags);
   const weights = await readWeights("--weights", flags.weights, files);
-  const people =
-    flags.evaluate === undefined
-      ? undefined
-      : leaveLastOut(await readLog("--evaluate", flags.evaluate, files));
+  const people = await readEvaluated(flags.evaluate, files);
   const encoder = await newEncoder(files);
   try {
     const qualityOf = (of: Float32Array): RankingMetrics | undefined => {
@@ -72,18 +75,14 @@ export async function compress(flags: CompressFlags, terminal: Terminal): Promis
       };
     });
     const last = results.at(-1)!;
-    if (flags.out !== undefined) {
-      const source = `8 bits, ${sparsities.at(-1)} pruned`;
-      await writeFile(
-        flags.out,
-        encodeWeightsFile({ ...files.belongsTo, encoder: files.shape, source, weights: last }),
-      );
-    }
+    const source = `8 bits, ${sparsities.at(-1)} pruned`;
+    const hash =
+      flags.out === undefined ? undefined : await writeWeights(flags.out, { files, source, weights: last });
     const report = {
       bytes: 4 * weights.length,
       quality: qualityOf(weights),
       compressions,
-      hash: flags.out === undefined ? undefined : weightsHash(last),
+      hash,
     };
     print(summary(report, flags), terminal);
     return report;

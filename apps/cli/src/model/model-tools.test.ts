@@ -116,8 +116,8 @@ describe("model tools", () => {
     expect(weightsHash(file.weights) === weightsHash(drawn)).toBe(stages[0]!.bestEpoch === 0);
   });
 
-  it("write what a task takes whose plan has adapters and a rating head", async () => {
-    const training = { trainable: "adapters", ratings: {} };
+  it("write what a task takes whose plan has adapters and heads", async () => {
+    const training = { trainable: "adapters", ratings: {}, interests: {} };
     await writeFile(at("rated.json"), JSON.stringify({ ...plan, training }));
     await train({ plan: at("rated.json"), out: at("rated.kindred"), log: at("agreed.csv"), epochs: "1" });
     const { weights } = decodeWeightsFile(new Uint8Array(await readFile(at("rated.kindred"))));
@@ -130,28 +130,36 @@ describe("model tools", () => {
     const teacher = { plan: at("large.json"), out: at("teacher.kindred"), log: at("agreed.csv") };
     await train({ ...teacher, evaluate: at("others.csv") });
     printed = "";
-    const report = await distil(
-      {
-        ...task(),
-        teacher: at("teacher.kindred"),
-        teacherPlan: at("large.json"),
-        walks: "0",
-        copies: "8",
-        log: at("agreed.csv"),
-        epochs: "20",
-        evaluate: at("others.csv"),
-        seed: "1",
-        out: at("student.kindred"),
-      },
-      terminal,
-    );
-    const { student, teacher: taught } = report.evaluation!;
-    expect(report.weights.student).toBeLessThan(report.weights.teacher / 2);
-    expect(report.stage.sequences).toBe(9 * 60);
-    expect(student.ndcg10).toBeGreaterThan(0.8 * taught.ndcg10);
+    const teaching = {
+      ...task(),
+      teacher: [at("teacher.kindred")],
+      teacherPlan: at("large.json"),
+      temperature: "2",
+      softWeight: "1",
+      top: "12",
+      log: at("agreed.csv"),
+      epochs: "20",
+      evaluate: at("others.csv"),
+      seed: "1",
+      out: at("student.kindred"),
+    };
+    const report = await distil(teaching, terminal);
+    const { student, teachers } = report.evaluation!;
+    expect(report.weights.student).toBeLessThan(report.weights.teachers / 2);
+    expect(report.stage.sequences).toBe(60);
+    expect(student.ndcg10).toBeGreaterThan(0.8 * teachers[0]!.ndcg10);
     const written = decodeWeightsFile(new Uint8Array(await readFile(at("student.kindred"))));
     expect(weightsHash(written.weights)).toBe(report.hash);
     expect(printed).toContain("of the teacher's NDCG@10 on 30 people");
+
+    const both = [at("teacher.kindred"), at("teacher.kindred")];
+    const byTwo = await distil({ ...teaching, teacher: both, epochs: "1" }, terminal);
+    expect(byTwo.weights.teachers).toBe(2 * report.weights.teachers);
+    expect(printed).toContain("teacher 2");
+
+    await expect(distil({ ...teaching, softWeight: "1.5" }, terminal)).rejects.toThrow("--soft-weight");
+    await expect(distil({ ...teaching, temperature: "0" }, terminal)).rejects.toThrow("--temperature");
+    await expect(distil({ ...teaching, top: "0" }, terminal)).rejects.toThrow("--top");
   });
 
   it("refuse nothing to learn from, logs of other items, and weights of another plan", async () => {

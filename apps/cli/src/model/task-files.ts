@@ -21,7 +21,7 @@ export interface TaskFileFlags {
 export interface TaskFiles {
   readonly plan: PlanInput;
   readonly shape: EncoderShape;
-  /** As the plan has it, but all of the encoder is trained and nothing else: adapters and a rating head come with a task. */
+  /** As the plan has it, but all of the encoder is trained and nothing else: adapters and other heads come with a task. */
   readonly training: TrainingOptions;
   readonly catalogue: Catalogue;
   /** items × dimension. */
@@ -36,7 +36,7 @@ export async function readTaskFiles(flags: TaskFileFlags): Promise<TaskFiles> {
   const catalogue = parseCatalogue(await readDocument("--catalogue", flags.catalogue));
   const bundle = flags.features === undefined ? undefined : await readBytes("--features", flags.features);
   const built = readFeatures(bundle, { catalogue, shape: plan.encoder });
-  const { ratings: _, ...training } = plan.training;
+  const { ratings: _ratings, interests: _interests, ...training } = plan.training;
   return {
     plan,
     shape: plan.encoder,
