@@ -46,7 +46,7 @@ export function addModelCommands(program: Command): void {
     .option(
       "--soft-weight <share>",
       "weight of what the teacher expects; the rest is that of what followed",
-      "0.5",
+      "0.9",
     )
     .option("--top <n>", "likeliest items kept of what it expects each time; all others are one", "64")
     .action(async (flags: DistilFlags) => {
