@@ -38,7 +38,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "encoder/layout",
     "encoder/features",
   ],
-  bench: ["protocol", "privacy", "clustering", "secagg", "encoder", "engine", "client"],
+  bench: ["protocol", "privacy", "clustering", "secagg", "encoder", "engine", "client", "simulator"],
   cli: [
     "protocol",
     "privacy",

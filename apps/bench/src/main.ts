@@ -2,7 +2,13 @@
 import { describeRejection, KindredError } from "@kindred/protocol";
 import { Command } from "commander";
 import { benchClient, type ClientFlags } from "./client/bench-client.ts";
+import { benchDrift, type DriftFlags } from "./client/bench-drift.ts";
+import { benchExplanations, type ExplanationsFlags } from "./client/bench-explanations.ts";
 import { benchPrivacy, type PrivacyFlags } from "./privacy/bench-privacy.ts";
+import { benchClusters, type ClustersFlags } from "./quality/bench-clusters.ts";
+import { benchEncoder, type EncoderFlags } from "./quality/bench-encoder.ts";
+import { benchPretraining, type PretrainingFlags } from "./quality/bench-pretraining.ts";
+import { benchRatings, type RatingsFlags } from "./quality/bench-ratings.ts";
 import { benchSecagg } from "./secagg/bench-secagg.ts";
 import { parseSecaggOptions, type SecaggFlags } from "./secagg/options.ts";
 
@@ -48,6 +54,72 @@ program
   .action(async (flags: ClientFlags) => {
     await benchClient(flags, process.stdout);
   });
+
+program
+  .command("drift")
+  .description("how soon and how surely a planted change of interests is seen, and false alarms without one")
+  .option("--people <n>", "people with a change, and as many without", "100")
+  .option("--seed <s>", "of the people", "1")
+  .option("--json <file>", "write the result as JSON")
+  .action(async (flags: DriftFlags) => {
+    await benchDrift(flags, process.stdout);
+  });
+
+onData("explanations")
+  .description("whether the score hangs on what an explanation cites: against as many items at random")
+  .option("--cases <n>", "recommendations explained", "300")
+  .option("--epochs <n>", "epochs of the encoder's training", "5")
+  .option("--seed <s>", "of initial weights, training and what is drawn", "1")
+  .action(async (flags: ExplanationsFlags) => {
+    await benchExplanations(flags, process.stdout);
+  });
+
+program
+  .command("clusters")
+  .description("what privacy costs clusters, on made-up people whose clusters are known")
+  .option("--users <n,…>", "sizes of the population", "1000,5000,20000")
+  .option("--seeds <n>", "populations of each size, over which means are taken", "3")
+  .option("--json <file>", "write the rows as JSON")
+  .action(async (flags: ClustersFlags) => {
+    await benchClusters(flags, process.stdout);
+  });
+
+onData("encoder")
+  .description("what architecture, inputs and personal parameters do to the encoder, trained in one place")
+  .option("--rows <names>", "encoders", "transformer,transformer-items-only,gru,gru-items-only")
+  .option("--epochs <n>", "epochs at the most", "20")
+  .option("--seeds <n>", "trainings of each encoder", "1")
+  .option("--personal <n>", "people who get parameters of their own, and are ranked with and without", "0")
+  .action(async (flags: EncoderFlags) => {
+    await benchEncoder(flags, process.stdout);
+  });
+
+onData("ratings")
+  .description("errors of predicted ratings: of the mean, of the shared head, and with a person's taste")
+  .option("--rounds <n>", "steps or rounds that train the head", "300")
+  .action(async (flags: RatingsFlags) => {
+    await benchRatings(flags, process.stdout);
+  });
+
+onData("pretraining")
+  .description("what weights that some people made are worth as the start of others' rounds")
+  .option("--rounds <n>", "federated rounds of 64 people", "20")
+  .option("--seeds <n>", "repetitions", "1")
+  .action(async (flags: PretrainingFlags) => {
+    await benchPretraining(flags, process.stdout);
+  });
+
+/** A command that measures on a data set. */
+function onData(name: string): Command {
+  return program
+    .command(name)
+    .option(
+      "--data <dir>",
+      "folder of ml-latest-small, movietweetings-100k or completejourney; must be there",
+    )
+    .option("--people <n>", "a sample of so many people, the same in every run (default: all)")
+    .option("--json <file>", "write the result as JSON");
+}
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(

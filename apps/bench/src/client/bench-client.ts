@@ -1,7 +1,7 @@
 /** `pnpm bench client`: how long a person waits for interests and recommendations, on this device alone. */
 import { writeFile } from "node:fs/promises";
 import { type BackendName, loadBackend } from "@kindred/encoder";
-import { KindredError } from "@kindred/protocol";
+import { refuse, wholeNumber } from "../flags.ts";
 import { localClient } from "./local-task.ts";
 
 /** What commander hands over. */
@@ -48,9 +48,9 @@ const HOUR = 3_600_000;
  * @throws KindredError `option-invalid` for a flag out of range
  */
 export async function benchClient(flags: ClientFlags, out: NodeJS.WritableStream): Promise<ClientResult> {
-  const items = count("--items", flags.items, 100, 1_000_000);
-  const events = count("--events", flags.events, 1, 10_000);
-  const repeats = count("--repeats", flags.repeats, 1, 10_000);
+  const items = wholeNumber("--items", flags.items, [100, 1_000_000]);
+  const events = wholeNumber("--events", flags.events, [1, 10_000]);
+  const repeats = wholeNumber("--repeats", flags.repeats, [1, 10_000]);
   const preferred = BACKENDS.find((name) => name === flags.backend);
   if (flags.backend !== undefined && preferred === undefined)
     refuse("--backend", `must be one of ${BACKENDS.join(", ")}`, "pass --backend wasm");
@@ -124,19 +124,4 @@ function table({ node, backend, items, clusters, events, repeats, ...times }: Cl
     line("10 recommendations after one more", times.recommend),
     `${"interests of the whole record at first".padEnd(44)}${times.firstMs.toFixed(1).padStart(11)}\n`,
   ].join("");
-}
-
-function count(flag: string, text: string, minimum: number, maximum: number): number {
-  const value = Number(text);
-  if (!(Number.isInteger(value) && value >= minimum && value <= maximum))
-    refuse(
-      flag,
-      `must be a whole number from ${minimum} to ${maximum}, found "${text}"`,
-      `pass ${flag} ${minimum}`,
-    );
-  return value;
-}
-
-function refuse(field: string, rule: string, fix: string): never {
-  throw new KindredError({ code: "option-invalid", field, rule, fix });
 }

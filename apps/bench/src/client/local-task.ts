@@ -12,7 +12,10 @@ import {
   canonicalJson,
   catalogueHash,
   encodeModel,
+  type ModelSignals,
   modelHash,
+  type Plan,
+  type PlanInput,
   parsePlanInput,
   planSigningText,
   utf8ToBytes,
@@ -35,41 +38,62 @@ function madeUpCatalogue(items: number): Catalogue {
   };
 }
 
+/** A task whose public files are made here. */
+export interface LocalTask {
+  /** A client of its own, started and offline, without a record. */
+  open(): Promise<KindredClient>;
+  dispose(): Promise<void>;
+}
+
 /** A client with the default plan, its initial weights and clusters, and made-up signals, started and offline. */
 export async function localClient(options: {
   readonly backend: Backend;
   readonly items: number;
   readonly clusters: number;
 }): Promise<{ readonly client: KindredClient; readonly dispose: () => Promise<void> }> {
-  const suite = nodeSuite();
-  const key = suite.signingKeyPair(randomBytes(32));
-  const catalogue = madeUpCatalogue(options.items);
-  const input = parsePlanInput({
+  const plan = parsePlanInput({
     task: "bench",
     clustering: { clusters: options.clusters },
     signals: { popularity: {}, transitions: {} },
   });
+  const catalogue = madeUpCatalogue(options.items);
+  const task = await localTask({ backend: options.backend, catalogue, plan, signals: madeUpSignals });
+  return { client: await task.open(), dispose: () => task.dispose() };
+}
+
+/**
+ * A task of a plan and a catalogue, after its last round.
+ * @param options.weights the encoder's; its initial ones by default
+ * @param options.signals what its rounds collected; nothing by default
+ */
+export async function localTask(options: {
+  readonly backend: Backend;
+  readonly catalogue: Catalogue;
+  readonly plan: PlanInput;
+  readonly weights?: Float32Array;
+  readonly signals?: (plan: Plan) => ModelSignals;
+}): Promise<LocalTask> {
+  const { backend, catalogue, plan: input } = options;
+  const suite = nodeSuite();
+  const key = suite.signingKeyPair(randomBytes(32));
+  const rows = catalogue.items.length;
   const plan = resolvePlan(input, {
     coordinatorKey: bytesToHex(key.publicKey),
     catalogueHash: catalogueHash(catalogue),
-    itemCount: options.items,
-    modelLength: trainableLayout(encoderLayout(input.encoder, options.items, input.training), input.training)
-      .length,
+    itemCount: rows,
+    modelLength: trainableLayout(encoderLayout(input.encoder, rows, input.training), input.training).length,
   });
   const { encoder: shape, training } = plan;
-  const weights = initialWeights(shape, options.items, training);
+  const weights = options.weights ?? initialWeights(shape, rows, training);
   const features = itemFeatures(catalogue.items, shape);
-  const units = normaliseRows({
-    rows: options.items,
-    columns: shape.dimension,
-    data: itemVectors(weights, { features, shape, training }),
-  });
+  const data = itemVectors(weights, { features, shape, training });
+  const units = normaliseRows({ rows, columns: shape.dimension, data });
   const model = {
     task: plan.task,
     round: 2,
     parent: "",
     weights,
-    signals: madeUpSignals(plan),
+    ...(options.signals === undefined ? {} : { signals: options.signals(plan) }),
     ...publicClusters({
       options: plan.clustering,
       seed: shape.seed,
@@ -79,31 +103,34 @@ export async function localClient(options: {
   };
   const file = encodeModel(model);
   const hash = modelHash(file);
-  const signature = bytesToHex(suite.sign(utf8ToBytes(planSigningText(plan)), key.secretKey));
-  const signed = { plan, signature };
-  const encoder = await createEncoderRuntime({ plan, catalogue, backend: options.backend });
-  const client = await createClient({
-    url: "https://bench.invalid",
-    task: plan.task,
-    store: memoryStore(),
-    encoder,
-    suite,
-    random: (length) => randomBytes(length),
-    source: {
-      material: async () => ({
-        signed,
-        catalogue,
-        index: new Map(catalogue.items.map(({ id }, i) => [id, i])),
-        files: {
-          plan: utf8ToBytes(JSON.stringify(signed)),
-          catalogue: utf8ToBytes(canonicalJson(catalogue)),
+  const signed = {
+    plan,
+    signature: bytesToHex(suite.sign(utf8ToBytes(planSigningText(plan)), key.secretKey)),
+  };
+  const index = new Map(catalogue.items.map(({ id }, i) => [id, i]));
+  const files = {
+    plan: utf8ToBytes(JSON.stringify(signed)),
+    catalogue: utf8ToBytes(canonicalJson(catalogue)),
+  };
+  const encoder = await createEncoderRuntime({ plan, catalogue, backend });
+  return {
+    async open() {
+      const client = await createClient({
+        url: "https://bench.invalid",
+        task: plan.task,
+        store: memoryStore(),
+        encoder,
+        suite,
+        random: (length) => randomBytes(length),
+        source: {
+          material: async () => ({ signed, catalogue, index, files, downloaded: 0 }),
+          progress: async () => ({ status: "running", modelHash: hash, round: 0 }),
+          model: async () => ({ hash, model, file }),
         },
-        downloaded: 0,
-      }),
-      progress: async () => ({ status: "running", modelHash: hash, round: 0 }),
-      model: async () => ({ hash, model, file }),
+      });
+      await client.start();
+      return client;
     },
-  });
-  await client.start();
-  return { client, dispose: () => encoder.dispose() };
+    dispose: () => encoder.dispose(),
+  };
 }

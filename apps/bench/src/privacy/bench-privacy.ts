@@ -3,8 +3,8 @@ import { createCipheriv } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { KeystreamFactory } from "@kindred/privacy";
-import { KindredError } from "@kindred/protocol";
 import { findChromium } from "../chromium.ts";
+import { wholeNumber } from "../flags.ts";
 import { type Measured, measure, measureAccountants, type Stopwatch } from "./measured-work.ts";
 import { measureOvershoot, type NoiseDesign, OVERSHOOT_COHORT, type Overshoot } from "./noise-overshoot.ts";
 import { type BrowserMeasured, measureInChromium } from "./run-in-chromium.ts";
@@ -56,14 +56,7 @@ export async function benchPrivacy(
   out: NodeJS.WritableStream,
   executable: string | null = findChromium() ?? null,
 ): Promise<PrivacyResult> {
-  const samples = Number(flags.samples);
-  if (!(Number.isInteger(samples) && samples >= 1000 && samples <= 1e8))
-    throw new KindredError({
-      code: "option-invalid",
-      field: "--samples",
-      rule: `must be a whole number from 1000 to 100000000, found "${flags.samples}"`,
-      fix: "pass --samples 4000000",
-    });
+  const samples = wholeNumber("--samples", flags.samples, [1000, 1e8]);
   const result: PrivacyResult = {
     node: process.version,
     cores: availableParallelism(),

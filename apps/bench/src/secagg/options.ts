@@ -1,6 +1,6 @@
 /** The flags of `pnpm bench secagg`, checked before anything starts. */
 import { availableParallelism } from "node:os";
-import { KindredError } from "@kindred/protocol";
+import { refuse, wholeNumber } from "../flags.ts";
 
 export interface SecaggOptions {
   readonly clients: number;
@@ -43,31 +43,18 @@ export function parseSecaggOptions(flags: SecaggFlags): SecaggOptions {
   if (flags.dropout.trim() === "" || !(dropout >= 0 && dropout <= 0.4))
     refuse("--dropout", `must be a share from 0 to 0.4, found "${flags.dropout}"`, "pass 0.1 for 10 %");
   return {
-    clients: integer("--clients", flags.clients, [10, 20_000]),
-    length: integer("--length", flags.length, [1, 10_000_000]),
+    clients: wholeNumber("--clients", flags.clients, [10, 20_000]),
+    length: wholeNumber("--length", flags.length, [1, 10_000_000]),
     dropout,
     graph,
-    bits: integer("--bits", flags.bits, [8, 32]),
-    surplus: integer("--surplus", flags.surplus, [0, 16]),
+    bits: wholeNumber("--bits", flags.bits, [8, 32]),
+    surplus: wholeNumber("--surplus", flags.surplus, [0, 16]),
     workers:
-      flags.workers === undefined ? availableParallelism() : integer("--workers", flags.workers, [1, 256]),
-    processes: integer("--processes", flags.processes, [1, 64]),
-    seed: integer("--seed", flags.seed, [0, 2 ** 31 - 1]),
+      flags.workers === undefined
+        ? availableParallelism()
+        : wholeNumber("--workers", flags.workers, [1, 256]),
+    processes: wholeNumber("--processes", flags.processes, [1, 64]),
+    seed: wholeNumber("--seed", flags.seed, [0, 2 ** 31 - 1]),
     json,
   };
-}
-
-function integer(flag: string, text: string, [minimum, maximum]: readonly [number, number]): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isInteger(value) || value < minimum || value > maximum)
-    refuse(
-      flag,
-      `must be a whole number from ${minimum} to ${maximum}, found "${text}"`,
-      `pass a number in that range`,
-    );
-  return value;
-}
-
-function refuse(field: string, rule: string, fix: string): never {
-  throw new KindredError({ code: "option-invalid", field, rule, fix });
 }
