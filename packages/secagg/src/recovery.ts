@@ -16,8 +16,11 @@ import { applyNoise, isNoiseSecret, removedNoise } from "./surplus-seeds.ts";
 const MAX_ATTEMPTS = 256;
 /** The same for a noise seed, without which a round can do. */
 const MAX_NOISE_ATTEMPTS = 8;
-/** Masks that are derived before they are applied: the keys of a whole round would be a burden on memory. */
-const BATCH_TERMS = 256;
+/**
+ * Masks that are derived before they are applied: each batch goes over the vector a few times, and the keys of a whole round
+ * would be a burden on memory.
+ */
+const BATCH_TERMS = 1024;
 
 export interface RecoveryPart {
   /** Whose secrets to recover: `recoveryOwners` of the job, or some of them. */

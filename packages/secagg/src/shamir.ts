@@ -117,18 +117,17 @@ export function lagrangeCoefficients(xs: readonly number[], at = 0): Float64Arra
   let before = 1;
   for (let i = 0; i < count; i++) {
     coefficients[i] = before;
-    before = multiplyElements(before, reduce(at - xs[i]! + SHARE_PRIME));
+    before = multiplyDifference(before, at - xs[i]!);
   }
   let behind = 1;
   for (let i = count - 1; i >= 0; i--) {
     coefficients[i] = multiplyElements(coefficients[i]!, behind);
-    behind = multiplyElements(behind, reduce(at - xs[i]! + SHARE_PRIME));
+    behind = multiplyDifference(behind, at - xs[i]!);
   }
   const denominators = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     let product = 1;
-    for (let j = 0; j < count; j++)
-      if (j !== i) product = multiplyElements(product, reduce(xs[i]! - xs[j]! + SHARE_PRIME));
+    for (let j = 0; j < count; j++) if (j !== i) product = multiplyDifference(product, xs[i]! - xs[j]!);
     denominators[i] = product;
   }
   invertElements(denominators);
@@ -252,6 +251,12 @@ export function multiplyElements(a: number, b: number): number {
   const high = Math.floor(a / 65536);
   const low = a - high * 65536;
   return reduce(reduce(high * b) * 65536 + low * b);
+}
+
+/** a·d mod p for a < p and the difference d of two x, both public: the product stays below 2^52. */
+function multiplyDifference(a: number, difference: number): number {
+  const product = reduce(a * Math.abs(difference));
+  return difference < 0 ? reduce(SHARE_PRIME - product) : product;
 }
 
 /** Inverts every element in place with one inversion (Montgomery's trick); none may be 0. */
