@@ -11,6 +11,7 @@ import { benchPretraining, type PretrainingFlags } from "./quality/bench-pretrai
 import { benchRatings, type RatingsFlags } from "./quality/bench-ratings.ts";
 import { benchSecagg } from "./secagg/bench-secagg.ts";
 import { parseSecaggOptions, type SecaggFlags } from "./secagg/options.ts";
+import { benchUpload, type UploadFlags } from "./upload/bench-upload.ts";
 
 const program = new Command("bench").description("Benchmarks of Kindred").showHelpAfterError();
 
@@ -39,6 +40,15 @@ program
   .option("--json <file>", "write the result as JSON")
   .action(async (flags: PrivacyFlags) => {
     await benchPrivacy(flags, process.stdout);
+  });
+
+program
+  .command("upload")
+  .description("bytes that a member sends in a round, by plan")
+  .option("--items <n>", "items of the catalogue", "2414")
+  .option("--json <file>", "write the result as JSON")
+  .action(async (flags: UploadFlags) => {
+    await benchUpload(flags, process.stdout);
   });
 
 program

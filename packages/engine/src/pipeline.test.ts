@@ -29,7 +29,11 @@ function mean(plan: Plan, contributions: readonly Contribution[], seed = "noise"
   const sum = new Uint32Array(plan.resolved.mechanism.paddedLength);
   contributions.forEach((contribution, i) => {
     const random = randomOf(`${seed} ${i}`);
-    addInto(sum, encodeContribution(contribution, { plan, sid, random }), plan.privacy.modulusBits);
+    addInto(
+      sum,
+      encodeContribution(contribution, { plan, sid, random }),
+      plan.resolved.mechanism.modulusBits,
+    );
   });
   return decodeAggregate(sum, { plan, sid, survivors: contributions.length });
 }
@@ -37,7 +41,7 @@ function mean(plan: Plan, contributions: readonly Contribution[], seed = "noise"
 /** The vector a client would mask, before reduction modulo 2^b. */
 function integers(plan: Plan, contribution: Contribution): Int32Array {
   const encoded = encodeContribution(contribution, { plan, sid, random: randomOf("rounding") });
-  return centredLift(encoded, plan.privacy.modulusBits);
+  return centredLift(encoded, plan.resolved.mechanism.modulusBits);
 }
 
 const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
@@ -103,6 +107,46 @@ describe("without noise", () => {
     const sum = encodeContribution(contribution, { plan: silent, sid, random: randomOf("x") });
     const other = decodeAggregate(sum, { plan: silent, sid: sha256Bytes("other"), survivors: 1 });
     expect(norm(other.model.map((value) => value - 0.1))).toBeGreaterThan(0.1);
+  });
+});
+
+describe("a plan that leaves the modulus out", () => {
+  const modelLengths = [1, 2, 18, 19, 50, 113, 500, 1017];
+
+  it.each(modelLengths)("sums %d weights without padding, to within rounding", (modelLength) => {
+    const plan = testPlan({ privacy: { mechanism: "none" } }, modelLength);
+    const { paddedLength, modulusBits, scale } = plan.resolved.mechanism;
+    expect(paddedLength).toBe(modelLength + 14);
+    expect(modulusBits).toBeLessThan(16);
+    const contributions = Array.from({ length: 8 }, (_, client) => ({
+      ...zeroContribution(plan),
+      model: Float64Array.from(
+        { length: modelLength },
+        (_, i) => Math.sin(i + client) / Math.sqrt(modelLength),
+      ),
+    }));
+    const { model } = mean(plan, contributions);
+    const rounding = (5 * Math.sqrt(8 / 4)) / 8 / scale / plan.resolved.blocks[0]!.weight;
+    for (const i of [0, modelLength >> 1, modelLength - 1]) {
+      const exact = contributions.reduce((sum, of) => sum + of.model[i]!, 0) / 8;
+      expect(Math.abs(model[i]! - exact), `entry ${i}`).toBeLessThan(rounding);
+    }
+  });
+
+  it.each(modelLengths)("adds %d weights the noise that it says, and wraps none", (modelLength) => {
+    const plan = testPlan(
+      { privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8 } },
+      modelLength,
+    );
+    // All of the largest cohort agree: the worst case of the sum.
+    const all = Array.from({ length: plan.cohort.maximum }, () => ({
+      ...zeroContribution(plan),
+      model: new Float64Array(modelLength).fill(1 / Math.sqrt(modelLength)),
+    }));
+    const { model, deviation } = mean(plan, all);
+    const missed = model.map((x) => (x - 1 / Math.sqrt(modelLength)) / deviation.model);
+    expect(norm(missed) / Math.sqrt(modelLength)).toBeLessThan(1 + 4 / Math.sqrt(2 * modelLength));
+    expect(Math.max(...missed.map(Math.abs))).toBeLessThan(6);
   });
 });
 

@@ -2,7 +2,7 @@
  * The vector pipeline: everything that depends on a person's data becomes one vector of integers modulo 2^b,
  * and the sum of a cohort becomes means again. Client and server halves are paired and stand side by side.
  *
- * Client: clip each block, join to L2 norm ≤ 1, zero-pad to 2^m, rotate, scale, round under an exact integer norm
+ * Client: clip each block, join to L2 norm ≤ 1, zero-pad to the longest round's length, rotate, scale, round under an exact integer norm
  * check, add integer noise, reduce modulo 2^b (DIFFERENTIAL_PRIVACY, "Distributed mechanism"; Kairouz, Liu & Steinke 2021).
  * Server: centred lift, unscale, rotate back, unpad, split, divide by the number of survivors.
  */

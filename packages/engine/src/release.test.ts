@@ -43,7 +43,11 @@ function release(
   const sum = new Uint32Array(of.resolved.mechanism.paddedLength);
   contributions.forEach((contribution, i) => {
     const random = new AesCtrRandom(sha256Bytes(`rounding ${i}`));
-    addInto(sum, encodeContribution(contribution, { plan: of, sid, random }), of.privacy.modulusBits);
+    addInto(
+      sum,
+      encodeContribution(contribution, { plan: of, sid, random }),
+      of.resolved.mechanism.modulusBits,
+    );
   });
   const survivors = contributions.length;
   const parentHash = "c".repeat(64);

@@ -1,3 +1,4 @@
+import { AesCtrRandom, calibrateMechanism, delta, epsilon } from "@kindred/privacy";
 import {
   bytesToHex,
   type Plan,
@@ -9,7 +10,8 @@ import {
 } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
-import { testPlan } from "../test/fleet.ts";
+import { testPlan, zeroContribution } from "../test/fleet.ts";
+import { encodeContribution } from "./pipeline.ts";
 import { type PrivacyFloors, planEpsilon, resolvePlan, verifyPlan } from "./resolve-plan.ts";
 
 const suite = nodeSuite();
@@ -48,7 +50,7 @@ describe("resolvePlan", () => {
     ]);
     expect(blocks.reduce((sum, { weight }) => sum + weight * weight, 0)).toBeCloseTo(1, 12);
     expect(blocks[0]!.weight / blocks[1]!.weight).toBeCloseTo(1 / 0.25, 12);
-    expect(mechanism).toMatchObject({ paddedLength: 64, honest: 10, modulusBits: 24 });
+    expect(mechanism).toMatchObject({ paddedLength: 34, honest: 10, modulusBits: 24 });
   });
 
   it("spends the promised ε over all participations, and no more", () => {
@@ -137,6 +139,56 @@ describe("verifyPlan", () => {
     expect(verdict(withMechanism({ paddedLength: 128 }))).toBe("plan-invalid plan.resolved.blocks");
   });
 
+  it("chooses the bits of a plan that leaves them out, and checks that they do", () => {
+    const { modulusBits: _, ...privacy } = unresolved.privacy;
+    const open = testPlan({ ...unresolved, privacy }, 3000);
+    expect(open.privacy.modulusBits).toBe("auto");
+    expect(open.resolved.mechanism).toMatchObject({ rotation: "overlapped-hadamard", paddedLength: 3014 });
+    expect(open.resolved.mechanism.modulusBits).toBeLessThan(20);
+    expect(verdict(open)).toBe("ok");
+    expect(planEpsilon(open, 2)).toBeLessThanOrEqual(4);
+    const altered = (change: Partial<Mechanism>): Plan => ({
+      ...open,
+      resolved: { ...open.resolved, mechanism: { ...open.resolved.mechanism, ...change } },
+    });
+    // One bit less at the same scale: entries wrap.
+    const less = altered({ modulusBits: open.resolved.mechanism.modulusBits - 1 });
+    expect(verdict(less)).toBe("plan-invalid plan.resolved.mechanism.modulusBits");
+    expect(verifyPlan(signed(less), { floors, suite })).toMatchObject({
+      rejection: { rule: expect.stringContaining("must keep wrapped entries within 0.05 a round") },
+    });
+    // A coarser scale: nothing wraps, but rounding makes the noise larger than it has to be.
+    const coarse = testPlan({ ...unresolved, privacy: { ...privacy, modulusBits: 12 } }, 3000);
+    expect(verdict(coarse)).toBe("ok");
+    const drowned = { ...coarse, privacy: open.privacy };
+    expect(verdict(drowned)).toBe("plan-invalid plan.resolved.mechanism.modulusBits");
+  });
+
+  it("accepts a plan from before rotations were named, padded to a power of two", () => {
+    const { cohort } = unresolved;
+    const { rotation: _, ...padded } = calibrateMechanism({
+      epsilon: epsilon(4),
+      delta: delta(1e-6),
+      participations: 2,
+      cohortMaximum: cohort.maximum,
+      minSurvivors: cohort.minSurvivors,
+      corruption: cohort.corruption,
+      length: 64,
+      modulusBits: 24,
+    });
+    const before: Plan = { ...plan, resolved: { ...plan.resolved, mechanism: padded as Mechanism } };
+    expect(verdict(before)).toBe("ok");
+    const named = { ...padded, rotation: "overlapped-hadamard" } as Mechanism;
+    expect(verdict({ ...plan, resolved: { ...plan.resolved, mechanism: named } })).toBe(
+      "plan-invalid plan.resolved.blocks",
+    );
+    const contribution = { ...zeroContribution(before), model: new Float64Array(20).fill(0.1) };
+    const random = new AesCtrRandom(sha256Bytes("padded"));
+    expect(encodeContribution(contribution, { plan: before, sid: sha256Bytes("sid"), random })).toHaveLength(
+      64,
+    );
+  });
+
   it("refuses fewer survivors than the device's floor", () => {
     expect(verdict(plan, { ...floors, minimumSurvivors: 13 })).toBe("privacy-floor plan.cohort.minSurvivors");
   });
@@ -146,7 +198,9 @@ describe("verifyPlan", () => {
       expect(verdict(withMechanism({ honest }))).toBe("plan-invalid plan.resolved.mechanism");
     const more = { ...plan, cohort: { ...plan.cohort, corruption: 0.3 } };
     expect(verdict(more)).toBe("plan-invalid plan.resolved.mechanism");
-    expect(verdict(withMechanism({ modulusBits: 20 }))).toBe("plan-invalid plan.resolved.mechanism");
+    expect(verdict(withMechanism({ modulusBits: 20 }))).toBe(
+      "plan-invalid plan.resolved.mechanism.modulusBits",
+    );
   });
 
   it.each([

@@ -5,15 +5,19 @@ import {
   coordinatorEpsilon,
   delta,
   epsilon,
+  isFrugal,
   MAXIMUM_DEVIATION,
   MAXIMUM_SCALE,
   type Mechanism,
   MINIMUM_DEVIATION,
   mechanismWithoutNoise,
+  modulusCost,
   noiseMultiplier,
   paddedLength,
   ROUNDING_BETA,
+  ROUNDING_SHARE,
   roundedSensitivity,
+  WRAP_BOUND,
 } from "@kindred/privacy";
 import {
   accepted,
@@ -33,7 +37,7 @@ import {
 } from "@kindred/protocol";
 import { heldOutLength } from "./held-out.ts";
 import { blockDeviation } from "./pipeline.ts";
-import { checkSignalOrder, longestLayout, signalLayouts } from "./signals/signal-layout.ts";
+import { checkSignalOrder, lengthOf, longestLayout, signalLayouts } from "./signals/signal-layout.ts";
 
 /** The entry that says whether an update was within the clip norm is +1/2 or −1/2. */
 const CLIPPING_BOUND = 0.5;
@@ -102,15 +106,20 @@ export function resolvePlan(input: PlanInput, context: PlanContext): Plan {
 
 function layOut(input: PlanInput, context: PlanContext & { readonly cells: number }): Plan {
   const blocks = vectorBlocks(input, context);
-  const signals = signalLayouts(input, { itemCount: context.itemCount, training: blocks });
+  const signals = signalLayouts(input, {
+    itemCount: context.itemCount,
+    training: blocks,
+    vectorLength: lengthOf(blocks),
+  });
   checkSignalOrder(input, { layouts: signals, itemCount: context.itemCount });
   const length = longestLayout(blocks, signals);
   const { privacy, cohort, participation } = input;
+  const modulusBits = privacy.modulusBits === "auto" ? undefined : privacy.modulusBits;
   let mechanism: Mechanism;
   try {
     mechanism =
       privacy.mechanism === "none"
-        ? mechanismWithoutNoise({ cohortMaximum: cohort.maximum, length, modulusBits: privacy.modulusBits })
+        ? mechanismWithoutNoise({ cohortMaximum: cohort.maximum, length, modulusBits })
         : calibrateMechanism({
             epsilon: epsilon(privacy.epsilon),
             delta: delta(privacy.delta),
@@ -120,7 +129,7 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
             minSurvivors: cohort.minSurvivors,
             corruption: cohort.corruption,
             length,
-            modulusBits: privacy.modulusBits,
+            modulusBits,
             surplusLevels: privacy.noise?.design === "add-then-remove" ? privacy.noise.levels : 0,
           });
   } catch (error) {
@@ -148,8 +157,9 @@ function layOut(input: PlanInput, context: PlanContext & { readonly cells: numbe
 }
 
 /** The mechanism as the plan's document has it. */
-function parametersOf({ surplus, ...mechanism }: Mechanism): MechanismParameters {
-  const parameters = { ...mechanism, sensitivity: { ...mechanism.sensitivity } };
+function parametersOf({ surplus, rotation, ...mechanism }: Mechanism): MechanismParameters {
+  const named = rotation === undefined ? {} : { rotation };
+  const parameters = { ...named, ...mechanism, sensitivity: { ...mechanism.sensitivity } };
   return surplus === undefined || surplus.length === 0
     ? parameters
     : { ...parameters, surplus: surplus.map((component) => ({ ...component })) };
@@ -232,12 +242,15 @@ export function verifyPlan(
   const cells = resolved.blocks[1]?.length ?? 0;
   const layout = vectorBlocks(plan, { modelLength: resolved.blocks[0]?.length ?? 0, cells });
   const { itemCount } = resolved;
-  const signals = signalLayouts(plan, { itemCount, training: layout });
+  const vectorLengthOf = (length: number): number =>
+    mechanism.rotation === undefined ? paddedLength(length) : length;
+  const vectorLength = vectorLengthOf(lengthOf(layout));
+  const signals = signalLayouts(plan, { itemCount, training: layout, vectorLength });
   const sameBlocks =
     isSameLayout(resolved.blocks, layout) &&
     SIGNALS.every((name) => isSameLayout(resolved.signals?.[name] ?? [], signals?.[name] ?? []));
   // What follows from a false number of items may be longer than any vector; the plan's own blocks are not.
-  const sameLength = sameBlocks && mechanism.paddedLength === paddedLength(longestLayout(layout, signals));
+  const sameLength = sameBlocks && mechanism.paddedLength === vectorLengthOf(longestLayout(layout, signals));
   const withinPlan = cells >= clusters && cells <= Math.max(clusters, microClusters);
   if (!sameLength || !withinPlan)
     return rejected("plan-invalid", "plan.resolved.blocks", {
@@ -251,18 +264,36 @@ export function verifyPlan(
     });
   // The margin is that of `calibrateMechanism`: 0.29 × 100 is 29 colluders, whatever the floating point says.
   const honest = cohort.minSurvivors - Math.floor(cohort.corruption * cohort.maximum + 1e-9);
-  const noHonestNoise = privacy.mechanism !== "none" && mechanism.honest !== honest;
-  if (noHonestNoise || mechanism.modulusBits !== privacy.modulusBits)
+  if (privacy.mechanism !== "none" && mechanism.honest !== honest)
     return rejected("plan-invalid", "plan.resolved.mechanism", {
-      rule: `must assume ${honest} honest survivors and ${privacy.modulusBits} bits`,
+      rule: `must assume ${honest} honest survivors`,
       fix: "resolve the plan again",
     });
   if (!encodesEverything(mechanism))
     return rejected("plan-invalid", "plan.resolved.mechanism.sensitivity", {
-      rule: "must be that of the scale, the padded length and the rounding, within what 32 bits hold",
+      rule: "must be that of the scale, the length of the vector and the rounding, within what 32 bits hold",
       fix: "resolve the plan again",
     });
-  return verifyGuarantee(plan, floors);
+  const modulus = verifyModulus(plan);
+  return modulus.ok ? verifyGuarantee(plan, floors) : modulus;
+}
+
+/** The modulus is the operator's, or costs next to nothing: what would wrap or drown in rounding is not worth an upload. */
+function verifyModulus(plan: Plan): Result<Plan> {
+  const { mechanism } = plan.resolved;
+  const { modulusBits } = plan.privacy;
+  if (modulusBits !== "auto" && modulusBits !== mechanism.modulusBits)
+    return rejected("plan-invalid", "plan.resolved.mechanism.modulusBits", {
+      rule: `must be the plan's, ${modulusBits} bits, found ${mechanism.modulusBits}`,
+      fix: "resolve the plan again",
+    });
+  const restored = planMechanism(mechanism);
+  if (modulusBits !== "auto" || isFrugal(restored, plan.cohort.maximum)) return accepted(plan);
+  const { wraps, rounding } = modulusCost(restored, plan.cohort.maximum);
+  return rejected("plan-invalid", "plan.resolved.mechanism.modulusBits", {
+    rule: `must keep wrapped entries within ${WRAP_BOUND} a round and what rounding costs within ${ROUNDING_SHARE}, but ${mechanism.modulusBits} bits at this scale give ${wraps.toPrecision(2)} and ${rounding.toPrecision(2)}`,
+    fix: "resolve the plan again, or set privacy.modulusBits",
+  });
 }
 
 /** Whether the blocks of a plan are those due; weights may be rounded in the last place. */

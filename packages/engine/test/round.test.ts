@@ -136,9 +136,10 @@ describe("a task in memory", () => {
   it("records the promise before the round and the release before the model, with noise on", () => {
     const plan = testPlan({
       rounds: 2,
-      privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8, modulusBits: 24 },
+      privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8 },
     });
     const fleet = new Fleet({ plan, clients: 8 }).run();
+    for (const { sum, expected } of fleet.released) expect(sum).toEqual(expected);
     const order = fleet.outputs.flatMap((output) =>
       output.type === "ledger" ? [output.body.kind] : output.type === "model" ? ["model"] : [],
     );

@@ -4,17 +4,19 @@ import {
   coordinatorEpsilon,
   type Mechanism,
   type MechanismInput,
-  mechanismWithoutNoise,
   observerEpsilon,
   planGuarantees,
   planTruePositiveRate,
 } from "./calibrate.ts";
 import { logErfc } from "./log-space.ts";
+import { ROUNDING_SHARE, WRAP_BOUND } from "./modulus.ts";
+import { isFrugal, modulusCost } from "./modulus-cost.ts";
 import { gaussianEpsilon } from "./privacy-loss-mechanisms.ts";
 import { epsilonFromRdp, RDP_ORDERS, rdpGaussian } from "./rdp.ts";
+import { mechanismWithoutNoise } from "./silent-mechanism.ts";
 import { delta, epsilon, type NoiseMultiplier } from "./units.ts";
 
-const plan: MechanismInput = {
+const plan = {
   epsilon: epsilon(4),
   delta: delta(1e-6),
   participations: 4,
@@ -23,7 +25,7 @@ const plan: MechanismInput = {
   corruption: 0.1,
   length: 130_000,
   modulusBits: 20,
-};
+} satisfies MechanismInput;
 
 describe("calibrateMechanism", () => {
   it.each([
@@ -49,10 +51,9 @@ describe("calibrateMechanism", () => {
     const { honest, localDeviation, scale, noiseMultiplier, sensitivity } = mechanism;
     expect(noiseMultiplier).toBeCloseTo((Math.sqrt(honest) * localDeviation) / scale, 12);
     expect(sensitivity.l2).toBeGreaterThan(scale);
-    // Six deviations of a coordinate of the noisy sum of everyone fit half the modulus.
-    const n = input.cohortMaximum;
-    const deviation = Math.sqrt((scale * n) ** 2 / mechanism.paddedLength + n * localDeviation ** 2 + n / 4);
-    expect(6 * deviation).toBeLessThanOrEqual(2 ** (input.modulusBits - 1) * (1 + 1e-9));
+    expect(mechanism.paddedLength).toBe(input.length);
+    expect(mechanism.rotation).toBe("overlapped-hadamard");
+    expect(modulusCost(mechanism, input.cohortMaximum).wraps).toBeLessThanOrEqual(WRAP_BOUND * (1 + 1e-9));
   });
 
   it("costs little more noise than the continuous Gaussian of the same ε", () => {
@@ -81,7 +82,11 @@ describe("calibrateMechanism", () => {
     ["no honest survivor", { minSurvivors: 6 }, /minSurvivors: must exceed the 6 participants of 64/],
     ["more survivors than cohort", { minSurvivors: 65 }, /minSurvivors/],
     ["a modulus too small for any noise", { modulusBits: 8 }, /modulusBits: no noise within 8 bits/],
-    ["rounding that drowns the signal", { modulusBits: 12, participations: 1 }, /modulusBits: in 12 bits/],
+    [
+      "rounding that drowns the signal",
+      { modulusBits: 12, participations: 1, cohortMaximum: 80 },
+      /modulusBits: in 12 bits rounding makes the sensitivity 2\.56 times larger/,
+    ],
     [
       "a deviation too small to add up",
       { modulusBits: 12, length: 64, cohortMaximum: 2000, minSurvivors: 1000, epsilon: epsilon(90) },
@@ -96,6 +101,53 @@ describe("calibrateMechanism", () => {
   ] satisfies [string, Partial<MechanismInput>, RegExp][])("refuses %s", (_, change, message) => {
     expect(() => calibrateMechanism({ ...plan, ...change })).toThrow(RangeError);
     expect(() => calibrateMechanism({ ...plan, ...change })).toThrow(message);
+  });
+});
+
+describe("calibrateMechanism without a modulus", () => {
+  const { modulusBits: _, ...open } = plan;
+
+  it.each([
+    ["the plan", {}],
+    ["the default encoder", { length: 95_160, cohortMaximum: 96, minSurvivors: 40, epsilon: epsilon(8) }],
+    ["a short vector", { length: 51 }],
+    ["one coordinate", { length: 1 }],
+    ["a large cohort", { cohortMaximum: 10_000, minSurvivors: 7_000 }],
+    ["surplus noise", { surplusLevels: 3 }],
+    ["one participant", { cohortMaximum: 1, minSurvivors: 1, corruption: 0 }],
+  ] satisfies [string, Partial<MechanismInput>][])(
+    "takes the fewest bits that cost next to nothing: %s",
+    (_, change) => {
+      const input = { ...open, ...change };
+      const mechanism = calibrateMechanism(input);
+      const { modulusBits: bits } = mechanism;
+      const { wraps, rounding } = modulusCost(mechanism, input.cohortMaximum);
+      expect(wraps).toBeLessThanOrEqual(WRAP_BOUND * (1 + 1e-6));
+      expect(rounding).toBeLessThanOrEqual(ROUNDING_SHARE * (1 + 1e-6));
+      expect(mechanism).toEqual(calibrateMechanism({ ...input, modulusBits: bits }));
+      expect(coordinatorEpsilon(mechanism, input)).toBeLessThanOrEqual(input.epsilon);
+      // One bit less drowns, or is refused.
+      const less = (): boolean =>
+        isFrugal(calibrateMechanism({ ...input, modulusBits: bits - 1 }), input.cohortMaximum);
+      let frugal = false;
+      try {
+        frugal = less();
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+      }
+      expect(frugal).toBe(false);
+      // The noise is within the stated share, and what an integer deviation adds, of that of 32 bits.
+      const fine = calibrateMechanism({ ...input, modulusBits: 32 });
+      expect(mechanism.noiseMultiplier / fine.noiseMultiplier).toBeLessThan(1 + ROUNDING_SHARE + 0.005);
+    },
+  );
+
+  it("names what is out of reach, as with any modulus", () => {
+    expect(() => calibrateMechanism({ ...open, minSurvivors: 6 })).toThrow(/minSurvivors/);
+    expect(() => calibrateMechanism({ ...open, length: 0 })).toThrow(/length/);
+    expect(() => calibrateMechanism({ ...open, length: 2 ** 27, epsilon: epsilon(1e-8) })).toThrow(
+      /no noise within 32 bits/,
+    );
   });
 });
 
@@ -240,10 +292,29 @@ describe("mechanismWithoutNoise", () => {
     const mechanism = mechanismWithoutNoise({ cohortMaximum, length: 1000, modulusBits });
     expect(mechanism.localDeviation).toBe(0);
     expect(mechanism.noiseMultiplier).toBe(0);
-    expect(mechanism.paddedLength).toBe(1024);
+    expect(mechanism.paddedLength).toBe(1000);
+    expect(modulusCost(mechanism, cohortMaximum).wraps).toBe(0);
     expect(cohortMaximum * (mechanism.scale + 1)).toBeLessThan(2 ** (modulusBits - 1));
     expect(cohortMaximum * Math.ceil(mechanism.scale)).toBeLessThan(2 ** (modulusBits - 1));
   });
+
+  it.each([
+    [96, 95_160],
+    [2, 1000],
+    [10_000, 1000],
+    [50, 3],
+    [1, 1],
+  ])(
+    "takes the fewest bits that cost next to nothing with n = %d and %d entries",
+    (cohortMaximum, length) => {
+      const mechanism = mechanismWithoutNoise({ cohortMaximum, length });
+      const { wraps, rounding } = modulusCost(mechanism, cohortMaximum);
+      expect(wraps).toBeLessThanOrEqual(WRAP_BOUND * (1 + 1e-6));
+      expect(rounding).toBeLessThanOrEqual(ROUNDING_SHARE);
+      // One bit less halves the scale: unless 8 bits are the least, it would not do.
+      expect(rounding > ROUNDING_SHARE / 2.1 || mechanism.modulusBits === 8).toBe(true);
+    },
+  );
 
   it("refuses a modulus that leaves less than one unit", () => {
     expect(() => mechanismWithoutNoise({ cohortMaximum: 100, length: 10, modulusBits: 8 })).toThrow(

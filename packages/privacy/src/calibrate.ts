@@ -8,12 +8,14 @@
  */
 
 import { MAXIMUM_DEVIATION } from "./discrete-gaussian.ts";
+import { fewestBits, scaleFor } from "./modulus.ts";
+import { isFrugal } from "./modulus-cost.ts";
 import {
   distributedDiscreteGaussianEpsilon,
   distributedDiscreteGaussianTruePositiveRate,
   type RepeatedDiscreteGaussian,
 } from "./privacy-loss-mechanisms.ts";
-import { integerL1Bound, ROUNDING_BETA, roundedSensitivity, scaleFor } from "./quantise.ts";
+import { integerL1Bound, ROUNDING_BETA, roundedSensitivity } from "./quantise.ts";
 import {
   composeRdp,
   DISCRETE_RDP_ORDERS,
@@ -24,7 +26,6 @@ import {
   rdpSubsampledGeneral,
 } from "./rdp.ts";
 import { demand, demandInteger, PrivacyRangeError } from "./refusal.ts";
-import { paddedLength } from "./rotation.ts";
 import {
   guaranteedVariance,
   type NoiseLevel,
@@ -68,10 +69,10 @@ export interface MechanismInput {
   readonly minSurvivors: number;
   /** γ: share of the cohort, 0 ≤ γ < 1, that may collude with the coordinator. */
   readonly corruption: number;
-  /** Length of the joint vector before padding. */
+  /** Length of the joint vector. */
   readonly length: number;
-  /** b: sums are modulo 2^b. */
-  readonly modulusBits: number;
+  /** b: sums are modulo 2^b. Left out, the fewest that cost next to nothing ({@link isFrugal}). */
+  readonly modulusBits?: number | undefined;
   /** L: components of surplus noise that can be removed; left out or 0, all noise stays. */
   readonly surplusLevels?: number;
   /** Which bound is to stay within ε; default "rdp", by which devices check plans. */
@@ -80,7 +81,9 @@ export interface MechanismInput {
 
 /** The mechanism of a plan: everything a participant and an auditor need. */
 export interface Mechanism {
-  /** d = 2^m ≥ length. */
+  /** How vectors are rotated (rotation.ts). Absent in plans from before it was named, which pad to a power of two. */
+  readonly rotation?: "overlapped-hadamard" | undefined;
+  /** d, entries of every vector: the joint vector of the longest round; up to a power of two where `rotation` is absent. */
   readonly paddedLength: number;
   readonly modulusBits: number;
   /** s: quantised units per unit of the joint vector (whose L2 norm is at most 1). */
@@ -109,12 +112,22 @@ export interface Mechanism {
  * @throws PrivacyRangeError naming the field, when too few survivors are honest or the modulus is too small
  *   for the noise, the cohort or the length.
  */
-export function calibrateMechanism(input: MechanismInput): Mechanism {
+export function calibrateMechanism({ modulusBits, ...input }: MechanismInput): Mechanism {
+  const build = (bits: number): Mechanism => calibrateWithin({ ...input, modulusBits: bits });
+  if (modulusBits !== undefined) return build(modulusBits);
+  return fewestBits({ build, fits: (mechanism) => isFrugal(mechanism, input.cohortMaximum) });
+}
+
+/** A mechanism's input with its modulus. */
+type BoundedInput = MechanismInput & { readonly modulusBits: number };
+
+function calibrateWithin(input: BoundedInput): Mechanism {
   const { participations, devices = 1, modulusBits, accountant = "rdp" } = input;
   const epsilon = checkedEpsilon(input.epsilon);
   const delta = checkedDelta(input.delta);
   demandInteger(participations, { field: "participations", from: 1, to: 2 ** 24 });
-  const shape = { dimension: paddedLength(input.length), honest: guaranteedHonest(input) };
+  demandInteger(input.length, { field: "length", from: 1, to: 2 ** 30 });
+  const shape = { dimension: input.length, honest: guaranteedHonest(input) };
   const build = (z: number): Mechanism => mechanismAt(z, { ...input, ...shape });
   const holds = (mechanism: Mechanism): boolean =>
     mechanism.localDeviation >= 1 &&
@@ -165,13 +178,13 @@ function guaranteedHonest(input: MechanismInput): number {
   return minSurvivors - corrupted;
 }
 
-function mechanismAt(z: number, shape: MechanismInput & { dimension: number; honest: number }): Mechanism {
+function mechanismAt(z: number, shape: BoundedInput & { dimension: number; honest: number }): Mechanism {
   const { cohortMaximum, modulusBits, dimension, honest } = shape;
   const unscaled = z / Math.sqrt(honest);
   const fitting = scaleFor({
     modulusBits,
     cohort: cohortMaximum,
-    paddedDimension: dimension,
+    dimension,
     localDeviation: unscaled,
   });
   const largest = Math.min(fitting, MAXIMUM_SCALE, MAXIMUM_DEVIATION / unscaled);
@@ -179,6 +192,7 @@ function mechanismAt(z: number, shape: MechanismInput & { dimension: number; hon
   const scale = localDeviation >= 1 ? localDeviation / unscaled : largest;
   const noise = levelledNoise({ localDeviation, honest }, shape);
   return {
+    rotation: "overlapped-hadamard",
     paddedLength: dimension,
     modulusBits,
     scale,
@@ -221,41 +235,6 @@ function checkedMechanism(mechanism: Mechanism): Mechanism {
     fix: "raise modulusBits, or lower cohortMaximum or the length of the vector",
   });
   return mechanism;
-}
-
-/**
- * The mechanism of a plan without privacy: rounding only, no noise.
- *
- * The scale s = (2^(b−1) − 1)/n − 1 makes overflow impossible: a coordinate of a vector of L2 norm ≤ 1 rounds
- * to less than s + 1 in size, and n·(s + 1) < 2^(b−1).
- *
- * @throws PrivacyRangeError when the modulus leaves less than one quantised unit for the clip norm.
- */
-export function mechanismWithoutNoise(input: {
-  readonly cohortMaximum: number;
-  readonly length: number;
-  readonly modulusBits: number;
-}): Mechanism {
-  const { cohortMaximum, length, modulusBits } = input;
-  demandInteger(cohortMaximum, { field: "cohortMaximum", from: 1, to: 2 ** 24 });
-  demandInteger(modulusBits, { field: "modulusBits", from: 8, to: 32 });
-  const dimension = paddedLength(length);
-  const scale = Math.min(MAXIMUM_SCALE, (2 ** (modulusBits - 1) - 1) / cohortMaximum - 1);
-  demand(scale >= 1, {
-    field: "modulusBits",
-    rule: `${modulusBits} bits cannot hold the sum of ${cohortMaximum} vectors without overflow`,
-    fix: "raise modulusBits or lower cohortMaximum",
-  });
-  return {
-    paddedLength: dimension,
-    modulusBits,
-    scale,
-    localDeviation: 0,
-    honest: 1,
-    sensitivity: roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA }),
-    beta: ROUNDING_BETA,
-    noiseMultiplier: 0 as NoiseMultiplier,
-  };
 }
 
 /** The rounding enforces Δ₂, and Δ₁ follows from it: neither has to be taken on trust. */

@@ -1,11 +1,12 @@
 /** The whole path of a round in one process: join, rotate, round, add noise, sum modulo 2^b, and back. */
 import { describe, expect, it } from "vitest";
-import { calibrateMechanism, type Mechanism, mechanismWithoutNoise } from "./calibrate.ts";
+import { calibrateMechanism, type Mechanism } from "./calibrate.ts";
 import { clipToNorm, joinBlocks, splitBlocks } from "./clip.ts";
 import { sampleDiscreteGaussian } from "./discrete-gaussian.ts";
 import { centredLift, conditionalRound, toModulus } from "./quantise.ts";
 import { AesCtrRandom } from "./random.ts";
 import { rotate, unrotate } from "./rotation.ts";
+import { mechanismWithoutNoise } from "./silent-mechanism.ts";
 import { clipNorm, delta, epsilon } from "./units.ts";
 
 const shapes = [
@@ -101,9 +102,27 @@ describe("a round in one process", () => {
     expect(measured).toBeGreaterThan((mechanism.noiseMultiplier * clip) / weight);
   });
 
-  it("adds nothing but noise to the padding", () => {
-    const { joint } = released(mechanismWithoutNoise({ cohortMaximum: n, length, modulusBits: 24 }));
+  it("adds nothing but rounding to the padding of a plan that names no rotation", () => {
+    const { rotation: _, ...padded } = mechanismWithoutNoise({
+      cohortMaximum: n,
+      length: 1024,
+      modulusBits: 24,
+    });
+    const { joint } = released(padded);
     expect(joint).toHaveLength(1024);
     expect(Math.max(...joint.subarray(length).map(Math.abs))).toBeLessThan(1e-3);
+  });
+
+  it("sends as many entries as the blocks have, in as few bits as a plan without a modulus takes", () => {
+    const open = { cohortMaximum: n, length };
+    const mechanism = mechanismWithoutNoise(open);
+    expect(mechanism.modulusBits).toBeLessThan(16);
+    const { blocks, joint } = released(mechanism);
+    expect(joint).toHaveLength(length);
+    // The rounding of n members adds up to less than a hundredth of each one's own entries.
+    for (const [i, { clip, weight }] of shapes.entries())
+      expect(residualDeviation(blocks, i)).toBeLessThan(
+        (0.011 * Math.sqrt(n) * clip) / weight / Math.sqrt(length),
+      );
   });
 });

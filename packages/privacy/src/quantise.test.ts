@@ -1,27 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { l2Norm } from "./clip.ts";
-import { sampleDiscreteGaussian } from "./discrete-gaussian.ts";
 import {
   centredLift,
   conditionalRound,
   integerL1Bound,
   ROUNDING_BETA,
   roundedSensitivity,
-  scaleFor,
   squaredNorm,
   toModulus,
-  wrapProbability,
 } from "./quantise.ts";
 import { AesCtrRandom } from "./random.ts";
-import {
-  DISCRETE_RDP_ORDERS,
-  distributedDiscreteGaussianCurve,
-  epsilonFromRdp,
-  RDP_ORDERS,
-  rdpAt,
-} from "./rdp.ts";
-import { rotate } from "./rotation.ts";
-import { delta } from "./units.ts";
 
 const generator = (label: number) => new AesCtrRandom(new Uint8Array(32).fill(label));
 
@@ -125,96 +113,6 @@ describe("conditionalRound", () => {
     expect(() => ask(Number.NaN, 1)).toThrow(/finite/);
     expect(() => ask(1, 0)).toThrow(/scale/);
     expect(() => ask(1, Infinity)).toThrow(/scale/);
-  });
-});
-
-describe("scaleFor", () => {
-  it.each([
-    [12, 3.42, 2],
-    [14, 1.374, 3],
-    [16, 1.159, 3],
-    [18, 1.1443, 4],
-    [20, 1.1433, 4],
-  ])(
-    "with %d bits gives ε = %d (n = 100, h = 70, d = 2¹⁷, z = 4, δ = 1e−6)",
-    (modulusBits, expected, digits) => {
-      const dimension = 2 ** 17;
-      const localDeviation = 4 / Math.sqrt(70);
-      const scale = scaleFor({ modulusBits, cohort: 100, paddedDimension: dimension, localDeviation });
-      const sigma = scale * localDeviation; // as published, before rounding up to an integer
-      const sensitivity = roundedSensitivity({ scaledNorm: scale, dimension, beta: ROUNDING_BETA });
-      const curve = distributedDiscreteGaussianCurve({ ...sensitivity, sigma, honest: 70, dimension });
-      const orders = [...RDP_ORDERS, ...DISCRETE_RDP_ORDERS];
-      const { epsilon } = epsilonFromRdp({ orders, rdp: rdpAt(curve, orders), delta: delta(1e-6) });
-      expect(epsilon).toBeCloseTo(expected, digits);
-    },
-  );
-
-  it("leaves κ deviations of a coordinate of the sum, rounding included, to either side", () => {
-    const options = { modulusBits: 16, cohort: 50, clip: 2, paddedDimension: 256, localDeviation: 0.3 };
-    for (const kappa of [4, 6]) {
-      const scale = scaleFor({ ...options, kappa });
-      const variance = scale ** 2 * ((2 * 50) ** 2 / 256 + 50 * 0.3 ** 2) + 50 / 4;
-      expect((kappa * Math.sqrt(variance)) / 2 ** 15).toBeCloseTo(1, 10);
-    }
-  });
-
-  it("refuses a modulus that cannot hold the rounding error, and a deviation that is not finite", () => {
-    const options = { modulusBits: 8, cohort: 2000, paddedDimension: 256, localDeviation: 1 };
-    expect(() => scaleFor(options)).toThrow(/modulusBits: 2\^16 must exceed/);
-    expect(() => scaleFor({ ...options, modulusBits: 33 })).toThrow(/modulusBits/);
-    expect(() => scaleFor({ ...options, modulusBits: 20, localDeviation: Infinity })).toThrow(
-      /localDeviation/,
-    );
-  });
-});
-
-describe("wrapProbability", () => {
-  const shape = { modulusBits: 20, cohort: 96, paddedDimension: 2 ** 17 };
-
-  it("is that of κ deviations of a normal at the scale that leaves them", () => {
-    const localDeviation = 0.5;
-    for (const [kappa, tail] of [
-      [4, 6.334e-5],
-      [6, 1.973e-9],
-    ] as const) {
-      const scale = scaleFor({ ...shape, localDeviation, kappa });
-      const found = wrapProbability({ ...shape, scale, localDeviation: scale * localDeviation });
-      expect(found / tail).toBeCloseTo(1, 3);
-    }
-  });
-
-  it("is what happens: coordinates of a rotated sum with noise leave a small modulus as often", () => {
-    const paddedDimension = 2 ** 15;
-    const cohort = 4;
-    const scale = 900;
-    const localDeviation = 12;
-    const random = generator(7);
-    // Four times the same unit vector, rotated, rounded, each with its own noise.
-    const vector = rotate(vectorOf(paddedDimension, 1), new Uint8Array(32).fill(1));
-    const sum = new Float64Array(paddedDimension);
-    for (let i = 0; i < cohort; i++) {
-      const noise = sampleDiscreteGaussian({ sigma: localDeviation, length: paddedDimension, random });
-      for (let k = 0; k < paddedDimension; k++) sum[k]! += Math.round(vector[k]! * scale + noise[k]!);
-    }
-    const half = 2 ** 5;
-    const wrapped = sum.filter((x) => x < -half || x >= half).length / paddedDimension;
-    // The same formula at six bits, below what a plan may have.
-    const expected = wrapProbability({
-      modulusBits: 8,
-      cohort,
-      paddedDimension,
-      scale: 4 * scale,
-      localDeviation: 4 * localDeviation,
-    });
-    expect(wrapped / expected).toBeGreaterThan(0.93);
-    expect(wrapped / expected).toBeLessThan(1.07);
-  });
-
-  it("refuses a modulus out of range", () => {
-    expect(() => wrapProbability({ ...shape, modulusBits: 33, scale: 1, localDeviation: 1 })).toThrow(
-      /modulusBits/,
-    );
   });
 });
 

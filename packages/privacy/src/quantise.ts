@@ -7,15 +7,11 @@
  */
 
 import { l2Norm } from "./clip.ts";
-import { logErfc } from "./log-space.ts";
 import { type RandomBytes, uniformRandom } from "./random.ts";
 import { demand, demandInteger, PrivacyRangeError } from "./refusal.ts";
 
 /** Default β = e^(−1/2): a rounding is accepted with probability at least 1 − β ≈ 0.39. */
 export const ROUNDING_BETA = Math.exp(-0.5);
-
-/** Default κ: the modulus holds six deviations of a coordinate of the sum on either side. */
-export const MODULUS_DEVIATIONS = 6;
 
 const TRIES = 1000;
 const MAXIMUM_COORDINATE = 2 ** 31 - 1;
@@ -31,7 +27,7 @@ export function integerL1Bound(l2: number, dimension: number): number {
  * Δ₂ = min{ c + √d, √(c² + d/4 + √(2 ln(1/β))·(c + √d/2)) } and Δ₁ = Δ₂·min(√d, Δ₂).
  *
  * @param options.scaledNorm c = s·C, in quantised units.
- * @param options.dimension d, padded.
+ * @param options.dimension d, the length of the vector that is rounded.
  * @param options.beta Bound 0 < β < 1 on the probability that one rounding is rejected.
  */
 export function roundedSensitivity(options: {
@@ -140,70 +136,6 @@ export function conditionalRound(options: {
     if (normWithin(squaredNorm(rounded), bound)) return rounded;
   }
   throw tooLong;
-}
-
-/**
- * Largest scale for which the sum of a cohort, noise included, fits the modulus with κ deviations to spare:
- * s = √(2^(2b) − nκ²) / (2κ·√(ρC²n²/d + nσ²)), ρ = 1.
- *
- * @param options.modulusBits b, 8 … 32.
- * @param options.cohort n, all of whom may survive.
- * @param options.clip Joint L2 norm C of one participant; 1 for the joint vector.
- * @param options.paddedDimension d.
- * @param options.localDeviation σ of one participant's noise, in unscaled units.
- * @throws PrivacyRangeError when the modulus cannot even hold the rounding error.
- */
-export function scaleFor(options: {
-  readonly modulusBits: number;
-  readonly cohort: number;
-  readonly clip?: number;
-  readonly paddedDimension: number;
-  readonly localDeviation: number;
-  readonly kappa?: number;
-}): number {
-  const { modulusBits, cohort, clip = 1, paddedDimension, localDeviation } = options;
-  const { kappa = MODULUS_DEVIATIONS } = options;
-  demandInteger(modulusBits, { field: "modulusBits", from: 8, to: 32 });
-  demandInteger(cohort, { field: "cohort", from: 1, to: 2 ** 24 });
-  demandInteger(paddedDimension, { field: "paddedDimension", from: 1, to: 2 ** 30 });
-  demand(localDeviation >= 0 && localDeviation < Infinity, {
-    field: "localDeviation",
-    rule: `must be a finite number of at least 0, got ${localDeviation}`,
-    fix: "give the deviation of one participant's noise in unscaled units",
-  });
-  const room = 2 ** (2 * modulusBits) - cohort * kappa ** 2;
-  demand(room > 0, {
-    field: "modulusBits",
-    rule: `2^${2 * modulusBits} must exceed cohort · ${kappa ** 2} = ${cohort * kappa ** 2}`,
-    fix: "raise modulusBits or lower the cohort maximum",
-  });
-  const spread = (clip * cohort) ** 2 / paddedDimension + cohort * localDeviation ** 2;
-  return Math.sqrt(room) / (2 * kappa * Math.sqrt(spread));
-}
-
-/**
- * Probability that one coordinate of a noisy sum leaves [−2^(b−1), 2^(b−1)) and wraps, when all n updates are the same
- * vector of the clip norm: the worst case of the sum. Times d it bounds the coordinates that wrap in a round.
- *
- * A rotated coordinate of the sum is taken as normal with the variance that {@link scaleFor} makes room for,
- * s²C²n²/d + n/4 + nσ²: it is the sum of d signed terms, n roundings and n noises.
- *
- * @param options.scale s, and the other values as for {@link scaleFor}, but `localDeviation` in quantised units.
- */
-export function wrapProbability(options: {
-  readonly modulusBits: number;
-  readonly cohort: number;
-  readonly clip?: number;
-  readonly paddedDimension: number;
-  readonly localDeviation: number;
-  readonly scale: number;
-}): number {
-  const { modulusBits, cohort, clip = 1, paddedDimension, localDeviation, scale } = options;
-  demandInteger(modulusBits, { field: "modulusBits", from: 8, to: 32 });
-  demandInteger(cohort, { field: "cohort", from: 1, to: 2 ** 24 });
-  demandInteger(paddedDimension, { field: "paddedDimension", from: 1, to: 2 ** 30 });
-  const variance = (scale * clip * cohort) ** 2 / paddedDimension + cohort / 4 + cohort * localDeviation ** 2;
-  return Math.exp(logErfc(2 ** (modulusBits - 1) / Math.sqrt(2 * variance)));
 }
 
 /**

@@ -189,7 +189,7 @@ export interface DistributedDiscreteGaussian {
   readonly sigma: number | readonly number[];
   /** h: honest survivors whose noise is in the sum. */
   readonly honest: number;
-  /** d, padded. */
+  /** d, the length of the vector. */
   readonly dimension: number;
 }
 

@@ -80,6 +80,14 @@ export function sumVariance(
   return survivors * varianceOf(components) + kept * varianceOf(removed);
 }
 
+/** Deviation of the noise of the sum, at the number of survivors up to `cohortMaximum` at which it is largest, over √cohortMaximum. */
+export function largestLocalDeviation(noise: LevelledNoise, cohortMaximum: number): number {
+  if (noise.surplus === undefined) return noise.localDeviation;
+  const ends = [...noise.surplus.map(({ survivors }) => survivors - 1), cohortMaximum];
+  const variances = ends.map((survivors) => sumVariance(noise, { survivors }));
+  return Math.sqrt(Math.max(...variances) / cohortMaximum);
+}
+
 /** The variance that is certain from honest members, at the level where it is least. */
 export function guaranteedVariance(noise: LevelledNoise): number {
   return Math.min(...noiseLevels(noise).map(({ honest, components }) => honest * varianceOf(components)));

@@ -15,7 +15,7 @@ export interface Contradiction {
 const COMPLETE_GRAPH_LIMIT = 256;
 /** Least local deviation, in quantised units, for which the sum of discrete Gaussians is as good as one (DIFFERENTIAL_PRIVACY: τd negligible). */
 const LEAST_DEVIATION = 4;
-/** κ: deviations of a coordinate of the sum that the modulus holds on either side. */
+/** Deviations of the least noise of a cohort that a modulus of the operator's choice must hold on either side. */
 const MODULUS_DEVIATIONS = 6;
 /** Order of the blocks in the joint vector; the last one with an adaptive clip norm only. */
 const BLOCK_ORDER = ["model", "counts", "sums", "evaluation", "clipping"] as const;
@@ -163,26 +163,27 @@ function thresholdRules({ cohort, secureAggregation }: PlanSections): Contradict
   return [];
 }
 
-function privacyRules({ privacy, cohort }: PlanSections): Contradiction[] {
-  const found: Contradiction[] = [];
+/** A modulus that an operator has chosen must hold a sum at all; what it costs beyond is found when the plan is resolved. */
+function modulusRules({ privacy, cohort }: PlanSections): Contradiction[] {
+  if (privacy.modulusBits === "auto") return [];
+  const complain = (least: number, whose: string): Contradiction => ({
+    path: ["privacy", "modulusBits"],
+    rule: `must be at least ${least} for the ${whose} of cohort.maximum (${cohort.maximum}) clients`,
+    fix: 'raise modulusBits, leave it out or set it to "auto", or lower cohort.maximum',
+  });
   const half = 2 ** (privacy.modulusBits - 1);
   if (privacy.mechanism === "none") {
     // n·(s + 1) < 2^(b−1) makes overflow impossible; s ≥ 1 leaves one quantised unit for the clip norm.
-    if (2 * cohort.maximum >= half)
-      found.push({
-        path: ["privacy", "modulusBits"],
-        rule: `must be at least ${Math.floor(Math.log2(2 * cohort.maximum)) + 2} for the sum of cohort.maximum (${cohort.maximum}) clients`,
-        fix: "raise modulusBits or lower cohort.maximum",
-      });
-    return found;
+    const isTooSmall = 2 * cohort.maximum >= half;
+    return isTooSmall ? [complain(Math.floor(Math.log2(2 * cohort.maximum)) + 2, "sum")] : [];
   }
   const spread = MODULUS_DEVIATIONS * LEAST_DEVIATION * Math.sqrt(cohort.maximum);
-  if (half < spread)
-    found.push({
-      path: ["privacy", "modulusBits"],
-      rule: `must be at least ${Math.ceil(Math.log2(spread)) + 1} for the noise of cohort.maximum (${cohort.maximum}) clients`,
-      fix: "raise modulusBits or lower cohort.maximum",
-    });
+  return half < spread ? [complain(Math.ceil(Math.log2(spread)) + 1, "noise")] : [];
+}
+
+function privacyRules({ privacy, cohort }: PlanSections): Contradiction[] {
+  const found: Contradiction[] = [];
+  if (privacy.mechanism === "none") return found;
   if (privacy.delta * cohort.maximum >= 1)
     found.push({
       path: ["privacy", "delta"],
@@ -265,6 +266,7 @@ export function planContradictions(plan: PlanSections): Contradiction[] {
     ...encoderRules(plan),
     ...cohortRules(plan),
     ...thresholdRules(plan),
+    ...modulusRules(plan),
     ...privacyRules(plan),
     ...clipRules(plan),
     ...scheduleRules(plan),
@@ -305,7 +307,7 @@ function surplusContradictions({
 const sumOfSquares = (blocks: readonly { readonly weight: number }[]): number =>
   blocks.reduce((sum, { weight }) => sum + weight ** 2, 0);
 
-/** Entries of the longest joint vector of any round, before padding. */
+/** Entries of the longest joint vector of any round. */
 function longestVector({ blocks, signals = {} }: ResolvedPlan): number {
   const rounds = [blocks, ...SIGNALS.map((name) => signals[name] ?? [])];
   return Math.max(...rounds.map((of) => of.reduce((sum, { length }) => sum + length, 0)));
@@ -351,14 +353,19 @@ export function resolvedContradictions(plan: PlanSections & { resolved: Resolved
   if (Math.abs(squares - 1) > 1e-9)
     complain(["blocks"], `must have weights whose squares sum to 1, found ${squares}`);
   found.push(...resolvedSignalContradictions(plan));
-  if (mechanism.modulusBits !== plan.privacy.modulusBits)
-    complain(["mechanism", "modulusBits"], `must equal privacy.modulusBits (${plan.privacy.modulusBits})`);
+  const { modulusBits } = plan.privacy;
+  if (modulusBits !== "auto" && mechanism.modulusBits !== modulusBits)
+    complain(["mechanism", "modulusBits"], `must equal privacy.modulusBits (${modulusBits})`);
+  if (modulusBits === "auto" && mechanism.rotation === undefined)
+    complain(["mechanism", "rotation"], 'must be "overlapped-hadamard" with privacy.modulusBits "auto"');
   const length = longestVector(plan.resolved);
-  const padded = 2 ** Math.ceil(Math.log2(length));
-  if (mechanism.paddedLength !== padded)
+  const due = mechanism.rotation === undefined ? 2 ** Math.ceil(Math.log2(length)) : length;
+  if (mechanism.paddedLength !== due)
     complain(
       ["mechanism", "paddedLength"],
-      `must be ${padded}, the least power of two that holds ${length} entries`,
+      mechanism.rotation === undefined
+        ? `must be ${due}, the least power of two that holds ${length} entries`
+        : `must be ${due}, the length of the longest vector of a round`,
     );
   if (packedLength(mechanism.paddedLength, mechanism.modulusBits) > MAX_VECTOR_BYTES)
     complain(["mechanism", "paddedLength"], `must pack into ${MAX_VECTOR_BYTES} bytes`);

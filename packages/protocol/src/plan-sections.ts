@@ -13,6 +13,7 @@ const count = z.number().int().min(1);
 const clipNorm = z.number().gt(1e-9).max(1e9);
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
 const milliseconds = z.number().int().min(100).max(86_400_000);
+const modulusBits = z.number().int().min(8).max(32);
 
 export const taskIdSchema = z
   .string()
@@ -166,8 +167,16 @@ export const privacySchema = z.strictObject({
   /** ε against the coordinator over all rounds in which one person takes part. */
   epsilon: positive.max(100).default(8),
   delta: z.number().gt(0).max(0.01).default(1e-6),
-  /** b, entries of the masked vector are integers modulo 2^b. */
-  modulusBits: z.number().int().min(8).max(32).default(20),
+  /**
+   * b, entries of the masked vector are integers modulo 2^b. `auto`, the default: resolving takes the fewest bits that cost
+   * next to nothing, in wrapped entries and in rounding (`isFrugal` of @kindred/privacy).
+   */
+  modulusBits: z
+    .custom<number | "auto">((value) => value === "auto" || modulusBits.safeParse(value).success, {
+      message: 'must be "auto" or an integer from 8 to 32',
+      params: { fix: 'use "auto", or a number of bits from 8 to 32' },
+    })
+    .default("auto"),
   /**
    * `worst-case`, the default: every client's noise is sized for the fewest survivors, and stays. `add-then-remove`: it is
    * added in components, and what is too much once the survivors are known is removed.
@@ -300,8 +309,10 @@ const surplusComponentSchema = z.strictObject({ survivors: count, honest: count,
 
 /** The calibrated mechanism; see `Mechanism` of @kindred/privacy for the meaning of each number. */
 export const mechanismSchema = z.strictObject({
+  /** `overlapped-hadamard`: without padding. Left out, in plans from before there was another: padded to a power of two. */
+  rotation: z.enum(["overlapped-hadamard"]).optional(),
   paddedLength: count,
-  modulusBits: z.number().int().min(8).max(32),
+  modulusBits,
   scale: positive,
   localDeviation: z.number().int().min(0),
   honest: count,

@@ -1,7 +1,7 @@
 /**
  * The section `signals` of a plan: collaborative signals that some rounds collect in place of a model update.
  *
- * Every round of a task has the same mechanism and padded length, whatever it carries, so that what a round costs and
+ * Every round of a task has the same mechanism and length of vector, whatever it carries, so that what a round costs and
  * how large it is do not depend on it. A round that collects a signal carries the signal's block in place of the model
  * and the clusters; the model passes through it unchanged.
  */
@@ -31,7 +31,7 @@ const transitionsSchema = z.strictObject({
   rounds: collected.rounds.default([1]),
   /**
    * H: transitions are counted between the H most popular items, by the popularity that an earlier round released; all
-   * items where the catalogue has no more. Left out: as many as the padded vector of a training round has room for, so
+   * items where the catalogue has no more. Left out: as many as the vector of a training round has room for, so
    * that the signal makes no round larger.
    */
   items: z.number().int().min(2).max(8192).optional(),

@@ -45,7 +45,7 @@ describe("defaults", () => {
       encoder: { layers: 2, dimension: 64, heads: 2, sequenceLength: 50, itemDeltaRank: 8 },
       cohort: { minimum: 48, target: 64, maximum: 96, minSurvivors: 40, sampling: "first-come" },
       participation: { maximum: 5, minimumSeparation: 1 },
-      privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8, delta: 1e-6, modulusBits: 20 },
+      privacy: { mechanism: "distributed-discrete-gaussian", epsilon: 8, delta: 1e-6, modulusBits: "auto" },
       clustering: { clusters: 16, choice: "fixed", microClusters: 256, refinements: 4, minimumSize: 2 },
     });
   });
@@ -148,8 +148,8 @@ describe("malformed fields", () => {
     [
       { privacy: { modulusBits: 33 } },
       "plan.privacy.modulusBits",
-      "must be at most 32",
-      "lower it to 32 or less",
+      'must be "auto" or an integer from 8 to 32',
+      'use "auto", or a number of bits from 8 to 32',
     ],
     [{ encoder: null }, "plan.encoder", "must be an object, found null", "make it an object"],
     [{ sped: 1 }, "plan.sped", 'is not a field here: "sped"', 'remove "sped", or check the spelling'],
@@ -474,7 +474,10 @@ describe("resolved plan", () => {
     ["weights", (p) => (p.resolved.blocks[0]!.weight = 0.51), "resolved.blocks", "squares sum to 1"],
     [
       "modulus",
-      (p) => (p.resolved.mechanism.modulusBits = 21),
+      (p) => {
+        p.privacy.modulusBits = 20;
+        p.resolved.mechanism.modulusBits = 21;
+      },
       "resolved.mechanism.modulusBits",
       "must equal privacy.modulusBits (20)",
     ],
@@ -482,7 +485,25 @@ describe("resolved plan", () => {
       "padding",
       (p) => (p.resolved.mechanism.paddedLength = 512),
       "resolved.mechanism.paddedLength",
-      "must be 256",
+      "must be 232, the length of the longest vector of a round",
+    ],
+    [
+      "padding of a plan that names no rotation",
+      (p) => {
+        p.privacy.modulusBits = 20;
+        delete p.resolved.mechanism.rotation;
+      },
+      "resolved.mechanism.paddedLength",
+      "must be 256, the least power of two that holds 232 entries",
+    ],
+    [
+      "a modulus of its own choice without a rotation",
+      (p) => {
+        delete p.resolved.mechanism.rotation;
+        p.resolved.mechanism.paddedLength = 256;
+      },
+      "resolved.mechanism.rotation",
+      'must be "overlapped-hadamard" with privacy.modulusBits "auto"',
     ],
     [
       "size",

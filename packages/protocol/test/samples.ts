@@ -195,7 +195,8 @@ export function samplePlan(changes: Record<string, unknown> = {}): Plan {
         { name: "evaluation", length: 2, clip: 1.5, weight: 0.5 },
       ],
       mechanism: {
-        paddedLength: 256,
+        rotation: "overlapped-hadamard",
+        paddedLength: 232,
         modulusBits: 20,
         scale: 100.5,
         localDeviation: 64,

@@ -77,7 +77,7 @@ export interface FederatedSimulationResult {
   readonly outcomes: readonly ClusterOutcome[];
   /** Deviation of the noise on each entry of a block's mean. */
   readonly deviation: Readonly<Record<Exclude<VectorBlock["name"], "clipping">, number>>;
-  /** The joint vector of the plan: numbers in it, with padding, and bits of each. */
+  /** The joint vector: numbers of a round that trains, those that every round sends, and bits of each for the noise cohort. */
   readonly vector: { readonly length: number; readonly padded: number; readonly bits: number };
   /** ε against the coordinator that the noise cohort's mechanism gives over `participation.maximum` rounds; `null` without noise. */
   readonly epsilon: number | null;
@@ -95,7 +95,7 @@ function noisePlan(plan: PlanInput, noiseCohort: number): PlanInput {
       maximum: Math.ceil(target * 1.1),
       minSurvivors: Math.ceil(target * 0.8),
     },
-    privacy: { ...plan.privacy, mechanism: "distributed-discrete-gaussian", modulusBits: 32 },
+    privacy: { ...plan.privacy, mechanism: "distributed-discrete-gaussian", modulusBits: "auto" },
   });
 }
 
@@ -226,7 +226,7 @@ function noiseDeviations({ plan, encoder, noiseCohort, noiseShare = 1 }: Federat
   const noisy = noiseCohort > 0;
   const input = noisy
     ? noisePlan(plan, noiseCohort)
-    : parsePlanInput({ ...plan, privacy: { ...plan.privacy, mechanism: "none", modulusBits: 32 } });
+    : parsePlanInput({ ...plan, privacy: { ...plan.privacy, mechanism: "none", modulusBits: "auto" } });
   const { resolved } = resolvePlan(input, {
     coordinatorKey: "0".repeat(64),
     catalogueHash: "0".repeat(64),

@@ -27,7 +27,10 @@ export function addPrivacyCommands(program: Command): void {
     .option("--length <n>", "entries of the joint vector (default: 65536)")
     .option("--clusters <n>", "interest clusters (default: 16)")
     .option("--dimension <n>", "width of the encoder (default: 64)")
-    .option("--modulus-bits <n>", "sums are modulo 2 to this (default: 20)")
+    .option(
+      "--modulus-bits <n>",
+      "sums are modulo 2 to this (default: auto, the fewest that cost next to nothing)",
+    )
     .option("--model-clip <c>", "L2 norm to which a model update is clipped (default: 1)")
     .option("--clip-quantile <q>", "let that clip norm follow this quantile of the updates' norms")
     .option("--noise <design>", "worst-case or add-then-remove (default: worst-case)")

@@ -11,11 +11,12 @@ import {
 import {
   type AccountedEpsilon,
   delta,
+  largestLocalDeviation,
   type Mechanism,
+  modulusCost,
   noiseOvershoot,
   planGuarantees,
   planTruePositiveRate,
-  sumVariance,
   wrapProbability,
 } from "@kindred/privacy";
 import { type Plan, packedLength, SIGNALS, type SignalName } from "@kindred/protocol";
@@ -122,12 +123,16 @@ export interface PlanFigures {
   /** Quantised units per unit of the joint vector. */
   readonly scale: number;
   readonly modulusBits: number;
+  /** Entries of a round that trains. */
   readonly length: number;
+  /** Entries that every round sends: those of the longest one. */
   readonly paddedLength: number;
   /** Bytes of one masked vector. */
   readonly bytesPerClient: number;
   /** Probability that a coordinate wraps, and expected number of them in a round, at the whole cohort. */
   readonly overflow: { readonly coordinate: number; readonly perRound: number };
+  /** What rounding costs: with noise, the share by which it makes the noise larger (`modulusCost`). */
+  readonly rounding: number;
   readonly blocks: readonly BlockFigures[];
   readonly evaluation: EvaluationFigures;
   /** In the order in which they are first due; none where the plan collects none. */
@@ -161,8 +166,8 @@ export function planFigures(question: PlanQuestion): PlanFigures {
   const coordinate = wrapProbability({
     modulusBits,
     cohort: cohort.maximum,
-    paddedDimension: paddedLength,
-    localDeviation: largestDeviation(mechanism, cohort),
+    dimension: paddedLength,
+    localDeviation: largestLocalDeviation(mechanism, cohort.maximum),
     scale,
   });
   const last = byRound[byRound.length - 1]!; // a plan has at least one round
@@ -192,6 +197,7 @@ export function planFigures(question: PlanQuestion): PlanFigures {
     paddedLength,
     bytesPerClient: packedLength(paddedLength, modulusBits),
     overflow: { coordinate, perRound: coordinate * paddedLength },
+    rounding: modulusCost(mechanism, cohort.maximum).rounding,
     blocks: resolved.blocks.map((block) => {
       const deviation = blockDeviation(resolved.mechanism, { block, survivors: cohort.minSurvivors });
       const signalToNoise = block.clip / (deviation * Math.sqrt(block.length));
@@ -257,14 +263,6 @@ function signalFigures(plan: Plan): SignalFigures[] {
     ];
   });
   return figures.sort((a, b) => Math.min(...a.rounds) - Math.min(...b.rounds));
-}
-
-/** Deviation of the noise of the sum at the number of survivors at which it is largest, over √cohort. */
-function largestDeviation(mechanism: Mechanism, { maximum }: Plan["cohort"]): number {
-  if (mechanism.surplus === undefined) return mechanism.localDeviation;
-  const ends = [...mechanism.surplus.map(({ survivors }) => survivors - 1), maximum];
-  const variances = ends.map((survivors) => sumVariance(mechanism, { survivors }));
-  return Math.sqrt(Math.max(...variances) / maximum);
 }
 
 /** Both noise designs for the same question; none without noise. */

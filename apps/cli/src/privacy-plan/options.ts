@@ -177,7 +177,7 @@ async function fromDocument(flags: PrivacyPlanFlags, file: string): Promise<Plan
 }
 
 function fromFlags(flags: PrivacyPlanFlags): PlanQuestion {
-  const given = (name: keyof PrivacyPlanFlags, fallback: number): number => {
+  const given = <T>(name: keyof PrivacyPlanFlags, fallback: T): number | T => {
     const text = flags[name];
     return typeof text === "string" ? number(flagName(name), text) : fallback;
   };
@@ -208,7 +208,7 @@ function fromFlags(flags: PrivacyPlanFlags): PlanQuestion {
     privacy: {
       epsilon: given("epsilon", 4),
       delta: given("delta", 1e-6),
-      modulusBits: given("modulusBits", 20),
+      modulusBits: flags.modulusBits === "auto" ? "auto" : given("modulusBits", "auto"),
       ...noiseDesign(flags),
       blocks: {
         model: {

@@ -172,7 +172,12 @@ export function renderPlan(figures: PlanFigures, style: PageStyle): string {
       ...row(
         "upload, client and round",
         [],
-        `${formatBytes(figures.bytesPerClient)} (${formatCount(figures.paddedLength)} entries, padded)`,
+        `${formatBytes(figures.bytesPerClient)} (${formatCount(figures.paddedLength)} entries of ${figures.modulusBits} bits)`,
+      ),
+      ...row(
+        "rounding",
+        [],
+        `${overshoot(1 + figures.rounding)} ${figures.noise.overshoot.length === 0 ? "of an entry" : "noise"}`,
       ),
       ...row(
         "overflow, at the worst",

@@ -132,7 +132,7 @@ export function participation(result: SimulationResult, totals: Totals): string 
           { name: "up", tone: "indigo" },
           { name: "down", tone: "amber" },
         ]) + bytes,
-      caption: `The masked vector is ${formatBytes(masked)}: ${formatCount(vector.length)} numbers, padded to ${formatCount(vector.padded)}, ${formatCount(vector.bits)} bits each.`,
+      caption: `The masked vector is ${formatBytes(masked)}: ${formatCount(vector.padded)} numbers of ${formatCount(vector.bits)} bits each.`,
     })}</div>`,
   );
 }

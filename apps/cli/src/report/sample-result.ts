@@ -166,7 +166,7 @@ export function sampleResult(differs: Partial<SimulationResult> = {}): Simulatio
       next: [{ tags: ["superheroes"], share: 0.22 }],
       portrait: { en: "Most of what you like is action and feelings.", zh: "你主要喜欢action和feelings。" },
     },
-    vector: { length: 61_730, padded: 65_536, bits: 20 },
+    vector: { length: 61_730, padded: 61_730, bits: 15 },
     backend: "tensorflow",
     durationMs: 98_400,
     notes: [

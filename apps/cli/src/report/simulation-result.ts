@@ -181,7 +181,7 @@ export interface SimulationResult {
    * null, under the run's last model.
    */
   person: PersonResult & { cohort: number | null };
-  /** The vector that is masked: used length, padded length, bits of the modulus. */
+  /** The vector that is masked: entries of a round that trains, entries that every round sends, bits of the modulus. */
   vector: { length: number; padded: number; bits: number };
   /** Tensor backend of the clients. */
   backend: string;

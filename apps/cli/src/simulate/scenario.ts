@@ -152,7 +152,6 @@ function planFor(options: SimulateOptions, cohort: number): PlanInput {
       mechanism: options.privacy ? "distributed-discrete-gaussian" : "none",
       epsilon: options.epsilon,
       delta: 1e-6,
-      modulusBits: 24,
       blocks: { model: { clip: options.privacy ? 0.3 : 1 } },
     },
   });

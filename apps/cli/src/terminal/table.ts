@@ -201,7 +201,7 @@ function roundRows(result: SimulationResult, totals: Totals): Row[] {
     fact("down, per client and round", formatBytes(totals.bytesDown)),
     fact(
       "masked vector",
-      `${formatCount(vector.length)} numbers, padded to ${formatCount(vector.padded)}, ${formatCount(vector.bits)} bits`,
+      `${formatCount(vector.padded)} numbers of ${formatCount(vector.bits)} bits, ${formatBytes((vector.padded * vector.bits) / 8)}`,
     ),
   ];
 }

@@ -37,7 +37,7 @@ import {
   type Scores,
 } from "./two-worlds.ts";
 
-/** Trainable weights of the plans under attack: padded with the other blocks to 64 and to 1024. */
+/** Trainable weights of the plans under attack, a short and a long vector. */
 const SHORT_MODEL = 40;
 const LONG_MODEL = 960;
 

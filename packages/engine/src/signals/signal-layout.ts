@@ -1,5 +1,4 @@
 /** The blocks of the rounds that collect a signal, as they follow from a plan. */
-import { paddedLength } from "@kindred/privacy";
 import {
   KindredError,
   type PlanInput,
@@ -13,6 +12,8 @@ import { popularityRows } from "./signal-matrix.ts";
 
 interface LayoutContext {
   readonly itemCount: number;
+  /** Entries of the vector of a round that trains, padding included: a signal takes no more unless the plan says so. */
+  readonly vectorLength: number;
   /** Blocks of the rounds that train. */
   readonly training: readonly VectorBlock[];
 }
@@ -30,7 +31,7 @@ export function signalLayouts(input: PlanInput, context: LayoutContext): Resolve
     const options = signals[name];
     if (options === undefined) continue;
     const always = sharedBlocks(input, context);
-    const room = paddedLength(lengthOf(context.training)) - lengthOf(always);
+    const room = context.vectorLength - lengthOf(always);
     const length = signalLength(name, { input, room, itemCount: context.itemCount });
     const raw: SignalBlock[] = [{ name, length, clip: options.clip, weight: 1 }, ...always];
     const norm = Math.hypot(...raw.map(({ weight }) => weight));
@@ -82,11 +83,12 @@ export function checkSignalOrder(
   });
 }
 
-/** Entries of the longest joint vector that any round of a layout has, before padding. */
+/** Entries of the longest joint vector that any round of a layout has. */
 export function longestLayout(training: readonly VectorBlock[], signals: ResolvedPlan["signals"]): number {
   return Math.max(lengthOf(training), ...SIGNALS.map((name) => lengthOf(signals?.[name] ?? [])));
 }
 
-function lengthOf(blocks: readonly { readonly length: number }[]): number {
+/** Entries of all blocks together. */
+export function lengthOf(blocks: readonly { readonly length: number }[]): number {
   return blocks.reduce((total, { length }) => total + length, 0);
 }

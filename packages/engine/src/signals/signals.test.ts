@@ -26,7 +26,7 @@ const model = (changes: Partial<Model> = {}): Model => ({
 });
 const withoutNoise = { mechanism: "none", modulusBits: 30 };
 const both = { popularity: { rounds: [1] }, transitions: { rounds: [2], items: ITEMS } };
-/** A training round's vector of 256 entries, in which every row of popularity has room. */
+/** A training round's vector of 214 entries, in which every row of popularity has room. */
 const roomyPlan = (overrides: Record<string, unknown>): Plan => testPlan(overrides, 200);
 
 /** People's items, oldest first. */
@@ -57,7 +57,7 @@ function release(
     const contribution = { ...zeroContribution(plan), evaluation, signal: values };
     const random = new AesCtrRandom(sha256Bytes(`rounding ${i}`));
     const encoded = encodeContribution(contribution, { plan, sid, random, content: signal });
-    addInto(sum, encoded, plan.privacy.modulusBits);
+    addInto(sum, encoded, plan.resolved.mechanism.modulusBits);
   }
   return computeRelease({
     plan,
@@ -238,13 +238,13 @@ describe("a plan with signals", () => {
     const training = testPlan({ privacy }).resolved.mechanism.paddedLength;
     const signals = { popularity: { rounds: [1] }, transitions: { rounds: [2] } };
     const plan = roomyPlan({ signals, privacy });
-    expect(plan.resolved.mechanism.paddedLength).toBe(256);
+    expect(plan.resolved.mechanism.paddedLength).toBe(214);
     expect(signalBlocks(plan, "popularity")[0]!.length).toBe(5 * ITEMS);
-    expect(signalBlocks(plan, "transitions")[0]!.length).toBe(15 ** 2);
+    expect(signalBlocks(plan, "transitions")[0]!.length).toBe(14 ** 2);
     expect(signalBlocks(testPlan({ signals, privacy }), "popularity")[0]!.length).toBe(ITEMS);
     const larger = testPlan({ signals: { transitions: { items: ITEMS } }, privacy });
-    expect(larger.resolved.mechanism.paddedLength).toBe(1024);
-    expect(training).toBeLessThan(1024);
+    expect(larger.resolved.mechanism.paddedLength).toBe(ITEMS ** 2 + 2);
+    expect(training).toBeLessThan(ITEMS ** 2);
   });
 
   it("is refused when its items are more than any vector holds", () => {
