@@ -13,6 +13,9 @@ import {
   weightedKMeans,
 } from "./weighted-kmeans.ts";
 
+/** People by which a whole one may count less, because sums come out of rounding. */
+const ROUNDING = 0.05;
+
 /** A cluster whose size and direction may be published. */
 export interface ReleasedCluster {
   /** Noisy number of people. */
@@ -222,7 +225,7 @@ function published(
   /** The group that cannot stand by itself and goes first, or `undefined`. */
   const failing = (groups: readonly Group[]): Failing | undefined => {
     const smallest = groups.reduce((a, b) => (surely(b) < surely(a) ? b : a));
-    if (surely(smallest) < minimumSize) {
+    if (surely(smallest) < minimumSize - ROUNDING) {
       const threshold = minimumSize + significance * deviationOf(smallest);
       return { group: smallest, reason: "below-minimum-size", threshold };
     }

@@ -106,7 +106,7 @@ describe("planFigures", () => {
     // Components are whole numbers of quantised units, rounded up: with the fewest bits one per cent more.
     expect(all!.addThenRemove).toBeGreaterThanOrEqual(Math.sqrt(1000 / 950));
     expect(all!.addThenRemove).toBeLessThan(1.015 * Math.sqrt(1000 / 950));
-    expect(renderPlan(removing, plain)).toMatch(/1,000 survivors +\+22\.2 % +\+2\.\d %/);
+    expect(renderPlan(removing, plain)).toMatch(/1,000 survivors +\+22\.2 % +\+3\.\d %/);
     expect(removing.overflow.coordinate).toBeLessThanOrEqual(worstCase.overflow.coordinate * 1.01);
     expect(await refusal({ ...ASKED, noise: "some" })).toMatchObject({ field: "--noise" });
     expect(await refusal({ ...ASKED, noiseLevels: "0" })).toMatchObject({ field: "--noise-levels" });
