@@ -177,7 +177,7 @@ export function renderPlan(figures: PlanFigures, style: PageStyle): string {
       ...row(
         "rounding",
         [],
-        `${overshoot(1 + figures.rounding)} ${figures.noise.overshoot.length === 0 ? "of an entry" : "noise"}`,
+        `${excess(1 + figures.rounding)} ${figures.noise.overshoot.length === 0 ? "of an entry" : "noise"}`,
       ),
       ...row(
         "overflow, at the worst",
