@@ -22,7 +22,22 @@ export function wholeNumber(
     refuse(
       flag,
       `must be a whole number from ${minimum} to ${maximum}, found "${text}"`,
-      `pass ${flag} ${minimum} or more`,
+      value > maximum ? `pass ${flag} ${maximum} or less` : `pass ${flag} ${minimum} or more`,
+    );
+  return value;
+}
+
+/** @throws KindredError `option-invalid` for anything but a number above the bound and up to the maximum */
+export function numberAbove(
+  bound: number,
+  { flag, text, maximum }: { readonly flag: string; readonly text: string; readonly maximum: number },
+): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > bound && value <= maximum))
+    refuse(
+      flag,
+      `must have numbers above ${bound} and up to ${maximum}, found "${text}"`,
+      `pass ${flag} with numbers of that range`,
     );
   return value;
 }
@@ -47,4 +62,24 @@ export function dataSet({ data, people }: DataFlags): Population {
   const all = kCore(loadPopulation(data), K_CORE);
   if (people === undefined) return all;
   return sampleUsers(all, wholeNumber("--people", people, [1, all.users.length]), 1);
+}
+
+/**
+ * As {@link dataSet}, and the sample is reduced to a 5-core of its own: fewer people and items than were asked for, each item
+ * with enough to learn from.
+ * @throws KindredError as {@link dataSet}, and `option-invalid` where the sample has no 5-core
+ */
+export function denseDataSet(flags: DataFlags): Population {
+  const sample = dataSet(flags);
+  try {
+    return kCore(sample, K_CORE);
+  } catch (error) {
+    if (!(error instanceof KindredError)) throw error;
+    // The data set has a 5-core, or there would be no sample.
+    return refuse(
+      "--people",
+      `must leave people and items with ${K_CORE} interactions each, found none in the sample of ${flags.people}`,
+      "pass a larger --people, or leave it out for everybody",
+    );
+  }
 }

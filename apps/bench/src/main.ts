@@ -6,14 +6,19 @@ import { benchDrift, type DriftFlags } from "./client/bench-drift.ts";
 import { benchExplanations, type ExplanationsFlags } from "./client/bench-explanations.ts";
 import { benchPrivacy, type PrivacyFlags } from "./privacy/bench-privacy.ts";
 import { benchClusters, type ClustersFlags } from "./quality/bench-clusters.ts";
+import { benchDistillation, type DistillationFlags } from "./quality/bench-distillation.ts";
 import { benchEncoder, type EncoderFlags } from "./quality/bench-encoder.ts";
+import { benchInterests, type InterestsFlags } from "./quality/bench-interests.ts";
 import { benchPretraining, type PretrainingFlags } from "./quality/bench-pretraining.ts";
 import { benchRatings, type RatingsFlags } from "./quality/bench-ratings.ts";
 import { benchSecagg } from "./secagg/bench-secagg.ts";
 import { parseSecaggOptions, type SecaggFlags } from "./secagg/options.ts";
 import { benchUpload, type UploadFlags } from "./upload/bench-upload.ts";
 
-const program = new Command("bench").description("Benchmarks of Kindred").showHelpAfterError();
+const program = new Command("bench")
+  .description("Benchmarks of Kindred. Each prints what it measured, and writes it with --json FILE.")
+  .addHelpText("after", "\nThe flags of a benchmark: bench NAME --help")
+  .showHelpAfterError();
 
 program
   .command("secagg")
@@ -119,10 +124,33 @@ onData("pretraining")
     await benchPretraining(flags, process.stdout);
   });
 
+onData("interests")
+  .description("how well the cluster of the next item is foretold, with a next-interest head and without")
+  .option("--epochs <n>", "epochs at the most", "10")
+  .option("--seeds <n>", "trainings of each encoder", "1")
+  .option("--weights <w,…>", "weights of the head beside the next item, an encoder for each", "1")
+  .option("--groups <n>", "groups of items that the head tells apart", "64")
+  .option("--clusters <n>", "clusters of items, which are foretold", "16")
+  .action(async (flags: InterestsFlags) => {
+    await benchInterests(flags, process.stdout);
+  });
+
+onData("distillation")
+  .description("what a small encoder gains by learning from a larger one")
+  .option("--epochs <n>", "epochs of the small encoder at the most", "10")
+  .option("--teacher-epochs <n>", "epochs of the larger one at the most", "10")
+  .option("--seeds <n>", "repetitions", "1")
+  .option("--settings <t:w,…>", "temperature and weight of what the larger one expects", "2:0.5,1:0.5")
+  .option("--top <n>", "likeliest items kept of what it expects each time; all others are one", "64")
+  .action(async (flags: DistillationFlags) => {
+    await benchDistillation(flags, process.stdout);
+  });
+
 /** A command that measures on a data set. */
 function onData(name: string): Command {
   return program
     .command(name)
+    .helpGroup("Commands on a data set, named with --data:")
     .option(
       "--data <dir>",
       "folder of ml-latest-small, movietweetings-100k or completejourney; must be there",

@@ -6,9 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { benchDrift } from "../src/client/bench-drift.ts";
 import { benchExplanations, wilsonInterval } from "../src/client/bench-explanations.ts";
 import { benchClusters } from "../src/quality/bench-clusters.ts";
+import { benchDistillation } from "../src/quality/bench-distillation.ts";
 import { benchEncoder } from "../src/quality/bench-encoder.ts";
+import { benchInterests } from "../src/quality/bench-interests.ts";
 import { benchPretraining } from "../src/quality/bench-pretraining.ts";
 import { benchRatings } from "../src/quality/bench-ratings.ts";
+import { centralisedTrial } from "../src/quality/centralised-trial.ts";
 
 function sink() {
   let text = "";
@@ -22,6 +25,24 @@ function sink() {
 }
 
 let data: string;
+const interests = () => ({ data, epochs: "1", seeds: "1", weights: "1", groups: "4", clusters: "3" });
+const distillation = () => ({
+  data,
+  epochs: "1",
+  teacherEpochs: "1",
+  seeds: "1",
+  settings: "1:0.5",
+  top: "8",
+});
+/** People whose last item is one they had before, so that nothing new of theirs can be foretold. */
+const creaturesOfHabit = () => {
+  const population = syntheticPopulation({ users: 5, items: 30, groups: 2, seed: 1, eventsPerUser: 6 });
+  const users = population.users.map(({ interactions, ...user }) => ({
+    ...user,
+    interactions: [...interactions, interactions[0]!],
+  }));
+  return { ...population, users };
+};
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "kindred-bench-quality-"));
   // The least that is read as ml-latest-small: few people, few items, ratings by group.
@@ -66,6 +87,44 @@ describe("benchmarks on a data set", () => {
     const { rows: starts } = await benchPretraining({ data, rounds: "3", seeds: "1" }, sink().stream);
     expect(starts.filter((row) => row["start"] === "pre-trained")).toHaveLength(2);
   });
+
+  it("interests compares ways of foretelling on the same people, and each head with an encoder without one", async () => {
+    const { stream, text } = sink();
+    const json = join(data, "interests.json");
+    const { rows } = await benchInterests({ ...interests(), weights: "0.5,2", json }, stream);
+    expect(JSON.parse(await readFile(json, "utf8"))).toEqual(rows);
+    expect(rows.map((row) => row["foretold by"])).toEqual([
+      "the same as last",
+      "summed scores, encoder without head",
+      ...["0.5", "2"].flatMap((weight) =>
+        ["summed scores", "head, scores within groups", "head alone, items of a group alike"].map(
+          (by) => `${by}, encoder with head of weight ${weight}`,
+        ),
+      ),
+    ]);
+    const people = Number(/: (\d+) people/.exec(text())![1]);
+    for (const row of rows) {
+      const right = Number(row["accuracy"]) * people;
+      expect(Math.abs(right - Math.round(right))).toBeLessThan(0.01);
+      expect(text()).toContain(`| ${row["accuracy"]} |`);
+    }
+  });
+
+  it("distillation compares a teacher with students, alone and taught", async () => {
+    const { stream, text } = sink();
+    const json = join(data, "distillation.json");
+    const { rows } = await benchDistillation({ ...distillation(), settings: "2:0.9", json }, stream);
+    expect(JSON.parse(await readFile(json, "utf8"))).toEqual(rows);
+    expect(rows.map((row) => row["encoder"])).toEqual([
+      "teacher, 3 layers of 128",
+      "student by itself",
+      "distilled, T = 2, α = 0.9",
+    ]);
+    const [teacher, alone, taught] = rows.map((row) => Number(row["weights"]));
+    expect(teacher).toBeGreaterThan(3 * alone!);
+    expect(taught).toBe(alone);
+    for (const row of rows) expect(text()).toContain(`| ${row["MRR"]} |`);
+  });
 });
 
 describe("benchmarks on made-up people", () => {
@@ -101,6 +160,16 @@ it.each([
     "--rows",
     () => benchEncoder({ data, rows: "abacus", epochs: "1", seeds: "1", personal: "0" }, sink().stream),
   ],
+  ["--weights", () => benchInterests({ ...interests(), weights: "1,0" }, sink().stream)],
+  ["--groups", () => benchInterests({ ...interests(), groups: "1" }, sink().stream)],
+  ["--clusters", () => benchInterests({ ...interests(), clusters: "1000" }, sink().stream)],
+  ["--people", () => benchInterests({ ...interests(), people: "1" }, sink().stream)],
+  ["--data", () => centralisedTrial(creaturesOfHabit(), sink().stream)],
+  ["--settings", () => benchDistillation({ ...distillation(), settings: "2" }, sink().stream)],
+  ["--settings", () => benchDistillation({ ...distillation(), settings: "2:0.5,0:1" }, sink().stream)],
+  ["--settings", () => benchDistillation({ ...distillation(), settings: "2:1.5" }, sink().stream)],
+  ["--teacher-epochs", () => benchDistillation({ ...distillation(), teacherEpochs: "" }, sink().stream)],
+  ["--top", () => benchDistillation({ ...distillation(), top: "0" }, sink().stream)],
   ["--users", () => benchClusters({ users: "1000,few", seeds: "1" }, sink().stream)],
   ["--cases", () => benchExplanations({ data, cases: "no", epochs: "1", seed: "1" }, sink().stream)],
   ["--people", () => benchDrift({ people: "-1", seed: "1" }, sink().stream)],

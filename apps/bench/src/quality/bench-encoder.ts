@@ -3,19 +3,11 @@
  * one place: leave-last-out, full ranking, 5-core. The number of epochs is chosen on the second-last items, which the
  * encoder is not trained on.
  */
-import {
-  InterestEncoder,
-  itemFeatures,
-  loadBackend,
-  nextItemRanks,
-  type RankingMetrics,
-  rankingMetrics,
-  seededRandom,
-} from "@kindred/encoder";
+import { nextItemRanks, type RankingMetrics, rankingMetrics, seededRandom } from "@kindred/encoder";
 import { parsePlanInput } from "@kindred/protocol";
-import { evaluationUsers, leaveLastOut, userSequences } from "@kindred/simulator";
 import { type DataFlags, dataSet, refuse, wholeNumber } from "../flags.ts";
 import { MarkdownTable } from "../markdown-table.ts";
+import { centralisedTrial, trainInOnePlace } from "./centralised-trial.ts";
 
 /** What commander hands over. */
 export interface EncoderFlags extends DataFlags {
@@ -49,14 +41,8 @@ export async function benchEncoder(flags: EncoderFlags, out: NodeJS.WritableStre
   for (const row of rows)
     if (ROWS[row] === undefined)
       refuse("--rows", `must name rows, found "${row}"`, `pass some of ${Object.keys(ROWS).join(",")}`);
-  const population = dataSet(flags);
-  const split = leaveLastOut(population);
-  const catalogue = population.items.map((item) => ({ ...item, tags: [...item.tags] }));
-  const sequences = userSequences(split.validation.train).filter(({ items }) => items.length >= 2);
-  const validation = evaluationUsers(split.validation);
-  const test = evaluationUsers(split);
-  const backend = await loadBackend();
-  out.write(`${population.name}: ${population.users.length} people, ${catalogue.length} items\n\n`);
+  const trial = await centralisedTrial(dataSet(flags), out);
+  const { test } = trial;
   const table = new MarkdownTable(out, [
     "encoder",
     "seed",
@@ -70,25 +56,8 @@ export async function benchEncoder(flags: EncoderFlags, out: NodeJS.WritableStre
   for (const row of rows)
     for (let seed = 1; seed <= seeds; seed++) {
       const plan = parsePlanInput({ task: "bench", encoder: { ...ROWS[row], seed }, personal: {} });
-      const encoder = InterestEncoder.create({
-        backend,
-        shape: plan.encoder,
-        training: plan.training,
-        features: itemFeatures(catalogue, plan.encoder),
-        itemCount: catalogue.length,
-      });
-      const started = performance.now();
-      const { bestEpoch } = await encoder.trainCentralised({
-        sequences,
-        validation,
-        epochs,
-        patience: 3,
-        batchSize: 32,
-        learningRate: 2e-3,
-        optimiser: "adam",
-        random: seededRandom(seed),
-      });
-      const minutes = (performance.now() - started) / 60_000;
+      const { encoder, bestEpoch, seconds } = await trainInOnePlace(trial, { plan, epochs });
+      const minutes = seconds / 60;
       const about = [row, seed, encoder.layout.length, bestEpoch, minutes.toFixed(1)];
       table.row([...about, ...cells(rankingMetrics(nextItemRanks({ encoder, users: test })))]);
       const few = test.slice(0, personal);
