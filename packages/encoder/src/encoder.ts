@@ -254,31 +254,11 @@ export class InterestEncoder {
   /**
    * Mean loss over all predictions of the windows, and its gradient.
    *
-   * With `training.itemDropout` each item is, by a coin of its own, one that nothing was learned of yet, so that its text
-   * has to do (Volkovs, Yu and Poutanen 2017, "DropoutNet", section 4).
-   *
    * @param random drawn for dropout and negatives; without it nothing is dropped, and negatives are fixed
    * @param teaching what a teacher expects along the windows' sequences; then all items are scored, however many there are
    */
   lossAndGradient(windows: readonly Window[], random?: () => number, teaching?: Teaching): LossAndGradient {
     const draw = random ? seededRandom(Math.floor(random() * 4294967296)) : undefined;
-    const { itemDropout = 0 } = this.training;
-    if (draw === undefined || itemDropout === 0)
-      return this.differentiate(windows, { draw, asNew: [], teaching });
-    const asNew = drawItems(this.itemCount, itemDropout, draw);
-    return this.weights.withItemsAsNew(asNew, () => this.differentiate(windows, { draw, asNew, teaching }));
-  }
-
-  /** @param options.asNew items whose delta and bias take no part */
-  private differentiate(
-    windows: readonly Window[],
-    options: {
-      readonly draw: (() => number) | undefined;
-      readonly asNew: readonly number[];
-      readonly teaching: Teaching | undefined;
-    },
-  ): LossAndGradient {
-    const { draw, asNew, teaching } = options;
     const { weights, training } = this;
     const batch = packWindows(windows);
     const gradient = new Float32Array(this.layout.length);
@@ -297,7 +277,6 @@ export class InterestEncoder {
     );
     const interest = this.interestLoss({ vectors, targets: batch.targets }, dVectors, view);
     backward(dVectors, { gradient: view, matrices: training.trainable !== "head" });
-    weights.clearItemGradient(asNew, view);
     if (training.trainable === "adapters")
       projectOnAdapters(view, { weights, shape: this.shape, rank: training.adapterRank });
     const rated = this.ratingLoss(windows, view);
@@ -425,13 +404,6 @@ export class InterestEncoder {
   trainCentralised(options: CentralisedOptions): Promise<CentralisedResult> {
     return trainCentrally(this, options);
   }
-}
-
-/** Each item by a coin. */
-function drawItems(itemCount: number, probability: number, random: () => number): number[] {
-  const drawn: number[] = [];
-  for (let item = 0; item < itemCount; item++) if (random() < probability) drawn.push(item);
-  return drawn;
 }
 
 /** Uniform draws with replacement. */

@@ -8,7 +8,7 @@
 import type { Tensor2D } from "@tensorflow/tfjs-core";
 import type { EncoderConstants } from "./embedding.ts";
 import { addTo, type MatrixProducts, transpose } from "./products.ts";
-import { type EncoderWeights, ITEM_MATRICES } from "./weights.ts";
+import type { EncoderWeights } from "./weights.ts";
 
 /** What one unit of a weight of `item.bias` adds to a score, in nats. */
 const BIAS_SCALE = 4;
@@ -108,9 +108,7 @@ export class ItemHead {
     const { products } = this;
     const { itemCount, shape } = this.constants;
     const width = shape.itemDeltaRank + 1;
-    const slimMatrix = weights.cached(ITEM_MATRICES[0], () =>
-      products.matrix(this.slim(weights), width, itemCount),
-    );
+    const slimMatrix = weights.cached("slim→", () => products.matrix(this.slim(weights), width, itemCount));
     const text = products.matrix(queries.text, rows, shape.dimension);
     const slim = products.matrix(queries.slim, rows, width);
     const textScores = products.tf.matMul(text, this.textTransposed);
@@ -268,7 +266,7 @@ export class ItemHead {
     const { itemCount, shape } = this.constants;
     const width = shape.itemDeltaRank + 1;
     const rows = errors.shape[0];
-    const slimMatrix = weights.cached(ITEM_MATRICES[1], () =>
+    const slimMatrix = weights.cached("slim←", () =>
       products.matrix(transpose(this.slim(weights), width, itemCount), itemCount, width),
     );
     const queries = products.matrix(transpose(slimQueries, rows, width), width, rows);

@@ -4,20 +4,9 @@ import type { Tensor2D } from "@tensorflow/tfjs-core";
 import { encoderLayout, type Layout, type LayoutTensor } from "./layout.ts";
 import { type MatrixProducts, transpose } from "./products.ts";
 
-/** What is learned of each item, by the names of the layout: rows × items. */
-const ITEM_TENSORS = ["item.delta", "item.bias"] as const;
-/** Matrices that are derived from {@link ITEM_TENSORS}; see `cached`. */
-export const ITEM_MATRICES = ["slim→", "slim←"] as const;
-
-/** @param view row-major rows × itemCount */
-function clearItems(view: Float32Array, items: readonly number[], itemCount: number): void {
-  for (let row = 0; row < view.length; row += itemCount) for (const item of items) view[row + item] = 0;
-}
-
 export class EncoderWeights {
   readonly layout: Layout;
   readonly flat: Float32Array;
-  private readonly itemCount: number;
   private readonly tensors: Map<string, LayoutTensor>;
   private readonly views = new Map<string, Float32Array>();
   private readonly merged = new Map<string, Float32Array>();
@@ -30,7 +19,6 @@ export class EncoderWeights {
     { itemCount, training }: { itemCount: number; training: TrainingOptions },
   ) {
     this.products = products;
-    this.itemCount = itemCount;
     this.layout = encoderLayout(shape, itemCount, training);
     this.flat = new Float32Array(this.layout.length);
     this.tensors = new Map(this.layout.tensors.map((tensor) => [tensor.name, tensor]));
@@ -137,40 +125,6 @@ export class EncoderWeights {
       this.uploaded.set(key, tensor);
     }
     return tensor;
-  }
-
-  /**
-   * Runs with some items as if they were new: without the delta and the bias that were learned of them.
-   *
-   * @param items indices, each once
-   */
-  withItemsAsNew<T>(items: readonly number[], run: () => T): T {
-    const tensors = ITEM_TENSORS.filter((name) => this.has(name)).map((name) => this.view(name));
-    const kept = tensors.map((view) => view.slice());
-    tensors.forEach((view) => {
-      clearItems(view, items, this.itemCount);
-    });
-    this.forgetItems();
-    try {
-      return run();
-    } finally {
-      tensors.forEach((view, index) => {
-        view.set(kept[index]!);
-      });
-      this.forgetItems();
-    }
-  }
-
-  /** Sets to 0 what a gradient has for the deltas and biases of items. */
-  clearItemGradient(items: readonly number[], gradient: (name: string) => Float32Array): void {
-    for (const name of ITEM_TENSORS) if (this.has(name)) clearItems(gradient(name), items, this.itemCount);
-  }
-
-  private forgetItems(): void {
-    for (const key of ITEM_MATRICES) {
-      this.uploaded.get(key)?.dispose();
-      this.uploaded.delete(key);
-    }
   }
 
   /** Forgets everything derived from the weights; must follow every change of `flat`. */

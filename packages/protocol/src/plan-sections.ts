@@ -68,11 +68,6 @@ export const trainingSchema = z.strictObject({
   maxSteps: count.max(1000).default(1),
   /** μ of FedProx (Li et al. 2020), which pulls local weights back to the global ones; felt from the second local step on. Left out: 0. */
   proximal: z.number().min(0).max(100).optional(),
-  /**
-   * Probability that an item's own delta and bias are left out of a local step, so that its text has to do, as for an item that
-   * is added later. Left out: 0.
-   */
-  itemDropout: z.number().min(0).max(0.9).optional(),
   /** A rating head, trained beside the next item. Left out, there is none. */
   ratings: z
     .strictObject({
