@@ -189,6 +189,46 @@ describe("verifyPlan", () => {
     );
   });
 
+  it("refuses cells whose sums would be longer than any vector, without counting on", () => {
+    const { rotation: _, ...unnamed } = mechanism;
+    const blocks = plan.resolved.blocks.map((block) =>
+      block.name === "counts" ? { ...block, length: 2 ** 25 } : block,
+    );
+    const endless: Plan = {
+      ...plan,
+      encoder: { ...plan.encoder, dimension: 64 },
+      clustering: { ...plan.clustering, microClusters: 2 ** 25 },
+      privacy: { ...plan.privacy, modulusBits: 9 },
+      resolved: {
+        ...plan.resolved,
+        blocks,
+        mechanism: { ...unnamed, modulusBits: 9, paddedLength: 2 ** 26 },
+      },
+    };
+    expect(verdict(endless)).toBe("plan-invalid plan.resolved.blocks");
+  });
+
+  it("holds bits that the operator chose against scale and noise: no sum may wrap", () => {
+    const withBits = (modulusBits: number): Plan => ({
+      ...withMechanism({ modulusBits }),
+      privacy: { ...plan.privacy, modulusBits },
+    });
+    for (const bits of [9, 20, 23])
+      expect(verdict(withBits(bits))).toBe("plan-invalid plan.resolved.mechanism.modulusBits");
+    for (const bits of [24, 32]) expect(verdict(withBits(bits))).toBe("ok");
+    expect(verifyPlan(signed(withBits(9)), { floors, suite })).toMatchObject({
+      rejection: { rule: expect.stringContaining("but 9 bits at this scale and noise give 68") },
+    });
+    const silent = testPlan();
+    const generous = { ...floors, maximumEpsilon: Number.POSITIVE_INFINITY, minimumSurvivors: 4 };
+    const { resolved } = silent;
+    const tight = { ...silent, privacy: { ...silent.privacy, modulusBits: 12 } };
+    const narrow = { ...resolved, mechanism: { ...resolved.mechanism, modulusBits: 12 } };
+    expect(verdict({ ...tight, resolved: narrow }, generous)).toBe(
+      "plan-invalid plan.resolved.mechanism.modulusBits",
+    );
+  });
+
   it("refuses fewer survivors than the device's floor", () => {
     expect(verdict(plan, { ...floors, minimumSurvivors: 13 })).toBe("privacy-floor plan.cohort.minSurvivors");
   });

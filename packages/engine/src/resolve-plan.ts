@@ -244,15 +244,18 @@ export function verifyPlan(
   const { itemCount } = resolved;
   const vectorLengthOf = (length: number): number =>
     mechanism.rotation === undefined ? paddedLength(length) : length;
-  const vectorLength = vectorLengthOf(lengthOf(layout));
-  const signals = signalLayouts(plan, { itemCount, training: layout, vectorLength });
-  const sameBlocks =
-    isSameLayout(resolved.blocks, layout) &&
-    SIGNALS.every((name) => isSameLayout(resolved.signals?.[name] ?? [], signals?.[name] ?? []));
-  // What follows from a false number of items may be longer than any vector; the plan's own blocks are not.
-  const sameLength = sameBlocks && mechanism.paddedLength === vectorLengthOf(longestLayout(layout, signals));
+  // What follows from a false number of items or cells may be longer than any vector; the plan's own blocks are not.
+  const followsFromPlan = (): boolean => {
+    if (!isSameLayout(resolved.blocks, layout)) return false;
+    const vectorLength = vectorLengthOf(lengthOf(layout));
+    const signals = signalLayouts(plan, { itemCount, training: layout, vectorLength });
+    return (
+      SIGNALS.every((name) => isSameLayout(resolved.signals?.[name] ?? [], signals?.[name] ?? [])) &&
+      mechanism.paddedLength === vectorLengthOf(longestLayout(layout, signals))
+    );
+  };
   const withinPlan = cells >= clusters && cells <= Math.max(clusters, microClusters);
-  if (!sameLength || !withinPlan)
+  if (!withinPlan || !followsFromPlan())
     return rejected("plan-invalid", "plan.resolved.blocks", {
       rule: "must follow from the plan",
       fix: "resolve the plan again",
@@ -278,7 +281,16 @@ export function verifyPlan(
   return modulus.ok ? verifyGuarantee(plan, floors) : modulus;
 }
 
-/** The modulus is the operator's, or costs next to nothing: what would wrap or drown in rounding is not worth an upload. */
+/**
+ * Share of a sum's entries that may wrap under a modulus that the operator chose: 4.5 deviations. Plans have always been
+ * resolved to more, or to {@link WRAP_BOUND} entries; a sum within it loses about a hundredth to wrapping at the worst.
+ */
+const CHOSEN_WRAP_SHARE = 1e-4;
+
+/**
+ * The modulus is the operator's and holds the sum, or costs next to nothing: what would wrap or drown in rounding is not
+ * worth an upload.
+ */
 function verifyModulus(plan: Plan): Result<Plan> {
   const { mechanism } = plan.resolved;
   const { modulusBits } = plan.privacy;
@@ -288,8 +300,16 @@ function verifyModulus(plan: Plan): Result<Plan> {
       fix: "resolve the plan again",
     });
   const restored = planMechanism(mechanism);
-  if (modulusBits !== "auto" || isFrugal(restored, plan.cohort.maximum)) return accepted(plan);
   const { wraps, rounding } = modulusCost(restored, plan.cohort.maximum);
+  if (modulusBits !== "auto") {
+    const most = Math.max(WRAP_BOUND, CHOSEN_WRAP_SHARE * mechanism.paddedLength);
+    if (wraps <= most * (1 + 1e-6)) return accepted(plan);
+    return rejected("plan-invalid", "plan.resolved.mechanism.modulusBits", {
+      rule: `must keep wrapped entries within ${most} a round, but ${modulusBits} bits at this scale and noise give ${wraps.toPrecision(2)}`,
+      fix: "resolve the plan again",
+    });
+  }
+  if (isFrugal(restored, plan.cohort.maximum)) return accepted(plan);
   return rejected("plan-invalid", "plan.resolved.mechanism.modulusBits", {
     rule: `must keep wrapped entries within ${WRAP_BOUND} a round and what rounding costs within ${ROUNDING_SHARE}, but ${mechanism.modulusBits} bits at this scale give ${wraps.toPrecision(2)} and ${rounding.toPrecision(2)}`,
     fix: "resolve the plan again, or set privacy.modulusBits",
