@@ -38,8 +38,9 @@ describe("collaborative scores", () => {
     const weighted = [3 * fromFour * 13 ** -0.25, 0, 5 * fromZero * 5 ** -0.25, 0, fromZero * 5 ** -0.25, 0];
     const total = weighted.reduce((a, b) => a + b);
     for (const [item, value] of weighted.entries())
-      if (value > 0) expect(Math.exp(scores[item]!)).toBeCloseTo((0.6 * value) / total, 6);
-    expect(scores[1]).toBeLessThan(-30);
+      if (value > 0)
+        expect(Math.exp(scores[item]!)).toBeCloseTo((0.95 * 0.6 * value) / total + 0.05 / ITEMS, 6);
+    expect(Math.exp(scores[1]!)).toBeCloseTo(0.05 / ITEMS, 6);
   });
 
   it("forget what is more than ten half-lives ago", () => {
@@ -54,8 +55,8 @@ describe("collaborative scores", () => {
   it("are popularity where no transition is known", () => {
     const table = collaborativeTable({ popularity }, ITEMS)!;
     const scores = collaborativeScores(table, [1], { halfLife: 2, popular: popularShares(table) });
-    expect(Math.exp(scores[0]!)).toBeCloseTo(0.8, 6);
-    expect(Math.exp(scores[3]!)).toBeCloseTo(0.2, 6);
+    expect(Math.exp(scores[0]!)).toBeCloseTo(0.95 * 0.8 + 0.05 / ITEMS, 6);
+    expect(Math.exp(scores[3]!)).toBeCloseTo(0.95 * 0.2 + 0.05 / ITEMS, 6);
   });
 
   it("know how often an item is followed where no popularity was released", () => {
@@ -104,6 +105,14 @@ describe("the half-life", () => {
 });
 
 describe("hybrid scores", () => {
+  it("let an item of which nothing was released come first where the encoder is sure of it", () => {
+    const table = collaborativeTable({ transitions, popularity }, ITEMS)!;
+    const scores = collaborativeScores(table, [4, 0], { halfLife: 2, popular: popularShares(table) });
+    const content = new Float32Array(ITEMS);
+    content[5] = 12;
+    expect(best(hybridScores(content, scores))).toBe(5);
+  });
+
   it("are a weighted mean of both logarithms, whatever the encoder's scores are shifted by", () => {
     const collaborative = Float32Array.of(Math.log(0.5), Math.log(0.25), Math.log(0.25));
     const content = Float32Array.of(0, 2, 1);

@@ -46,6 +46,11 @@ export const COLLABORATIVE_SCORING = {
    * to .6 hardly anything changes where transitions say much.
    */
   popularityShare: 0.4,
+  /**
+   * Share of an even choice among all items: an item of which nothing was released, because it is new or stayed below the noise,
+   * loses nats to those that were counted and is not shut out.
+   */
+  evenShare: 0.05,
   /** Weight of the transitions in the hybrid; the encoder has the rest. */
   hybridWeight: 0.5,
 } as const;
@@ -141,7 +146,7 @@ export function popularShares(table: CollaborativeTable, clusters: ClusterShares
 
 /**
  * Log-probability of each item as the next: the transitions from what the person did, an interaction counting half as
- * much for every `halfLife` after it, mixed with what is popular.
+ * much for every `halfLife` after it, mixed with what is popular and a little of everything.
  * @param items a person's items, oldest first
  * @returns length itemCount, nats
  */
@@ -152,7 +157,7 @@ export function collaborativeScores(
 ): Float32Array {
   const { halfLife, popular } = options;
   const { rows, starts, followers, counts, popularity } = table;
-  const { popularityOffset, popularityPower, popularityShare } = COLLABORATIVE_SCORING;
+  const { popularityOffset, popularityPower, popularityShare, evenShare } = COLLABORATIVE_SCORING;
   const scores = new Float32Array(table.itemCount);
   const oldest = Math.max(0, items.length - Math.ceil(HALF_LIVES_BACK * halfLife));
   for (let at = oldest; at < items.length; at++) {
@@ -166,10 +171,11 @@ export function collaborativeScores(
     if (scores[item]! > 0) scores[item]! *= (popularity[item]! + popularityOffset) ** -popularityPower;
     total += scores[item]!;
   }
-  const scale = total > 0 ? (1 - popularityShare) / total : 0;
-  const share = total > 0 ? popularityShare : 1;
+  const scale = total > 0 ? (1 - evenShare) * ((1 - popularityShare) / total) : 0;
+  const share = (1 - evenShare) * (total > 0 ? popularityShare : 1);
+  const even = evenShare / scores.length;
   for (let item = 0; item < scores.length; item++)
-    scores[item] = Math.log(scale * scores[item]! + share * popular[item]! + Number.EPSILON);
+    scores[item] = Math.log(scale * scores[item]! + share * popular[item]! + even);
   return scores;
 }
 

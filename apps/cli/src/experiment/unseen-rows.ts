@@ -21,7 +21,7 @@ export function unseenRows(options: ExperimentOptions): ExperimentRow[] {
       id: "unseen-items",
       name: "encoder, a tenth of the items unseen",
       seeded: true,
-      settings: { ...TRAINING, epochs, hidden: HIDDEN },
+      settings: { ...TRAINING, epochs, hidden: HIDDEN, among: ["all", "kind"] },
       against: null,
       run: async (context) => {
         const { data, seed } = context;
