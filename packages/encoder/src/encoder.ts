@@ -85,8 +85,8 @@ export class InterestEncoder {
   private readonly products: MatrixProducts;
   private readonly weights: EncoderWeights;
   private readonly head: ItemHead;
-  /** The items' groups, where there is a next-interest head. */
-  private readonly groups: Int32Array | undefined;
+  /** The items' groups, once the next-interest head has needed them. */
+  private knownGroups: Int32Array | undefined;
 
   private constructor({ backend, shape, training, features, itemCount }: EncoderOptions) {
     this.shape = shape;
@@ -99,13 +99,6 @@ export class InterestEncoder {
     this.constants = { shape, itemCount, features, basis: deltaBasis(shape) };
     this.head = new ItemHead(this.constants, this.products);
     this.weights.set(initialWeights(shape, itemCount, training));
-    this.groups =
-      training.interests &&
-      itemGroups(features, {
-        columns: shape.dimension,
-        groups: training.interests.groups,
-        seed: shape.seed,
-      });
   }
 
   /**
@@ -221,7 +214,17 @@ export class InterestEncoder {
     const scores = this.scores(userVector);
     const head = this.interestHead();
     if (head === undefined) return scores;
-    return scoresByInterest(scores, { groups: this.groups!, shares: groupShares(head, userVector) });
+    return scoresByInterest(scores, { groups: this.groups(), shares: groupShares(head, userVector) });
+  }
+
+  /** The group of each item, of a plan with a next-interest head. With many items it takes a second, so only what needs it waits. */
+  private groups(): Int32Array {
+    this.knownGroups ??= itemGroups(this.constants.features, {
+      columns: this.shape.dimension,
+      groups: this.training.interests!.groups,
+      seed: this.shape.seed,
+    });
+    return this.knownGroups;
   }
 
   /** What says which group of items comes next; `undefined` where the plan has no next-interest head. */
@@ -317,9 +320,10 @@ export class InterestEncoder {
   ): number {
     const head = this.interestHead();
     if (head === undefined) return 0;
+    const groups = this.groups();
     return interestLoss(
       head,
-      { vectors, groups: targets.map((item) => this.groups![item]!) },
+      { vectors, groups: targets.map((item) => groups[item]!) },
       {
         matrix: gradient("interest.matrix"),
         bias: gradient("interest.bias"),

@@ -136,6 +136,34 @@ describe("the loss of a student", () => {
     });
   });
 
+  it.each([20, 40, 100])(
+    "has an exact gradient where the student's rest is %d below what it expects",
+    (gap) => {
+      const student = Float32Array.of(gap, gap - 1, 0, 0.5, -1, 0.25);
+      const kept = { top: 2, items: Int32Array.of(0, 1), shares: Float32Array.of(0.5, 0.25) };
+      const gradient = student.slice();
+      positionLoss(gradient, { target: 2, soft: kept, position: 0, temperature: 0.5, weight: 0.4 });
+      const [own, hard] = [softmax(student, 0.5), softmax(student, 1)];
+      const rest = own.slice(2).reduce((sum, share) => sum + share, 0);
+      const teacher = own.map((share, i) => kept.shares[i] ?? (0.25 * share) / rest);
+      gradient.forEach((slope, i) => {
+        const exact = 0.6 * (hard[i]! - (i === 2 ? 1 : 0)) + 0.4 * 0.5 * (own[i]! - teacher[i]!);
+        expect(Math.abs(slope - exact)).toBeLessThanOrEqual(1e-6 * Math.abs(exact));
+      });
+    },
+  );
+
+  it("takes what rounding leaves of a teacher for no rest", () => {
+    const student = Float32Array.of(40, 40, 0, 0, 0, 0);
+    const soft = { top: 2, items: Int32Array.of(0, 1), shares: Float32Array.of(0.7, 0.2999997) };
+    const gradient = student.slice();
+    positionLoss(gradient, { target: 0, soft, position: 0, temperature: 0.5, weight: 1 });
+    for (const slope of gradient.slice(2)) {
+      expect(slope).toBeGreaterThanOrEqual(0);
+      expect(slope).toBeLessThan(1e-30);
+    }
+  });
+
   it("is of each token of windows, and refused for a sequence that no teacher was asked about", async () => {
     const sequence = sequenceOf([0, 3, 5, 2, 1, 0]);
     const targets = await softTargets([teacherOf(1)], { sequences: [sequence], top: 2, temperature: 2.5 });

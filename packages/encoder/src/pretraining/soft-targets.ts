@@ -124,7 +124,7 @@ function windowsOf(sequence: Sequence, length: number): Listening[] {
 
 /** into += scale · softmax(scores / T) */
 function addSoftmax(
-  into: Float32Array,
+  into: Float32Array | Float64Array,
   scores: Float32Array,
   { temperature, scale }: { readonly temperature: number; readonly scale: number },
 ): void {
@@ -203,9 +203,10 @@ export function positionLoss(
   const [items, shares] = [soft.items, soft.shares].map((all) =>
     all.subarray(position * soft.top, (position + 1) * soft.top),
   ) as [Int32Array, Float32Array];
-  const hard = new Float32Array(scores.length);
+  // In double precision, and each class by itself: what a student hardly expects would be lost in sums with what it does.
+  const hard = new Float64Array(scores.length);
   addSoftmax(hard, scores, { temperature: 1, scale: 1 });
-  const own = new Float32Array(scores.length);
+  const own = new Float64Array(scores.length);
   addSoftmax(own, scores, { temperature, scale: 1 });
   let divergence = 0;
   let restOfTeacher = 1;
@@ -213,30 +214,32 @@ export function positionLoss(
     restOfTeacher -= shares[k]!;
     divergence += relativeEntropy(shares[k]!, own[items[k]!]!);
   }
-  // Rounding may leave it a little off 0, and with all items kept there is no rest.
-  restOfTeacher = soft.top === scores.length ? 0 : Math.max(0, restOfTeacher);
+  if (soft.top === scores.length || restOfTeacher < LEAST_REST) restOfTeacher = 0;
   const restOfOwn = Math.max(LEAST, sumWithout(own, items));
   divergence += relativeEntropy(restOfTeacher, restOfOwn);
+  const followed = hard[target]!;
+  hard[target]! -= 1;
   // ∂/∂z of T²·KL is T·(q − p), where within the rest p has the proportions of q.
   const soften = weight * temperature;
   const ofRest = 1 - restOfTeacher / restOfOwn;
   for (let i = 0; i < scores.length; i++) scores[i] = (1 - weight) * hard[i]! + soften * own[i]! * ofRest;
   for (let k = 0; k < soft.top; k++) {
     const item = items[k]!;
-    scores[item]! += soften * (own[item]! * (1 - ofRest) - shares[k]!);
+    scores[item] = (1 - weight) * hard[item]! + soften * (own[item]! - shares[k]!);
   }
-  scores[target]! -= 1 - weight;
-  return weight * temperature ** 2 * divergence - (1 - weight) * Math.log(Math.max(LEAST, hard[target]!));
+  return weight * temperature ** 2 * divergence - (1 - weight) * Math.log(Math.max(LEAST, followed));
 }
 
 /** Summed up rather than taken from 1: what is left of almost all is lost in rounding. */
-function sumWithout(values: Float32Array, left: Int32Array): number {
+function sumWithout(values: Float64Array, left: Int32Array): number {
   const rest = values.slice();
   for (const i of left) rest[i] = 0;
   return rest.reduce((sum, value) => sum + value, 0);
 }
 
-const LEAST = 1e-37;
+/** Of a teacher's rest, which is rounding where shares of single precision leave less of 1. */
+const LEAST_REST = 1e-6;
+const LEAST = 1e-300;
 
 function relativeEntropy(p: number, q: number): number {
   return p <= 0 ? 0 : p * Math.log(p / Math.max(LEAST, q));
