@@ -68,6 +68,23 @@ describe("cluster names", () => {
     ]);
   });
 
+  it("leave a contested pair to the cluster that comes first in the order, whatever its row", () => {
+    const contested = [
+      ["action", "space"],
+      ["action", "space"],
+      ["action", "robots"],
+    ];
+    const { units, items } = catalogue(contested, contested);
+    const [elder, younger] = [
+      ["action", "space", "robots"],
+      ["action", "robots", "space"],
+    ];
+    expect(clusterTags(units, axes, { items })).toEqual([elder, younger]);
+    expect(clusterTags(units, axes, { items, order: [1, 0] })).toEqual([younger, elder]);
+    for (const order of [[0], [0, 0], [1, 2], [0, 1, 2]])
+      expect(() => clusterTags(units, axes, { items, order })).toThrow("not one of the 2 centroids");
+  });
+
   it("are empty where the items have no tags, and refuse items that do not fit", () => {
     const { units, items } = catalogue([[]], [["x"]]);
     expect(clusterTags(units, axes, { items })).toEqual([[], ["x"]]);

@@ -23,15 +23,16 @@ export function namingItems(items: number, clusters: number): number {
  * number of tags per cluster when every item is in one. In place of all of a cluster's items, tf counts the nearest
  * ones, at most 30: those at its border say little. An item counts a tag once. Ties go by the alphabet, so that the same
  * centroids have the same names everywhere. No two clusters begin with the same two tags, in whichever order, as long as one
- * has others: the first of them keeps its pair.
+ * has others: the first of them in `order` keeps its pair.
  *
  * @param units item vectors of norm 1, items × d
  * @param centroids k × d, rows of norm 1
  * @param catalogue the items in the order of `units`
  * @param count tags per cluster at the most, default 3
  * @param without tags that name no cluster, such as those of sensitive categories
+ * @param order the rows of `centroids`, each once, those that keep a contested pair first; default as they are
  * @returns per cluster its tags, the most telling first; empty where the nearest items have none
- * @throws {RangeError} when the items do not fit, or on a mismatch of shapes
+ * @throws {RangeError} when the items or `order` do not fit, or on a mismatch of shapes
  */
 export function clusterTags(
   units: Matrix,
@@ -40,10 +41,17 @@ export function clusterTags(
     items,
     count = TAGS_PER_CLUSTER,
     without = [],
-  }: TaggedCatalogue & { readonly count?: number; readonly without?: readonly string[] },
+    order = Array.from({ length: centroids.rows }, (_, row) => row),
+  }: TaggedCatalogue & {
+    readonly count?: number;
+    readonly without?: readonly string[];
+    readonly order?: readonly number[];
+  },
 ): string[][] {
   if (items.length !== units.rows)
     throw new RangeError(`${items.length} items do not fit ${units.rows} item vectors.`);
+  if ([...order].sort((a, b) => a - b).some((row, i) => row !== i) || order.length !== centroids.rows)
+    throw new RangeError(`The order of ${order.length} rows is not one of the ${centroids.rows} centroids.`);
   const frequency = new Map<string, number>();
   let total = 0;
   for (const { tags } of items)
@@ -62,7 +70,9 @@ export function clusterTags(
     return [...counts.keys()].sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1));
   });
   const taken = new Set<string>();
-  return rankings.map((ranked) => withOwnPair(ranked, taken).slice(0, count));
+  const names: string[][] = [];
+  for (const row of order) names[row] = withOwnPair(rankings[row]!, taken).slice(0, count);
+  return names;
 }
 
 /**

@@ -60,6 +60,8 @@ export function describeClusters(description: {
     const names = clusterTags(items.units, layer.centroids, {
       items: items.items,
       without: options.sensitive,
+      // A cluster keeps its name against younger ones wherever its row is.
+      order: ids.map((_, row) => row).sort((a, b) => ids[a]! - ids[b]!),
     });
     return { ids: [...ids], nextId, names, parents: parentsOf(layer.labels, all[i - 1]?.labels) };
   });
