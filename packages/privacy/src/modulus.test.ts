@@ -174,7 +174,14 @@ describe("fewestBits", () => {
     expect(fewestBits({ build, fits: (bits) => bits >= least })).toBe(Math.max(12, least));
   });
 
-  it("hands on why nothing fits, and what is no refusal", () => {
+  it("refuses where not even 32 bits fit", () => {
+    expect(() => fewestBits({ build, fits: () => false })).toThrow(PrivacyRangeError);
+    expect(() => fewestBits({ build, fits: (bits) => bits > 32 })).toThrow(
+      /modulusBits: no modulus of at most 32/,
+    );
+  });
+
+  it("hands on why nothing can be built, and what is no refusal", () => {
     const refuse = () => {
       throw new PrivacyRangeError({ field: "epsilon", rule: "out of reach", fix: "raise it" });
     };

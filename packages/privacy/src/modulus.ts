@@ -113,10 +113,10 @@ export function wrapProbability(sum: ScaledSum): number {
 }
 
 /**
- * The fewest bits from 8 to 32 for which `build` gives something that `fits`; more bits are taken to fit whenever fewer do.
+ * What `build` gives for the fewest bits from 8 to 32 that `fits`, by bisection: more bits are taken to fit whenever fewer do.
  *
  * @param options.build Throws a RangeError where the bits are too few.
- * @throws what `build` throws for 32 bits, where nothing fits
+ * @throws PrivacyRangeError where 32 bits do not fit; and what `build` throws for them
  */
 export function fewestBits<T>(options: {
   readonly build: (bits: number) => T;
@@ -124,6 +124,11 @@ export function fewestBits<T>(options: {
 }): T {
   const { build, fits } = options;
   let best = build(32);
+  demand(fits(best), {
+    field: "modulusBits",
+    rule: `no modulus of at most 32 bits keeps wrapped entries within ${WRAP_BOUND} a round and what rounding costs within ${ROUNDING_SHARE}`,
+    fix: "set modulusBits, or lower the cohort maximum or the length of the vector",
+  });
   let tooFew = 7;
   let enough = 32;
   while (enough - tooFew > 1) {

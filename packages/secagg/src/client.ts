@@ -306,14 +306,14 @@ function reveal(
       const [kind, share, surplus] = alive.has(owner)
         ? (["self-mask", selfMask, noise[level - 1]?.expose()] as const)
         : (["mask-key", maskKey, undefined] as const);
-      if (level === 0) return { owner, kind, share: share.expose().slice() };
+      if (level === 0) return { owner, kind, share: share.expose() };
       // All shares of a message have one length.
       return { owner, kind, share: concatBytes(share.expose(), surplus ?? new Uint8Array(SHARE_BYTES)) };
     });
-  return accepted({
-    state: ended(state),
-    outputs: [{ type: "send", message: revealMessage(config.round, shares) }, { type: "finished" }],
-  });
+  const message = revealMessage(config.round, shares);
+  // The message has copies of its own; the step wipes the shares themselves.
+  if (level > 0) for (const { share: joined } of shares) joined.fill(0);
+  return accepted({ state: ended(state), outputs: [{ type: "send", message }, { type: "finished" }] });
 }
 
 /** The shares are for the coordinator, not for a log on the way. */

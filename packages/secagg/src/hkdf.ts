@@ -122,7 +122,8 @@ export function deriveKey(
     throw new RangeError("a key must have at most 55 bytes, its salt 64 and its info 54");
   if (salted.salt.length === 0 || !equalBytes(salted.salt, salt)) {
     takeKey(salt, salted);
-    salted.salt = salt.slice();
+    // Not `slice`, which is a view where the salt is a Node Buffer.
+    salted.salt = Uint8Array.from(salt);
   }
   const derived = new Uint8Array(HASH_BYTES);
   // Extract, then expand: T(1) = HMAC(PRK, info ‖ 0x01).

@@ -79,7 +79,8 @@ export function packReveal({ owners, kinds, shares }: RevealedShares): PackedRev
   const removes = shares.length > SHARE_BYTES * count;
   const packed = {
     owners: owners.slice(),
-    kinds: kinds.slice(),
+    // Not `slice`, which is a view where a column is a Node Buffer.
+    kinds: Uint8Array.from(kinds),
     shares: removes ? halves(shares, 0) : Uint8Array.from(shares),
     noise: removes ? halves(shares, SHARE_BYTES) : new Uint8Array(0),
   };
