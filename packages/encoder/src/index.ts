@@ -13,7 +13,7 @@ export {
 export * from "./layout.ts";
 export { type PersonalParameters, personalise } from "./personal.ts";
 export * from "./pretraining/item-walks.ts";
-export { type SoftTargets, softTargets, type Teaching } from "./pretraining/soft-targets.ts";
+export { type SoftTargets, softTargetBytes, softTargets, type Teaching } from "./pretraining/soft-targets.ts";
 export { seededRandom, shuffle } from "./random.ts";
 export * from "./ranking.ts";
 export {

@@ -37,7 +37,7 @@ const features = itemFeatures(
   population.items.map((item) => ({ ...item, tags: [...item.tags] })),
   plan.encoder,
 );
-async function run(noiseCohort: number, clusterFrom = 1) {
+async function run(noiseCohort: number, { clusterFrom = 1, changes = {} as Partial<typeof plan> } = {}) {
   const backend = await loadBackend();
   const encoder = InterestEncoder.create({
     backend,
@@ -49,7 +49,7 @@ async function run(noiseCohort: number, clusterFrom = 1) {
   const before = encoder.getWeights();
   const losses: number[] = [];
   const result = await simulateFederated({
-    plan,
+    plan: { ...plan, ...changes },
     encoder,
     sequences: userSequences(population),
     items: population.items,
@@ -165,12 +165,26 @@ describe("federated training in one process", () => {
 
   it("learns the same model when clusters are counted late only", async () => {
     const always = await run(0);
-    const late = await run(0, 5);
+    const late = await run(0, { clusterFrom: 5 });
     expect(late.moved).toBe(always.moved);
     expect(always.result.outcomes).toHaveLength(6);
     expect(late.result.outcomes).toHaveLength(2);
     expect(late.result.vector).toEqual(always.result.vector);
     expect(late.result.vector.length).toBeGreaterThan(late.length);
+  });
+
+  it("trains in the rounds that collect no signal only", async () => {
+    const signals = { popularity: { rounds: [1], clip: 5, significance: 2 } };
+    const few = { rounds: 2, participation: { ...plan.participation, maximum: 2 } };
+    const collecting = await run(0, { changes: { ...few, signals } });
+    expect(collecting.losses).toHaveLength(2);
+    expect(collecting.losses[0]).toBe((await run(0)).losses[0]);
+    expect(collecting.result.outcomes).toHaveLength(1);
+    expect(collecting.moved).toBeGreaterThan(0);
+    const all = { ...signals, transitions: { rounds: [2], clip: 5, significance: 2, window: 5 } };
+    const untrained = await run(0, { changes: { ...few, signals: all } });
+    expect(untrained.moved).toBe(0);
+    expect(untrained.result.outcomes).toEqual([]);
   });
 
   it("takes its deviation from a mechanism that keeps ε over all participations", () => {

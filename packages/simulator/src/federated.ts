@@ -25,11 +25,14 @@ import {
   serverStep,
 } from "@kindred/engine";
 import { l2Norm } from "@kindred/privacy";
-import { type PlanInput, parsePlanInput, type VectorBlock } from "@kindred/protocol";
+import { type PlanInput, parsePlanInput, SIGNALS, type VectorBlock } from "@kindred/protocol";
 import { HeldOutJudge } from "./held-out-judge.ts";
 
 export interface FederatedSimulationOptions {
-  /** Training, server optimiser, clipping and rounds are taken from it. */
+  /**
+   * Training, server optimiser, clipping and rounds are taken from it. Rounds that collect a signal leave model and
+   * clusters as they are; the signal itself is not made ({@link simulateSignals}).
+   */
   readonly plan: PlanInput;
   /** Created from the plan's shape and training; it holds the global weights and is trained in place. */
   readonly encoder: InterestEncoder;
@@ -115,18 +118,22 @@ export async function simulateFederated(
   const clustering = { options: plan.clustering, seed: plan.encoder.seed, cells: noise.cells };
   let clusters = publicClusters({ ...clustering, items: describedItems(options) });
   const outcomes: ClusterOutcome[] = [];
+  let seeded = false;
   const eligible = sequences.map((_, index) => index).filter((index) => sequences[index]!.items.length >= 2);
   for (let round = 1; round <= plan.rounds; round++) {
     const members = draw(eligible, Math.min(cohort, eligible.length), random);
     const devices = members.length + (options.idle ?? 0);
     const mean = new Float64Array(encoder.trainable.length);
-    const counting = round >= clusterFrom;
+    const training = !collectsSignal(plan, round);
+    const counting = training && round >= clusterFrom;
     const counts = new Float64Array(noise.cells);
     const sums = new Float64Array(noise.cells * plan.encoder.dimension);
     const items = counting || evaluating ? describedItems(options) : undefined;
     // The micro-clusters are public cells of the item space as it is when counting begins.
-    if (items !== undefined && counting && round === clusterFrom)
+    if (items !== undefined && counting && !seeded) {
       clusters = publicClusters({ ...clustering, items });
+      seeded = true;
+    }
     const judge = items && evaluating ? new HeldOutJudge({ plan, encoder, clusters, ...items }) : undefined;
     const heldOut = new Float64Array(judge?.length ?? 0);
     let loss = 0;
@@ -147,8 +154,10 @@ export async function simulateFederated(
       addScaled(counts, statistics.counts, 1 / devices);
       addScaled(sums, statistics.sums, 1 / devices);
     }
-    addGaussian(mean, noise.deviation.model, random);
-    optimiser = step({ optimiser, mean, deviation: noise.deviation.model, plan, encoder });
+    if (training) {
+      addGaussian(mean, noise.deviation.model, random);
+      optimiser = step({ optimiser, mean, deviation: noise.deviation.model, plan, encoder });
+    }
     if (counting) {
       addGaussian(counts, noise.deviation.counts, random);
       addGaussian(sums, noise.deviation.sums, random);
@@ -168,6 +177,11 @@ export async function simulateFederated(
   }
   const { deviation, epsilon, vector } = noise;
   return { clusters, outcomes, deviation, epsilon, vector };
+}
+
+/** Whether a round collects a signal in place of training: no round fails here, so each that the plan names does. */
+function collectsSignal({ signals }: PlanInput, round: number): boolean {
+  return SIGNALS.some((name) => signals?.[name]?.rounds.includes(round));
 }
 
 /** What a device trains on that holds its last interaction out. */

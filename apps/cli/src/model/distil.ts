@@ -1,5 +1,11 @@
 /** `kindred model distil`: what a larger encoder has learned, in one that devices can carry. */
-import { type InterestEncoder, type RankingMetrics, softTargets } from "@kindred/encoder";
+import {
+  type InterestEncoder,
+  type RankingMetrics,
+  type Sequence,
+  softTargetBytes,
+  softTargets,
+} from "@kindred/encoder";
 import { refuseFlag, wholeNumber } from "../input-files.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { fact, heading, type Row } from "../terminal/rows.ts";
@@ -29,6 +35,9 @@ export interface DistilReport {
     | undefined;
 }
 
+/** Bytes that what teachers expect may take: a process that asks for more is stopped without a word on most machines. */
+const MOST_BYTES = 2 ** 32;
+
 /**
  * Trains the plan's encoder on a log: on what the teachers expect after each interaction, and on what followed. Writes its
  * weights and prints what was lost.
@@ -40,6 +49,7 @@ export async function distil(flags: DistilFlags, { stdout, env }: Terminal): Pro
   const top = wholeNumber("--top", flags.top, { least: 1, most: 1_000_000 });
   const material = await readMaterial(flags);
   const { files, evaluated, log } = material;
+  checkTop(top, { sequences: log, itemCount: files.catalogue.items.length });
   const progress = createProgress({ stream: stdout, now: () => Date.now(), env });
   const report = (label: string) => (fraction: number) => progress.task(label, fraction);
   const teachers: InterestEncoder[] = [];
@@ -83,6 +93,27 @@ export async function distil(flags: DistilFlags, { stdout, env }: Terminal): Pro
     for (const teacher of teachers) teacher.dispose();
     student.dispose();
   }
+}
+
+/**
+ * Checks that what is kept of the teachers fits into memory.
+ * @throws KindredError naming `--top` and the most that it may be for so long a log
+ */
+export function checkTop(
+  top: number,
+  {
+    sequences,
+    itemCount,
+  }: { readonly sequences: readonly Pick<Sequence, "items">[]; readonly itemCount: number },
+): void {
+  const each = softTargetBytes(sequences);
+  const most = Math.floor(MOST_BYTES / each);
+  if (Math.min(top, itemCount) <= most) return;
+  refuseFlag(
+    "--top",
+    `must be at most ${most} for a log of this length, for it keeps ${each} bytes of each, found ${top}`,
+    most < 1 ? "pass a shorter --log" : `pass --top ${most} or less`,
+  );
 }
 
 async function readTeachers({

@@ -6,7 +6,7 @@ import {
   seededRandom,
   type Teaching,
 } from "@kindred/encoder";
-import { wholeNumber } from "../input-files.ts";
+import { refuseFlag, wholeNumber } from "../input-files.ts";
 import { measured, readEvaluated, readLog } from "./at-hand.ts";
 import { leaveLastOut } from "./interaction-log.ts";
 import { readTaskFiles, type TaskFileFlags, type TaskFiles } from "./task-files.ts";
@@ -55,9 +55,16 @@ export async function readMaterial(flags: LearningFlags): Promise<Material> {
   const seed = wholeNumber("--seed", flags.seed, { least: 0, most: 0xffffffff });
   const epochs = wholeNumber("--epochs", flags.epochs, { least: 1, most: 1_000 });
   const files = await readTaskFiles(flags);
+  const log = flags.log === undefined ? [] : await readLog("--log", flags.log, files);
+  if (log.length > 0 && keptBack(log).shown.length === 0)
+    refuseFlag(
+      "--log",
+      "must have a person with three interactions: a last one is kept back, to know when to stop",
+      "pass a longer log",
+    );
   return {
     files,
-    log: flags.log === undefined ? [] : await readLog("--log", flags.log, files),
+    log,
     evaluated: await readEvaluated(flags.evaluate, files),
     epochs,
     random: seededRandom(seed),
@@ -80,12 +87,7 @@ export async function learn(
 ): Promise<Learned> {
   const { name, sequences, progress, teach } = options;
   const { epochs, random } = options.material;
-  const every = Math.ceil(sequences.length / MOST_KEPT_BACK);
-  const cut = sequences.map((sequence, i) => (i % every === 0 ? leaveLastOut([sequence])[0] : undefined));
-  const validation = cut.filter((user) => user !== undefined);
-  const shown = sequences
-    .map((sequence, i) => cut[i]?.sequence ?? sequence)
-    .filter(({ items }) => items.length >= 2);
+  const { shown, validation } = keptBack(sequences);
   const teaching = await teach?.(shown);
   const start = encoder.getWeights();
   const kept = (): number => (validation.length === 0 ? 0 : measured(encoder, validation).ndcg10);
@@ -108,6 +110,19 @@ export async function learn(
   if (after >= before) return { ...learned, bestEpoch, after };
   encoder.setWeights(start);
   return { ...learned, bestEpoch: 0, after: before };
+}
+
+/** What is trained on, and the last items that are kept back from some of it. */
+function keptBack(sequences: readonly Sequence[]): {
+  readonly shown: Sequence[];
+  readonly validation: EvaluationUser[];
+} {
+  const every = Math.ceil(sequences.length / MOST_KEPT_BACK);
+  const cut = sequences.map((sequence, i) => (i % every === 0 ? leaveLastOut([sequence])[0] : undefined));
+  const shown = sequences
+    .map((sequence, i) => cut[i]?.sequence ?? sequence)
+    .filter(({ items }) => items.length >= 2);
+  return { shown, validation: cut.filter((user) => user !== undefined) };
 }
 
 /** Lets timers and the terminal have their turn after each step that is reported. */

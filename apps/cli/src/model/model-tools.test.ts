@@ -12,7 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Terminal } from "./at-hand.ts";
 import { compress } from "./compress.ts";
-import { distil } from "./distil.ts";
+import { checkTop, distil } from "./distil.ts";
 import { pretrain } from "./pretrain.ts";
 
 const plan = {
@@ -162,10 +162,21 @@ describe("model tools", () => {
     await expect(distil({ ...teaching, top: "0" }, terminal)).rejects.toThrow("--top");
   });
 
+  it("refuse to keep more of what a teacher expects than memory holds", () => {
+    const sequences = [{ items: { length: 1 + 2 ** 20 } }, { items: { length: 1 + 2 ** 20 } }];
+    expect(() => checkTop(256, { sequences, itemCount: 5000 })).not.toThrow();
+    expect(() => checkTop(257, { sequences, itemCount: 5000 })).toThrow(
+      /--top must be at most 256 .*found 257/,
+    );
+    expect(() => checkTop(1_000_000, { sequences, itemCount: 200 })).not.toThrow();
+  });
+
   it("refuse nothing to learn from, logs of other items, and weights of another plan", async () => {
     await expect(train({})).rejects.toThrow("--walks");
     await writeFile(at("foreign.csv"), "user,item,time\nx,none,1");
     await expect(train({ log: at("foreign.csv") })).rejects.toThrow("--log");
+    await writeFile(at("short.csv"), "user,item,time\nx,1,1\nx,2,2\ny,3,1\ny,4,2");
+    await expect(train({ log: at("short.csv") })).rejects.toThrow("--log must have a person with three");
     await train({ walks: "1", epochs: "1" });
     const other = { ...plan, encoder: { ...plan.encoder, dimension: 8 } };
     await writeFile(at("other.json"), JSON.stringify(other));

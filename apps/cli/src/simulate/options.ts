@@ -43,6 +43,9 @@ export interface SimulateFlags {
   readonly out: string;
 }
 
+/** Rounds that `--signals` gives to signals, popularity and then transitions. */
+const SIGNAL_ROUNDS = 2;
+
 function refuse(field: string, rule: string, fix: string): never {
   throw new KindredError({ code: "option-invalid", field, rule, fix });
 }
@@ -94,11 +97,18 @@ export function parseSimulateOptions(flags: SimulateFlags): SimulateOptions {
       `must be a folder, found "${flags.data}"`,
       "pass the folder of ml-latest-small, movietweetings-100k or completejourney",
     );
+  const rounds = optional("--rounds", flags.rounds, { minimum: 1, maximum: 100_000 });
+  if (flags.signals === true && rounds !== undefined && rounds <= SIGNAL_ROUNDS)
+    refuse(
+      "--rounds",
+      `must be above ${SIGNAL_ROUNDS} with --signals, whose first ${SIGNAL_ROUNDS} do not train, found ${rounds}`,
+      "raise --rounds or leave out --signals",
+    );
   return {
     data: flags.data,
     clients,
     cohort,
-    rounds: optional("--rounds", flags.rounds, { minimum: 1, maximum: 100_000 }),
+    rounds,
     dropout: real("--dropout", flags.dropout, {
       accepts: (p) => p >= 0 && p <= 0.5,
       rule: "must lie between 0 and 0.5",

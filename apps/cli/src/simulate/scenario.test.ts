@@ -21,6 +21,11 @@ describe("the flags of a simulation", () => {
       /--cohort must not exceed --clients \(20\), found 21; lower/,
     ],
     ["--rounds", { rounds: "1.5" }, /--rounds must be a whole number/],
+    [
+      "--rounds",
+      { rounds: "2", signals: true },
+      /--rounds must be above 2 with --signals.*found 2; raise --rounds/,
+    ],
     ["--dropout", { dropout: "0.6" }, /--dropout must lie between 0 and 0.5, found "0.6"/],
     ["--epsilon", { epsilon: "0" }, /--epsilon must be above 0/],
     ["--epsilon", { epsilon: "x" }, /--epsilon must be above 0.*found "x"/],

@@ -6,6 +6,7 @@
 import { KindredError } from "@kindred/protocol";
 import type { InterestEncoder } from "../encoder.ts";
 import type { Sequence, Window } from "../sequence.ts";
+import { keepLargest } from "./keep-largest.ts";
 
 /** What is expected after each interaction of one sequence but the last. */
 export interface SoftTargets {
@@ -27,8 +28,19 @@ export interface Teaching {
   readonly weight: number;
 }
 
+/** Bytes of soft targets for each item kept of a position: its index and its share. */
+const BYTES_OF_ITEM = Int32Array.BYTES_PER_ELEMENT + Float32Array.BYTES_PER_ELEMENT;
+
 /** Probabilities that are held at once, 4 bytes each. */
 const AT_ONCE = 1 << 21;
+
+/**
+ * Bytes that one item kept of each position takes: {@link softTargets} hold `top` times as many.
+ * @param sequences each with at least one interaction
+ */
+export function softTargetBytes(sequences: readonly Pick<Sequence, "items">[]): number {
+  return sequences.reduce((sum, { items }) => sum + items.length - 1, 0) * BYTES_OF_ITEM;
+}
 
 /**
  * What teachers expect along sequences: the mean of their distributions.
@@ -133,26 +145,6 @@ function addSoftmax(
   for (let i = 0; i < scores.length; i++) total += Math.exp((scores[i]! - largest) / temperature);
   for (let i = 0; i < scores.length; i++)
     into[i]! += (scale * Math.exp((scores[i]! - largest) / temperature)) / total;
-}
-
-/** The largest shares and their items, largest first. */
-function keepLargest(
-  all: Float32Array,
-  { items, shares }: { readonly items: Int32Array; readonly shares: Float32Array },
-): void {
-  const top = items.length;
-  let kept = 0;
-  for (let item = 0; item < all.length; item++) {
-    const share = all[item]!;
-    if (kept === top && share <= shares[top - 1]!) continue;
-    let at = kept === top ? top - 1 : kept++;
-    for (; at > 0 && shares[at - 1]! < share; at--) {
-      shares[at] = shares[at - 1]!;
-      items[at] = items[at - 1]!;
-    }
-    shares[at] = share;
-    items[at] = item;
-  }
 }
 
 /**
