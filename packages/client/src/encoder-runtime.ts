@@ -46,8 +46,9 @@ export interface EncoderRuntime {
   /**
    * Scores by which to sum up what the next interest is: where the plan has a next-interest head, each group of items has the
    * share that the head gives it; otherwise they are those of `scores`.
+   * @param shared the same vector without the person's own parameters, which is what a head was trained on; `vector` by default
    */
-  interestScores(model: ModelWeights, vector: Float32Array): Promise<Float32Array>;
+  interestScores(model: ModelWeights, vector: Float32Array, shared?: Float32Array): Promise<Float32Array>;
   /** Row-major items × d. */
   itemVectors(model: ModelWeights): Promise<Float32Array>;
 }
@@ -131,7 +132,7 @@ function serialised(encoder: InterestEncoder, backend: string): TensorEncoderRun
     userVectors: (model, sequences) => withModel(model, () => encoder.userVectors(sequences)),
     fitPersonal: (model, fit) => withModel(model, () => encoder.fitPersonal(fit)),
     scores: (model, vector) => withModel(model, () => encoder.scores(vector)),
-    interestScores: (model, vector) => withModel(model, () => encoder.interestScores(vector)),
+    interestScores: (model, vector, shared) => withModel(model, () => encoder.interestScores(vector, shared)),
     itemVectors: (model) => withModel(model, () => encoder.itemVectors()),
     dispose: () => exclusively(() => encoder.dispose()),
   };

@@ -198,7 +198,8 @@ export function expectedClusters(
   { clusterOf, clusters }: { readonly clusterOf: Int32Array; readonly clusters: number },
 ): Float64Array {
   const expected = new Float64Array(clusters);
-  const largest = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let item = 0; item < scores.length; item++) largest = Math.max(largest, scores[item]!);
   let total = 0;
   for (let item = 0; item < scores.length; item++) {
     const share = Math.exp(scores[item]! - largest);

@@ -19,7 +19,7 @@ import { describeEvolution, type Evolution, NO_EVOLUTION } from "./evolution.ts"
 import { type ExplainOptions, type Explanation, explainRecommendation } from "./explanation.ts";
 import { ratedItems } from "./held-out-evaluation.ts";
 import type { InteractionLog } from "./interactions.ts";
-import { InterestHistory } from "./interest-history.ts";
+import { InterestHistory, type Milestone } from "./interest-history.ts";
 import { describeInterests, type Interests, noInterests } from "./interests.ts";
 import { checkNames, type ItemSpace, itemSpace } from "./item-space.ts";
 import { PersonalLayer } from "./personal-layer.ts";
@@ -249,9 +249,20 @@ export class LocalTask {
     return this.#personal.apply(await encoder.userVectors(weights, sequences));
   }
 
-  /** Names everything that the encoder's answers depend on besides the interactions. */
-  #state(model: LoadedModel): string {
-    return `${model.hash} ${this.#personal.version}`;
+  /** The encoder's answers along the record, as they are for this person, and the last one as it is without their parameters. */
+  async #milestones(
+    { encoder }: ReadyTask,
+    weights: ModelWeights,
+    sequence: Sequence,
+  ): Promise<{ readonly milestones: readonly Milestone[]; readonly shared: Float32Array }> {
+    const answers = await this.#history.milestones(sequence, {
+      hash: weights.hash,
+      userVectors: (sequences) => encoder.userVectors(weights, sequences),
+    });
+    return {
+      milestones: answers.map((answer) => ({ ...answer, vector: this.#personal.apply(answer.vector) })),
+      shared: answers.at(-1)!.vector,
+    };
   }
 
   /**
@@ -265,7 +276,7 @@ export class LocalTask {
     if (sequence.items.length === 0) return noInterests(plan.encoder.dimension);
     const space = await this.#itemSpace(ready, model);
     const userVectors = (sequences: readonly Sequence[]) => this.#userVectors(ready, weights, sequences);
-    const milestones = await this.#history.milestones(sequence, { hash: this.#state(model), userVectors });
+    const { milestones, shared } = await this.#milestones(ready, weights, sequence);
     const latest = milestones.at(-1)!;
     const maximum = plan.clustering.interests;
     const present =
@@ -280,7 +291,7 @@ export class LocalTask {
       past: milestones.map(({ vector }, i) => ({ vector, weight: recency[i]! / total })),
       recorded: new Set(Array.from(sequence.items)),
     };
-    const scores = await encoder.interestScores(weights, latest.vector);
+    const scores = await encoder.interestScores(weights, latest.vector, shared);
     return describeInterests(history, { model: model.model, scores, clusterOf: space.clusterOf });
   }
 
@@ -291,11 +302,8 @@ export class LocalTask {
     const sequence = log.sequence(ready.index);
     if (sequence.items.length === 0) return NO_EVOLUTION;
     const space = await this.#itemSpace(ready, model);
-    const milestones = await this.#history.milestones(sequence, {
-      hash: this.#state(model),
-      userVectors: (sequences) => this.#userVectors(ready, weights, sequences),
-    });
-    const scores = await encoder.interestScores(weights, milestones.at(-1)!.vector);
+    const { milestones, shared } = await this.#milestones(ready, weights, sequence);
+    const scores = await encoder.interestScores(weights, milestones.at(-1)!.vector, shared);
     return describeEvolution({ model: model.model, space, sequence, milestones, scores });
   }
 

@@ -33,4 +33,26 @@ describe("the next interest", () => {
     expect(latent[0]!.expected).toBeCloseTo(byHead.next[0]!.share, 12);
     expect(await client.recommend({ count: 3 })).toEqual(listed);
   });
+
+  it("is asked of the head with the vector that it was trained on, also where the person has parameters", async () => {
+    const world = await createWorld({ people: 1, plan: { training: { interests: {} }, personal: {} } });
+    const { client, encoder } = world.people[0]!;
+    await client.start();
+    const asked: { own: number[]; shared: number[] }[] = [];
+    encoder.interestScores = (model, vector, shared) => {
+      asked.push({ own: [...vector], shared: [...(shared ?? vector)] });
+      return encoder.scores(model, vector);
+    };
+    await client.interests();
+    await client.personalise();
+    await client.interests();
+    await client.evolution();
+    const [before, ...after] = asked;
+    expect(before!.own).toEqual(before!.shared);
+    expect(after).toHaveLength(2);
+    for (const { own, shared } of after) {
+      expect(shared).toEqual(before!.shared);
+      expect(own).not.toEqual(shared);
+    }
+  });
 });

@@ -22,21 +22,15 @@ interface PersonalDocument {
 export class PersonalLayer {
   readonly #store: Pick<ClientStore, "readCached" | "writeCached">;
   #parameters: PersonalParameters | undefined;
-  #version = 0;
 
   constructor(store: Pick<ClientStore, "readCached" | "writeCached">) {
     this.#store = store;
   }
 
-  /** Grows with every change, so that what was computed with other parameters can be told. */
-  get version(): number {
-    return this.#version;
-  }
-
   /** Takes up what was kept for a plan; what was kept for another one fits no longer. */
   async load(plan: { readonly digest: string; readonly dimension: number }): Promise<void> {
     const file = await this.#store.readCached("personal");
-    this.#set(file === undefined ? undefined : readParameters(file, plan));
+    this.#parameters = file === undefined ? undefined : readParameters(file, plan);
   }
 
   /** Replaces the parameters, here and in the store; `undefined` for none. */
@@ -47,17 +41,12 @@ export class PersonalLayer {
       parameters: parameters === undefined ? null : { ...parameters, values: [...parameters.values] },
     };
     await this.#store.writeCached("personal", new TextEncoder().encode(JSON.stringify(document)));
-    this.#set(parameters);
+    this.#parameters = parameters;
   }
 
   /** The encoder's answers as they are for this person, rows × d. */
   apply(vectors: Float32Array): Float32Array {
     return this.#parameters === undefined ? vectors : personalise(vectors, this.#parameters);
-  }
-
-  #set(parameters: PersonalParameters | undefined): void {
-    this.#parameters = parameters;
-    this.#version++;
   }
 }
 

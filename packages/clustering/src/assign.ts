@@ -42,15 +42,21 @@ export function softMembership(point: Vector, centroids: Matrix, temperature: nu
   checkShapes(point, centroids);
   const unit = normalised(point);
   const { rows, columns, data } = centroids;
-  const logits = Float64Array.from({ length: rows }, (_, c) => {
+  const shares = new Float64Array(rows);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let c = 0, offset = 0; c < rows; c++, offset += columns) {
     let cosine = 0;
-    for (let i = 0; i < columns; i++) cosine += unit[i]! * data[c * columns + i]!;
-    return cosine / temperature;
-  });
-  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const shares = logits.map((value) => Math.exp(value - largest));
-  const total = shares.reduce((sum, value) => sum + value, 0);
-  return shares.map((value) => value / total);
+    for (let i = 0; i < columns; i++) cosine += unit[i]! * data[offset + i]!;
+    shares[c] = cosine / temperature;
+    largest = Math.max(largest, shares[c]!);
+  }
+  let total = 0;
+  for (let c = 0; c < rows; c++) {
+    shares[c] = Math.exp(shares[c]! - largest);
+    total += shares[c]!;
+  }
+  for (let c = 0; c < rows; c++) shares[c]! /= total;
+  return shares;
 }
 
 /** As {@link assign}, for a point already known to be of norm 1 (or zero) and of the right dimension. */

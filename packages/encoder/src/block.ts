@@ -36,6 +36,25 @@ export type Backward = (dx: Float32Array, sink: GradientSink) => void;
  */
 export type Block = (x: Float32Array, at: string, run: BlockRun) => Backward;
 
+/**
+ * What the block makes of the last row of each window, without the other rows of its result: x is left as it is.
+ * @returns windows × d
+ */
+export type LastRows = (x: Float32Array, at: string, run: Omit<BlockRun, "random">) => Float32Array;
+
+/** The last row of each window, windows × d. */
+export function lastRows(
+  x: Float32Array,
+  { starts, dimension }: { readonly starts: Int32Array; readonly dimension: number },
+): Float32Array {
+  const rows = new Float32Array((starts.length - 1) * dimension);
+  for (let window = 0; window + 1 < starts.length; window++) {
+    const end = starts[window + 1]! * dimension;
+    rows.set(x.subarray(end - dimension, end), window * dimension);
+  }
+  return rows;
+}
+
 /** Layer normalisation with the gain and bias of that name. */
 export function normaliseAs(name: string, x: Float32Array, weights: EncoderWeights): Normalised {
   return normalise(x, weights.view(`${name}.gain`), weights.view(`${name}.bias`));

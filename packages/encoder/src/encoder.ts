@@ -7,7 +7,7 @@ import {
 } from "@kindred/protocol";
 import { projectOnAdapters } from "./adapters.ts";
 import type { Backend } from "./backend.ts";
-import { runBody } from "./body.ts";
+import { runBody, runBodyLast } from "./body.ts";
 import type { EncoderConstants } from "./embedding.ts";
 import {
   groupShares,
@@ -163,11 +163,7 @@ export class InterestEncoder {
     const flush = (): void => {
       const batch = packWindows(windows);
       const { constants, products } = this;
-      const { vectors: output } = runBody(batch, this.weights, { constants, products });
-      windows.forEach((_, index) => {
-        const last = batch.starts[index + 1]! - 1;
-        vectors.set(output.subarray(last * d, (last + 1) * d), (done + index) * d);
-      });
+      vectors.set(runBodyLast(batch, this.weights, { constants, products }), done * d);
       done += windows.length;
       windows = [];
       tokens = 0;
@@ -208,13 +204,14 @@ export class InterestEncoder {
    * Scores of all items by which to sum up what the next interest is: those of {@link scores}, of which each group of items has
    * the share that the next-interest head gives it; without a head they are those of {@link scores}.
    *
+   * @param shared the user vector without personal parameters, where `userVector` has them: the head was trained on those
    * @throws KindredError `option-invalid` as {@link scores}
    */
-  interestScores(userVector: Float32Array): Float32Array {
+  interestScores(userVector: Float32Array, shared: Float32Array = userVector): Float32Array {
     const scores = this.scores(userVector);
     const head = this.interestHead();
     if (head === undefined) return scores;
-    return scoresByInterest(scores, { groups: this.groups(), shares: groupShares(head, userVector) });
+    return scoresByInterest(scores, { groups: this.groups(), shares: groupShares(head, shared) });
   }
 
   /** The group of each item, of a plan with a next-interest head. With many items it takes a second, so only what needs it waits. */

@@ -131,6 +131,56 @@ export function attend(
   return { output, probabilities };
 }
 
+/**
+ * {@link attend} for the last row of each window alone.
+ *
+ * @param rows.queries of those rows, windows × d
+ * @param rows.keysValues of all rows, rows × 2d
+ * @returns windows × d
+ */
+export function attendLast(
+  { queries, keysValues }: { readonly queries: Float32Array; readonly keysValues: Float32Array },
+  distance: Float32Array,
+  { starts, heads, dimension }: AttentionShape,
+): Float32Array {
+  const width = dimension / heads;
+  const stride = 2 * dimension;
+  const reach = distance.length / heads;
+  const scale = 1 / Math.sqrt(width);
+  const output = new Float32Array(queries.length);
+  const scores = new Float32Array(reach);
+  for (let window = 0; window + 1 < starts.length; window++) {
+    const first = starts[window]!;
+    const length = starts[window + 1]! - first;
+    for (let head = 0; head < heads; head++) {
+      const q = window * dimension + head * width;
+      const k = first * stride + head * width;
+      const v = k + dimension;
+      let largest = -Infinity;
+      for (let j = 0; j < length; j++) {
+        const kj = k + j * stride;
+        let dot = 0;
+        for (let c = 0; c < width; c++) dot += queries[q + c]! * keysValues[kj + c]!;
+        const score = dot * scale + distance[head * reach + length - 1 - j]!;
+        scores[j] = score;
+        if (score > largest) largest = score;
+      }
+      let total = 0;
+      for (let j = 0; j < length; j++) {
+        const e = Math.exp(scores[j]! - largest);
+        scores[j] = e;
+        total += e;
+      }
+      for (let j = 0; j < length; j++) {
+        const p = scores[j]! / total;
+        const vj = v + j * stride;
+        for (let c = 0; c < width; c++) output[q + c]! += p * keysValues[vj + c]!;
+      }
+    }
+  }
+  return output;
+}
+
 /** Gradient of {@link attend}: returns that of qkv and adds that of the distance bias to `dDistance`. */
 export function attendBackward(
   dOutput: Float32Array,

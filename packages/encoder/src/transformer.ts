@@ -1,6 +1,13 @@
 /** A pre-norm causal transformer block (Vaswani et al. 2017; Kang and McAuley 2018). */
-import { addMatrixGradient, type Block, normaliseAs, normaliseAsBackward } from "./block.ts";
-import { attend, attendBackward, drop, multiply } from "./layers.ts";
+import {
+  addMatrixGradient,
+  type Block,
+  type LastRows,
+  lastRows,
+  normaliseAs,
+  normaliseAsBackward,
+} from "./block.ts";
+import { attend, attendBackward, attendLast, drop, multiply } from "./layers.ts";
 import { addColumnSums, addTo } from "./products.ts";
 
 /** x + attention(norm(x)), then that + feedForward(norm(·)). */
@@ -11,6 +18,24 @@ export const transformerBlock: Block = (x, at, run) => {
     feedForwardBackward(dx, sink);
     attentionBackward(dx, sink);
   };
+};
+
+/** Only keys and values are wanted of the rows before the last: about half the work for a layer of some fifty rows. */
+export const transformerLast: LastRows = (x, at, run) => {
+  const { shape, weights, products, starts } = run;
+  const { dimension, heads } = shape;
+  const windows = starts.length - 1;
+  const within = { starts, heads, dimension };
+  const { output: norm } = normaliseAs(`${at}.attentionNorm`, x, weights);
+  const keyValue = weights.forward(`${at}.attention.key`, `${at}.attention.value`);
+  const keysValues = products.times(norm, x.length / dimension, keyValue);
+  const query = weights.forward(`${at}.attention.query`);
+  const queries = products.times(lastRows(norm, within), windows, query);
+  const attended = attendLast({ queries, keysValues }, weights.view(`${at}.attention.distance`), within);
+  const result = lastRows(x, within);
+  addTo(result, products.times(attended, windows, weights.forward(`${at}.attention.output`)));
+  feedForwardPart(result, at, { ...run, random: undefined });
+  return result;
 };
 
 const attentionPart: Block = (x, at, run) => {
