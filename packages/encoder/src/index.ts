@@ -1,4 +1,5 @@
 export * from "./backend.ts";
+export { type GrownWeights, growWeights } from "./catalogue/grow-weights.ts";
 export * from "./encoder.ts";
 export * from "./evaluate.ts";
 export * from "./features.ts";

@@ -1,5 +1,5 @@
 /** The encoder before items that it was not trained with: what their public texts alone are worth. */
-import { InterestEncoder, rankOf, seededRandom, shuffle } from "@kindred/encoder";
+import { growWeights, InterestEncoder, rankOf, seededRandom, shuffle } from "@kindred/encoder";
 import { type PlanInput, parsePlanInput } from "@kindred/protocol";
 import { gainsAt10, hideItems, itemIndex, type UnseenItemsSplit, userSequences } from "@kindred/simulator";
 import { newEncoder, rankByEncoder } from "./encoder-scorer.ts";
@@ -21,7 +21,7 @@ export function unseenRows(options: ExperimentOptions): ExperimentRow[] {
       id: "unseen-items",
       name: "encoder, a tenth of the items unseen",
       seeded: true,
-      settings: { ...TRAINING, epochs, hidden: HIDDEN, among: ["all", "kind"] },
+      settings: { ...TRAINING, epochs, hidden: HIDDEN, among: ["all", "kind"], foretold: "attributes" },
       against: null,
       run: async (context) => {
         const { data, seed } = context;
@@ -29,7 +29,7 @@ export function unseenRows(options: ExperimentOptions): ExperimentRow[] {
         const plan = parsePlanInput({ task: "experiment", encoder: { seed } });
         const encoder = newEncoder(plan, data);
         try {
-          encoder.setWeights(await trainOnVisible(plan, { split, epochs, context, whole: encoder }));
+          encoder.setWeights(await trainOnVisible(plan, { split, epochs, context }));
           return {
             ...rankUnseen(encoder, { data, split, seed }),
             settings: `${epochs} epochs, Adam ${TRAINING.learningRate}, ${TRAINING.batchSize} windows a step`,
@@ -42,19 +42,17 @@ export function unseenRows(options: ExperimentOptions): ExperimentRow[] {
   ];
 }
 
-/** Trains an encoder whose catalogue has only the visible items, and grows its weights to the whole catalogue. */
+/** Trains an encoder whose catalogue has only the visible items, and grows its weights as an operator would. */
 async function trainOnVisible(
   plan: PlanInput,
   {
     split,
     epochs,
     context: { data, seed, progress },
-    whole,
   }: {
     readonly split: UnseenItemsSplit;
     readonly epochs: number;
     readonly context: RowContext;
-    readonly whole: InterestEncoder;
   },
 ): Promise<Float32Array> {
   const { items } = data.population;
@@ -72,7 +70,8 @@ async function trainOnVisible(
     itemCount: visible.length,
   });
   try {
-    const population = { ...split.train, items: visible.map((position) => items[position]!) };
+    const from = visible.map((position) => items[position]!);
+    const population = { ...split.train, items: from };
     await encoder.trainCentralised({
       ...TRAINING,
       epochs,
@@ -81,38 +80,10 @@ async function trainOnVisible(
       onStep: (at) => progress((at.epochs + at.fraction) / (epochs + 1)),
       random: seededRandom(seed),
     });
-    return grownWeights(encoder, { whole, visible });
+    return growWeights(encoder.getWeights(), { shape: plan.encoder, from, into: items }).weights;
   } finally {
     encoder.dispose();
   }
-}
-
-/**
- * Weights for a larger catalogue: of visible items as they are; a new one has no delta, and the mean bias of the others.
- *
- * @param options.visible positions of the trained items in the larger catalogue
- */
-export function grownWeights(
-  trained: InterestEncoder,
-  { whole, visible }: { readonly whole: InterestEncoder; readonly visible: readonly number[] },
-): Float32Array {
-  const from = trained.getWeights();
-  const to = whole.getWeights();
-  for (const { name, offset, length } of trained.layout.tensors) {
-    const own = from.subarray(offset, offset + length);
-    const target = whole.layout.tensors.find((tensor) => tensor.name === name)!;
-    const grown = to.subarray(target.offset, target.offset + target.length);
-    if (name !== "item.delta" && name !== "item.bias") {
-      grown.set(own);
-      continue;
-    }
-    grown.fill(name === "item.bias" ? own.reduce((sum, value) => sum + value, 0) / own.length : 0);
-    const rows = own.length / visible.length;
-    for (let row = 0; row < rows; row++)
-      for (const [column, position] of visible.entries())
-        grown[row * whole.itemCount + position] = own[row * visible.length + column]!;
-  }
-  return to;
 }
 
 function rankUnseen(

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { type CompressFlags, compress } from "./compress.ts";
 import { type DistilFlags, distil } from "./distil.ts";
+import { type GrowFlags, grow } from "./grow.ts";
 import { type PretrainFlags, pretrain } from "./pretrain.ts";
 
 /** Adds them to the command line. */
@@ -51,6 +52,18 @@ export function addModelCommands(program: Command): void {
     .option("--top <n>", "likeliest items kept of what it expects each time; all others are one", "64")
     .action(async (flags: DistilFlags) => {
       await distil(flags, terminal);
+    });
+  taskOptions(
+    model
+      .command("grow")
+      .description("what was learned, for a catalogue that has gained and lost items")
+      .requiredOption("--weights <file>", "weights, as kindred model wrote them, or a model of the task"),
+  )
+    .requiredOption("--into <file>", "the new catalogue")
+    .option("--into-features <file>", "features of its items, as kindred catalogue build wrote them")
+    .option("--out <file>", "where the weights go", ".kindred/grown.kindred")
+    .action(async (flags: GrowFlags) => {
+      await grow(flags, terminal);
     });
   taskOptions(
     model
