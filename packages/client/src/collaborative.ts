@@ -23,8 +23,6 @@ export interface CollaborativeTable {
 
 /** Half-lives in steps of the record that a person's own may be. */
 const HALF_LIVES = [1, 2, 3, 5, 8, 13] as const;
-/** The half-life of a person of whom too little is known; the best for most people of all three data sets. */
-const USUAL_HALF_LIFE = 2;
 /** Interactions of their own that a person's half-life is learned from, the latest ones. */
 const LEARNED_FROM = 20;
 /** Nats that a doubling or halving of the usual half-life has to win. */
@@ -33,6 +31,8 @@ const PRIOR_STRENGTH = 2;
 const HALF_LIVES_BACK = 10;
 /** How transitions, popularity and the encoder are put together. Every number was chosen on validation, once for all data sets. */
 export const COLLABORATIVE_SCORING = {
+  /** The half-life of a person of whom too little is known; the best for most people of all three data sets. */
+  usualHalfLife: 2,
   /** An item's transitions count less the more popular it is, by (popularity + offset)^−power. */
   popularityPower: 0.25,
   popularityOffset: 5,
@@ -186,10 +186,11 @@ export function collaborativeScores(
  * @returns steps of the record
  */
 export function learnedHalfLife(table: CollaborativeTable, items: ArrayLike<number>): number {
+  const { usualHalfLife } = COLLABORATIVE_SCORING;
   const from = Math.max(1, items.length - LEARNED_FROM);
-  let best = { halfLife: USUAL_HALF_LIFE as number, gain: Number.NEGATIVE_INFINITY };
+  let best = { halfLife: usualHalfLife as number, gain: Number.NEGATIVE_INFINITY };
   for (const halfLife of HALF_LIVES) {
-    let gain = -PRIOR_STRENGTH * Math.abs(Math.log2(halfLife / USUAL_HALF_LIFE));
+    let gain = -PRIOR_STRENGTH * Math.abs(Math.log2(halfLife / usualHalfLife));
     for (let target = from; target < items.length; target++)
       gain += Math.log(transitionProbability(table, items, { target, halfLife }));
     if (gain > best.gain) best = { halfLife, gain };

@@ -13,8 +13,15 @@ export {
 } from "./interest-head.ts";
 export * from "./layout.ts";
 export { type PersonalParameters, personalise } from "./personal.ts";
-export * from "./pretraining/item-walks.ts";
-export { type SoftTargets, softTargetBytes, softTargets, type Teaching } from "./pretraining/soft-targets.ts";
+export { drawnSequences, type Foresight, foresightTeacher } from "./pretraining/drawn-sequences.ts";
+export { graphOfPairs, type ItemGraph, itemWalks, similarityGraph } from "./pretraining/item-walks.ts";
+export {
+  type SoftTargets,
+  type SoftTeacher,
+  softTargetBytes,
+  softTargets,
+  type Teaching,
+} from "./pretraining/soft-targets.ts";
 export { seededRandom, shuffle } from "./random.ts";
 export * from "./ranking.ts";
 export {

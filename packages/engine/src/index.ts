@@ -61,6 +61,7 @@ export {
   scheduledRate,
   serverStep,
 } from "./server-optimiser.ts";
+export { type CarriedCounts, type CarriedSignals, carriedOn } from "./signals/carried-signals.ts";
 export { checkSignals, contentOfRound, type RoundContent, signalBlocks } from "./signals/round-content.ts";
 export { countedItems, everybodysPopularity } from "./signals/signal-matrix.ts";
 export { countDeviation, releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";

@@ -169,6 +169,15 @@ describe("computeRelease", () => {
     expect(from.parent.weights[21]).toBeGreaterThan(21.4);
   });
 
+  it("keeps what signals carry on while it trains", () => {
+    const counts = { ...{ sums: Float32Array.of(1), people: 1, deviation: 0 }, counted: Uint32Array.of(0) };
+    const carried = { popularity: counts };
+    const optimiser = { ...initialOptimiserState(20), carried };
+    const trained = release([zeroContribution(plan)], plan, { parent, optimiser });
+    expect(trained.optimiser).toMatchObject({ steps: 1, carried });
+    expect(release([zeroContribution(plan)]).optimiser).not.toHaveProperty("carried");
+  });
+
   it("publishes no weight that is not finite", () => {
     const plan = testPlan({
       server: { ...server, learningRate: 100 },

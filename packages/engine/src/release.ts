@@ -88,7 +88,10 @@ function signalRelease(input: ReleaseInput, signal: SignalName): ReleaseOutput {
   const { plan, sid, round, survivors, parent } = input;
   const mean = decodeSignal(input.sum, { plan, sid, survivors, kept: input.kept, signal });
   const clipping = clippingOf(plan, { norm: parent.clip, fraction: mean.withinClip });
-  const { signals, outcome } = releaseSignal({ plan, parent, signal, mean, round, people: survivors });
+  const { signals, outcome, carried } = releaseSignal({
+    ...{ plan, parent, signal, mean, round, people: survivors },
+    carried: input.optimiser.carried,
+  });
   return {
     model: {
       ...parent,
@@ -98,7 +101,7 @@ function signalRelease(input: ReleaseInput, signal: SignalName): ReleaseOutput {
       signals,
       ...(clipping === undefined ? {} : { clip: clipping.next }),
     },
-    optimiser: input.optimiser,
+    optimiser: carried === undefined ? input.optimiser : { ...input.optimiser, carried },
     ...evaluationOf(plan, mean),
     clusters: null,
     signal: outcome,
@@ -130,6 +133,7 @@ function evaluationOf(
 
 function trainingRelease(input: ReleaseInput): ReleaseOutput {
   const { plan, sid, survivors, parent } = input;
+  const { carried } = input.optimiser;
   const mean = decodeAggregate(input.sum, { plan, sid, survivors, clip: parent.clip, kept: input.kept });
   const clipping = clippingOf(plan, { norm: parent.clip, fraction: mean.withinClip });
   const { step, state } = serverStep(input.optimiser, {
@@ -174,7 +178,7 @@ function trainingRelease(input: ReleaseInput): ReleaseOutput {
       ...(parent.signals === undefined ? {} : { signals: parent.signals }),
       ...(clipping === undefined ? {} : { clip: clipping.next }),
     },
-    optimiser: residual === undefined ? state : { ...state, residual },
+    optimiser: { ...state, ...(residual && { residual }), ...(carried && { carried }) },
     ...evaluationOf(plan, mean),
     clusters: outcome,
     ...(clipping === undefined ? {} : { clipping }),

@@ -12,6 +12,7 @@
  * FedAvg is shrunk by the update, FedAvgM before it enters the momentum, FedAdam by the step.
  */
 import { KindredError, type ServerOptimiserOptions } from "@kindred/protocol";
+import type { CarriedSignals } from "./signals/carried-signals.ts";
 
 /** Moments of the server optimiser; both empty before the first round. */
 export interface OptimiserState {
@@ -24,6 +25,8 @@ export interface OptimiserState {
    * ones.
    */
   readonly residual?: Float32Array;
+  /** What a further round adds its counts to; there only where a plan has `carry` for a signal. */
+  readonly carried?: CarriedSignals;
 }
 
 export function initialOptimiserState(length: number): OptimiserState {

@@ -237,8 +237,11 @@ function checkedMechanism(mechanism: Mechanism): Mechanism {
   return mechanism;
 }
 
-/** The rounding enforces Δ₂, and Δ₁ follows from it: neither has to be taken on trust. */
-function curveOf({ sensitivity, paddedLength, ...noise }: Mechanism, devices: number): RdpCurve {
+/** RDP of one release by order. The rounding enforces Δ₂, and Δ₁ follows from it: neither has to be taken on trust. */
+export function mechanismCurve(
+  { sensitivity, paddedLength, ...noise }: Mechanism,
+  devices: number,
+): RdpCurve {
   const l2 = devices * sensitivity.l2;
   const l1 = devices * integerL1Bound(sensitivity.l2, paddedLength);
   const curves = noiseLevels(noise).map(({ honest, components }) =>
@@ -281,7 +284,10 @@ export function coordinatorEpsilon(
   if (participations === 0) return 0 as Epsilon;
   if (mechanism.localDeviation === 0) return Infinity as Epsilon;
   if (accountant === "rdp")
-    return composed(curveOf(mechanism, devices), { times: participations, delta: checkedDelta(delta) });
+    return composed(mechanismCurve(mechanism, devices), {
+      times: participations,
+      delta: checkedDelta(delta),
+    });
   const repeated = repeatedRelease(mechanism, { participations, devices });
   return distributedDiscreteGaussianEpsilon({ ...repeated, delta: checkedDelta(delta) });
 }
@@ -391,7 +397,7 @@ export function observerEpsilon(
   const { rounds, samplingRate, poisson, devices = 1, delta } = options;
   const plain = coordinatorEpsilon(mechanism, { participations: rounds, devices, delta });
   if (!poisson || devices > 1 || plain === 0 || plain === Infinity) return plain;
-  const curve = curveOf(mechanism, 1);
+  const curve = mechanismCurve(mechanism, 1);
   const values = new Map(Array.from({ length: 255 }, (_, i) => [i + 2, curve(i + 2)]));
   const sampled: RdpCurve = (alpha) =>
     rdpSubsampledGeneral({ samplingRate, curve: (order) => values.get(order) ?? curve(order), alpha });

@@ -3,6 +3,7 @@
 export * from "./calibrate.ts";
 export * from "./clip.ts";
 export * from "./discrete-gaussian.ts";
+export { jointEpsilon, type MechanismRun } from "./joint-epsilon.ts";
 export { aesCtrKeystream, type Keystream, type KeystreamFactory } from "./keystream.ts";
 export * from "./ledger.ts";
 export * from "./ledger-budget.ts";

@@ -14,15 +14,17 @@ export type SignalName = (typeof SIGNALS)[number];
 const count = z.number().int().min(1);
 
 const collected = {
-  /**
-   * Rounds that collect it, by number; the newest release stands for all. A round that fails hands its duty to the
-   * next one.
-   */
-  rounds: z.array(count.max(100_000)).min(1).max(64),
+  /** Rounds that collect it, by number. A round that fails hands its duty to the next one. */
+  rounds: z.array(count.max(100_000)).min(1).max(1_024),
   /** C, L2 bound of one person's counts. */
   clip: z.number().gt(1e-9).max(1e9).default(5),
   /** Deviations of its noise by which a released count must stand out. */
   significance: z.number().min(0).max(10).default(2),
+  /**
+   * Share of the counts so far that stays when a further round adds its own, as long as both count the same: 1 adds all
+   * rounds up, by which noise grows with the root of their number only. 0 unless it is named: the newest stands for all.
+   */
+  carry: z.number().min(0).max(1).optional(),
 };
 
 const transitionsSchema = z.strictObject({

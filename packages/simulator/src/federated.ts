@@ -19,13 +19,14 @@ import {
   type HeldOutRecord,
   initialOptimiserState,
   type OptimiserState,
+  planMechanism,
   publicClusters,
   releaseClusters,
   resolvePlan,
   serverStep,
 } from "@kindred/engine";
-import { l2Norm } from "@kindred/privacy";
-import { type PlanInput, parsePlanInput, SIGNALS, type VectorBlock } from "@kindred/protocol";
+import { l2Norm, type Mechanism } from "@kindred/privacy";
+import { type PlanInput, parsePlanInput, type ResolvedPlan, SIGNALS, type VectorBlock } from "@kindred/protocol";
 import { HeldOutJudge } from "./held-out-judge.ts";
 
 export interface FederatedSimulationOptions {
@@ -231,22 +232,44 @@ function describedItems({
   return { items, units };
 }
 
-function noiseDeviations({ plan, encoder, noiseCohort, noiseShare = 1 }: FederatedSimulationOptions): Pick<
-  FederatedSimulationResult,
-  "deviation" | "epsilon" | "vector"
-> & {
-  cells: number;
-} {
-  const noisy = noiseCohort > 0;
-  const input = noisy
-    ? noisePlan(plan, noiseCohort)
-    : parsePlanInput({ ...plan, privacy: { ...plan.privacy, mechanism: "none", modulusBits: "auto" } });
+/** What the plan resolves to for the noise cohort, or without noise where that is 0. */
+function resolvedPlan({
+  plan,
+  encoder,
+  noiseCohort,
+}: Pick<FederatedSimulationOptions, "plan" | "encoder" | "noiseCohort">): ResolvedPlan {
+  const input =
+    noiseCohort > 0
+      ? noisePlan(plan, noiseCohort)
+      : parsePlanInput({ ...plan, privacy: { ...plan.privacy, mechanism: "none", modulusBits: "auto" } });
   const { resolved } = resolvePlan(input, {
     coordinatorKey: "0".repeat(64),
     catalogueHash: "0".repeat(64),
     itemCount: encoder.itemCount,
     modelLength: encoder.trainable.length,
   });
+  return resolved;
+}
+
+/**
+ * The mechanism whose noise a simulation bears, for what it costs together with others.
+ * @throws KindredError `plan-invalid` if the noise cohort admits none
+ */
+export function simulatedMechanism(
+  options: Pick<FederatedSimulationOptions, "plan" | "encoder" | "noiseCohort">,
+): Mechanism {
+  return planMechanism(resolvedPlan(options).mechanism);
+}
+
+function noiseDeviations(options: FederatedSimulationOptions): Pick<
+  FederatedSimulationResult,
+  "deviation" | "epsilon" | "vector"
+> & {
+  cells: number;
+} {
+  const { plan, noiseCohort, noiseShare = 1 } = options;
+  const noisy = noiseCohort > 0;
+  const resolved = resolvedPlan(options);
   const deviation = Object.fromEntries(
     resolved.blocks.map((block) => [
       block.name,

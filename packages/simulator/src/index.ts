@@ -11,6 +11,7 @@ export {
   type FederatedRoundReport,
   type FederatedSimulationOptions,
   type FederatedSimulationResult,
+  simulatedMechanism,
   simulateFederated,
 } from "./federated.ts";
 export {

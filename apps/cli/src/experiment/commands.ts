@@ -15,7 +15,7 @@ export function addExperimentCommands(program: Command): void {
     .option("--rows <ids>", "rows to run, with commas between (default: all)")
     .option("--people <n>", "a sample of so many people of each data set (default: all)")
     .option("--epochs <n>", "epochs of centralised training at the most", "40")
-    .option("--rounds <n>", "rounds of a federated row", "600")
+    .option("--rounds <n>", "rounds of a federated row", "200")
     .option("--cohort <n>", "people simulated per round", "100")
     .option("--epsilons <list>", "ε of the noisy rows", "8")
     .option(
@@ -23,8 +23,10 @@ export function addExperimentCommands(program: Command): void {
       "people:cohort pairs whose noise federated rows bear",
       "100000:5000,1000000:10000",
     )
-    .option("--server-rate <r>", "learning rate of the server's Adam", "0.005")
+    .option("--server-rate <r>", "learning rate of the server's Adam", "0.002")
     .option("--clip <c>", "L2 norm to which a local update is clipped", "0.3")
+    .option("--start <what>", "what federated rows start from: signals or nothing", "signals")
+    .option("--drawn <n>", "sequences drawn from the signals that teach", "10000")
     .option("--clusters <n>", "fine clusters", "32")
     .option("--time-limit <minutes>", "begin no row later than this")
     .option("--json <file>", "write the result as JSON")

@@ -1,28 +1,28 @@
 /** Rows of the encoder trained by federated rounds, without noise and with that of populations larger than the data's. */
+import type { InterestEncoder } from "@kindred/encoder";
 import { type PlanInput, parsePlanInput } from "@kindred/protocol";
-import { simulateFederated } from "@kindred/simulator";
+import { simulatedMechanism, simulateFederated } from "@kindred/simulator";
 import { clusterFacts, nextInterestOf } from "./cluster-facts.ts";
 import { curveNdcg, newEncoder, rankByEncoder } from "./encoder-scorer.ts";
 import { curvePeople, measured, NOTHING_MORE } from "./experiment-data.ts";
+import { DELTA, type Noise } from "./noise.ts";
 import type { ExperimentOptions } from "./options.ts";
-import type { CurvePoint, Population } from "./result.ts";
+import type { CurvePoint } from "./result.ts";
 import type { ExperimentRow, RowContext } from "./rows.ts";
+import { type SplitPromise, signalsUpload, splitPromise, WARM_START, warmUp } from "./warm-start.ts";
 
 /** Points of a learning curve. */
 const CURVE_POINTS = 10;
+/** Share of a row's time that the warm start takes, about. */
+const WARM_UP = 0.4;
 /** Last rounds that count people into clusters. */
 const CLUSTER_ROUNDS = 6;
-/** δ of every ε. */
-const DELTA = 1e-6;
-
-/** Whose noise a row bears. */
-interface Noise extends Population {
-  readonly epsilon: number;
-}
-
 /** What a row depends on besides data and seed. */
 export interface FederatedSettings
-  extends Pick<ExperimentOptions, "rounds" | "cohort" | "clusters" | "serverLearningRate" | "clip"> {
+  extends Pick<
+    ExperimentOptions,
+    "rounds" | "cohort" | "clusters" | "serverLearningRate" | "clip" | "start" | "drawn"
+  > {
   readonly noise: Noise | null;
 }
 
@@ -47,8 +47,10 @@ export function federatedSettings({
   clusters,
   serverLearningRate,
   clip,
+  start,
+  drawn,
 }: ExperimentOptions): FederatedSettings {
-  return { rounds, cohort, clusters, serverLearningRate, clip, noise: null };
+  return { rounds, cohort, clusters, serverLearningRate, clip, start, drawn, noise: null };
 }
 
 function row(
@@ -56,14 +58,20 @@ function row(
   { id, name, noise }: { readonly id: string; readonly name: string; readonly noise: Noise | null },
 ): ExperimentRow {
   const settings = { ...federatedSettings(options), noise };
+  const warm = settings.start === "signals" ? { warmStart: WARM_START } : {};
   return {
     id,
     name,
     seeded: true,
-    settings,
+    settings: { ...settings, ...warm },
     against: noise === null ? "centralised" : "federated",
-    run: (context) => train(federatedPlan({ ...settings, seed: context.seed }), { ...settings, ...context }),
+    run: (context) => train({ ...settings, ...context }),
   };
+}
+
+/** Rounds that a person takes part in at most: of the noise-equivalent population its share. */
+function participationsOf({ rounds, noise }: Pick<FederatedSettings, "rounds" | "noise">): number {
+  return noise === null ? rounds : Math.min(rounds, Math.ceil((rounds * noise.cohort) / noise.people));
 }
 
 /**
@@ -79,8 +87,6 @@ export function federatedPlan({
   noise,
   seed,
 }: FederatedSettings & { readonly seed: number }): PlanInput {
-  const participations =
-    noise === null ? rounds : Math.min(rounds, Math.ceil((rounds * noise.cohort) / noise.people));
   return parsePlanInput({
     task: "experiment",
     rounds,
@@ -94,7 +100,7 @@ export function federatedPlan({
       schedule: "cosine",
     },
     cohort: { minimum: cohort, target: cohort, maximum: cohort, minSurvivors: Math.ceil(cohort * 0.8) },
-    participation: { maximum: participations, minimumSeparation: 1 },
+    participation: { maximum: participationsOf({ rounds, noise }), minimumSeparation: 1 },
     privacy: {
       mechanism: noise === null ? "none" : "distributed-discrete-gaussian",
       epsilon: noise?.epsilon ?? 8,
@@ -105,12 +111,20 @@ export function federatedPlan({
   });
 }
 
-async function train(
-  plan: PlanInput,
-  { data, seed, progress, keep, rounds, cohort, noise }: RowContext & FederatedSettings,
-): ReturnType<ExperimentRow["run"]> {
-  const encoder = newEncoder(plan, data);
+async function train(context: RowContext & FederatedSettings): ReturnType<ExperimentRow["run"]> {
+  const { data, seed, progress, keep, rounds, cohort, noise, start, drawn } = context;
+  const encoder = newEncoder(federatedPlan(context), data);
   try {
+    const split = start === "signals" && noise !== null ? promiseOf(context, { noise, encoder }) : undefined;
+    const plan = federatedPlan({
+      ...context,
+      noise: noise && { ...noise, epsilon: split?.training ?? noise.epsilon },
+    });
+    if (start === "signals")
+      await warmUp(encoder, {
+        ...{ data, seed, drawn, noise: split?.noise ?? 0 },
+        progress: (fraction) => progress(fraction * WARM_UP),
+      });
     const people = curvePeople(data);
     const moments: { step: number; ndcg10: number }[] = [{ step: 0, ndcg10: curveNdcg(encoder, people) }];
     const stride = Math.max(1, Math.floor(rounds / CURVE_POINTS));
@@ -126,30 +140,35 @@ async function train(
       onRound: async ({ round }) => {
         if (round % stride === 0 || round === rounds)
           moments.push({ step: round, ndcg10: curveNdcg(encoder, people) });
-        await progress(round / (rounds + 1));
+        const warmed = start === "signals" ? WARM_UP : 0;
+        await progress(warmed + ((1 - warmed) * round) / (rounds + 1));
       },
     });
     const { length: persons } = data.population.users;
     const bytesPerRound = Math.ceil((result.vector.padded * result.vector.bits) / 8);
+    const before = start === "signals" ? signalsUpload({ itemCount: encoder.itemCount, noise }) : 0;
     await keep(encoder.getWeights());
     const next = nextInterestOf(encoder, { data, model: result.clusters });
     const rankings = rankByEncoder(encoder, data, next.take);
     return {
       ...measured(rankings, data),
       ...NOTHING_MORE,
-      settings: `${rounds} rounds of ${cohort}, FedAdam ${plan.server.learningRate}, clip ${plan.privacy.blocks.model.clip}`,
+      settings:
+        `${start === "signals" ? "taught by signals, then " : ""}${rounds} rounds of ${cohort}, FedAdam ` +
+        `${plan.server.learningRate}, clip ${plan.privacy.blocks.model.clip}` +
+        `${split === undefined ? "" : `; ε of signals ${split.signals.toFixed(2)}, of rounds ${split.training.toFixed(2)}`}`,
       curve: moments.map(
         ({ step, ndcg10 }): CurvePoint => ({
           step,
           ndcg10,
-          bytes: (step * Math.min(cohort, persons) * bytesPerRound) / persons,
+          bytes: before + (step * Math.min(cohort, persons) * bytesPerRound) / persons,
         }),
       ),
       federated: {
         rounds,
         native: { people: persons, cohort: Math.min(cohort, persons) },
         noise: noise === null ? null : { people: noise.people, cohort: noise.cohort },
-        epsilon: result.epsilon,
+        epsilon: noise === null ? null : noise.epsilon,
         delta: DELTA,
         bytesPerRound,
       },
@@ -159,4 +178,21 @@ async function train(
   } finally {
     encoder.dispose();
   }
+}
+
+/** ε of the two tasks of a row with noise, the mechanism of the one that trains resolved as its rounds have it. */
+function promiseOf(
+  context: FederatedSettings & { readonly seed: number },
+  { noise, encoder }: { readonly noise: Noise; readonly encoder: InterestEncoder },
+): SplitPromise {
+  return splitPromise(noise, {
+    itemCount: encoder.itemCount,
+    participations: participationsOf(context),
+    trainingMechanism: (epsilon) =>
+      simulatedMechanism({
+        plan: federatedPlan({ ...context, noise: { ...noise, epsilon } }),
+        encoder,
+        noiseCohort: noise.cohort,
+      }),
+  });
 }

@@ -18,6 +18,8 @@ const FLAGS: ExperimentFlags = {
   epsilons: "1, 8",
   noise: "100000:5000,1000000:10000",
   serverRate: "0.005",
+  start: "signals",
+  drawn: "10000",
   clip: "0.3",
   clusters: "32",
   out: "out",

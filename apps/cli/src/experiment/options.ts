@@ -18,6 +18,8 @@ export interface ExperimentFlags {
   readonly noise: string;
   readonly serverRate: string;
   readonly clip: string;
+  readonly start: string;
+  readonly drawn: string;
   readonly clusters: string;
   readonly timeLimit?: string;
   readonly json?: string;
@@ -43,6 +45,10 @@ export interface ExperimentOptions {
   readonly noise: readonly Population[];
   readonly serverLearningRate: number;
   readonly clip: number;
+  /** What federated rows start from: an encoder that signals have taught, or the initial weights. */
+  readonly start: "signals" | "nothing";
+  /** Sequences drawn from the signals that teach. */
+  readonly drawn: number;
   readonly clusters: number;
   /** No row begins later than so many seconds after the start. */
   readonly timeLimit: number;
@@ -69,6 +75,11 @@ function number(flag: string, text: string, { from, to, whole = false }: Range):
       "correct the number",
     );
   return value;
+}
+
+function oneOf<T extends string>(flag: string, text: string, known: readonly T[]): T {
+  const found = known.find((name) => name === text);
+  return found ?? refuse(flag, `must be ${known.join(" or ")}, found "${text}"`, "correct the name");
 }
 
 const list = (text: string): string[] =>
@@ -104,6 +115,8 @@ export function parseExperimentOptions(flags: ExperimentFlags): ExperimentOption
     noise: list(flags.noise).map(noisePopulation),
     serverLearningRate: number("--server-rate", flags.serverRate, { from: 1e-6, to: 10 }),
     clip: number("--clip", flags.clip, { from: 1e-4, to: 1000 }),
+    start: oneOf("--start", flags.start, ["signals", "nothing"]),
+    drawn: whole("--drawn", flags.drawn, 1_000_000),
     clusters: number("--clusters", flags.clusters, { from: 2, to: 512, whole: true }),
     timeLimit: minutes * 60,
     json: flags.json,

@@ -52,6 +52,8 @@ async function run(
     epsilons: "8",
     noise: "100000:5000",
     serverRate: "0.005",
+    start: "signals",
+    drawn: "200",
     clip: "0.3",
     clusters: "4",
     out: join(root, out),

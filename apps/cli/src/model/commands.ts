@@ -14,7 +14,7 @@ export function addModelCommands(program: Command): void {
       model
         .command("pretrain")
         .description(
-          "weights from public material: walks over items that are alike, or a log that you may use",
+          "weights from public material: walks over items that are alike, released signals, or a log that you may use",
         ),
     ),
     ".kindred/weights.kindred",
@@ -25,6 +25,11 @@ export function addModelCommands(program: Command): void {
       "CSV of related items (id,related) to walk over (default: items of near features)",
     )
     .option("--walks <n>", "walks from each item; 0 leaves them out", "4")
+    .option(
+      "--signals <file>",
+      "released model whose transitions and popularity to learn from, as kindred model get wrote it",
+    )
+    .option("--drawn <n>", "sequences drawn from the signals", "10000")
     .action(async (flags: PretrainFlags) => {
       await pretrain(flags, terminal);
     });

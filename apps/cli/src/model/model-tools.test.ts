@@ -5,8 +5,11 @@ import { encoderLayout, initialWeights } from "@kindred/encoder/layout";
 import {
   catalogueHash,
   decodeWeightsFile,
+  encodeModel,
+  type Model,
   parseCatalogue,
   parsePlanInput,
+  unnamedClustering,
   weightsHash,
 } from "@kindred/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -68,7 +71,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const train = (changes: Partial<Parameters<typeof pretrain>[0]>) =>
   pretrain(
-    { ...task(), out: at("weights.kindred"), walks: "0", epochs: "30", seed: "1", ...changes },
+    { ...task(), out: at("weights.kindred"), walks: "0", drawn: "600", epochs: "30", seed: "1", ...changes },
     terminal,
   );
 
@@ -114,6 +117,47 @@ describe("model tools", () => {
     const file = decodeWeightsFile(new Uint8Array(await readFile(at("weights.kindred"))));
     const drawn = initialWeights(parsePlanInput(plan).encoder, 36);
     expect(weightsHash(file.weights) === weightsHash(drawn)).toBe(stages[0]!.bestEpoch === 0);
+  });
+
+  it("pre-train on what released signals foresee, for people who follow it", async () => {
+    const model = (signals: Model["signals"]) =>
+      encodeModel({
+        ...{
+          task: "films",
+          round: 2,
+          parent: "",
+          weights: Float32Array.of(0),
+          centroids: Float32Array.of(1),
+        },
+        ...{ clusters: 1, cells: new Float32Array(), clustering: unnamedClustering(1) },
+        ...(signals && { signals }),
+      });
+    const released = { round: 2, people: 500, deviation: 1 };
+    const items = Uint32Array.from({ length: 36 }, (_, item) => item);
+    // After each film the next two of its group, as in the logs.
+    const entries = Uint32Array.from(
+      [...items].flatMap((film) =>
+        [(film + 3) % 36, (film + 6) % 36].sort((a, b) => a - b).map((next) => film * 36 + next),
+      ),
+    );
+    const transitions = { ...released, items, entries, counts: new Float32Array(entries.length).fill(40) };
+    await writeFile(at("model.kindred"), model({ transitions }));
+    const signals = { signals: at("model.kindred"), evaluate: at("others.csv"), epochs: "8" };
+    const { stages, evaluation } = await train(signals);
+    expect(stages).toMatchObject([{ name: "the signals", sequences: 600 }]);
+    expect(evaluation!.after.ndcg10).toBeGreaterThan(evaluation!.before.ndcg10 + 0.2);
+
+    const popularity = {
+      ...{ ...released, clusters: [], entries: Uint32Array.of(36), counts: Float32Array.of(1) },
+    };
+    await writeFile(at("larger.kindred"), model({ popularity }));
+    await expect(train({ signals: at("larger.kindred") })).rejects.toThrow("--signals must be about the 36");
+    await writeFile(at("bare.kindred"), model(undefined));
+    await expect(train({ signals: at("bare.kindred") })).rejects.toThrow(
+      "--signals must be a model with signals",
+    );
+    await expect(train({ signals: at("plan.json") })).rejects.toThrow("--signals");
+    await expect(train({ ...signals, drawn: "3" })).rejects.toThrow("--drawn");
   });
 
   it("write what a task takes whose plan has adapters and heads", async () => {

@@ -1,14 +1,16 @@
 /** `kindred model pretrain`: weights that a task starts from, learned from public material. */
 import { basename } from "node:path";
 import {
+  type Foresight,
   graphOfPairs,
   itemWalks,
   type RankingMetrics,
   type Sequence,
   similarityGraph,
 } from "@kindred/encoder";
+import { decodeModel, KindredError, modelHash } from "@kindred/protocol";
 import { readRelated } from "../catalogue/related-items.ts";
-import { readText, refuseFlag, wholeNumber } from "../input-files.ts";
+import { readBytes, readText, refuseFlag, wholeNumber } from "../input-files.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { fact, heading, type Row } from "../terminal/rows.ts";
 import { measured, newEncoder, print, type Terminal, writeWeights } from "./at-hand.ts";
@@ -20,10 +22,14 @@ import {
   type Material,
   readMaterial,
 } from "./learning.ts";
+import { learnFromSignals, signalForesight } from "./signal-lessons.ts";
+import type { TaskFiles } from "./task-files.ts";
 
 export interface PretrainFlags extends LearningFlags {
   readonly related?: string;
   readonly walks: string;
+  readonly signals?: string;
+  readonly drawn: string;
 }
 
 export interface PretrainReport {
@@ -42,10 +48,12 @@ const NEIGHBOURS = 16;
  */
 export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal): Promise<PretrainReport> {
   const perItem = wholeNumber("--walks", flags.walks, { least: 0, most: 100 });
-  if (perItem === 0 && flags.log === undefined)
-    refuseFlag("--walks", "must be above 0 without --log", "there is nothing to learn from");
+  const drawn = wholeNumber("--drawn", flags.drawn, { least: 100, most: 1_000_000 });
+  if (perItem === 0 && flags.log === undefined && flags.signals === undefined)
+    refuseFlag("--walks", "must be above 0 without --log or --signals", "there is nothing to learn from");
   const material = await readMaterial(flags);
   const { files, evaluated, log } = material;
+  const foresight = flags.signals === undefined ? undefined : await readForesight(flags.signals, files);
   const progress = createProgress({ stream: stdout, now: () => Date.now(), env });
   const encoder = await newEncoder(files);
   try {
@@ -70,6 +78,13 @@ export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal):
         await walksOf(material, { related: flags.related, perItem, progress: finding }),
       );
     }
+    if (foresight !== undefined)
+      stages.push(
+        await learnFromSignals(encoder, {
+          ...{ foresight, material, count: drawn },
+          progress: (label, fraction) => progress.task(label, fraction),
+        }),
+      );
     await from("the log", log);
     const hash = await writeWeights(flags.out, {
       files,
@@ -91,6 +106,37 @@ export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal):
     progress.done();
     encoder.dispose();
   }
+}
+
+/**
+ * What the signals of a released model foresee.
+ * @throws KindredError `option-invalid` where it has none, or they are about more items than the catalogue has
+ */
+async function readForesight(file: string, { catalogue }: TaskFiles): Promise<Foresight> {
+  const bytes = await readBytes("--signals", file);
+  const model = decodeModel(bytes, modelHash(bytes));
+  if (!model.ok) throw new KindredError({ ...model.rejection, field: `--signals: ${model.rejection.field}` });
+  const { signals = {} } = model.value;
+  const itemCount = catalogue.items.length;
+  const { transitions, popularity } = signals;
+  const rows = 1 + (popularity?.clusters.length ?? 0);
+  if (
+    transitions?.items.some((item) => item >= itemCount) ||
+    (popularity?.entries.at(-1) ?? 0) >= rows * itemCount
+  )
+    refuseFlag(
+      "--signals",
+      `must be about the ${itemCount} items of --catalogue`,
+      "pass the catalogue of the task that released the model",
+    );
+  return (
+    signalForesight(signals, itemCount) ??
+    refuseFlag(
+      "--signals",
+      "must be a model with signals",
+      "pass one that was released after a round that collects them (docs/interests.md)",
+    )
+  );
 }
 
 /** Walks over items that are alike, or over the pairs of `--related`. */

@@ -47,6 +47,16 @@ export class CoordinatorApi {
     return models;
   }
 
+  /**
+   * A released file by its hash, which the caller checks.
+   * @throws KindredError `internal` where nothing answers, or what the coordinator refuses
+   */
+  async blob(hash: string): Promise<Uint8Array> {
+    const answer = await this.#fetch(`/v1/blobs/${hash}`);
+    if (!answer.ok) await this.#refusal(answer);
+    return new Uint8Array(await answer.arrayBuffer());
+  }
+
   /** @throws KindredError with what the coordinator refuses, such as `not-authenticated` or `forbidden` */
   async rollBack(
     task: string,
@@ -61,8 +71,14 @@ export class CoordinatorApi {
   }
 
   async #ask(path: string, request: RequestInit = {}): Promise<unknown> {
+    const answer = await this.#fetch(path, request);
+    const body: unknown = answer.ok ? await answer.json().catch(() => undefined) : undefined;
+    return body === undefined ? this.#refusal(answer) : body;
+  }
+
+  async #fetch(path: string, request: RequestInit = {}): Promise<Response> {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    const answer = await fetch(`${this.#base}${path}`, { ...request, signal }).catch((error: unknown) => {
+    return fetch(`${this.#base}${path}`, { ...request, signal }).catch((error: unknown) => {
       const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name;
       throw new KindredError({
         code: "internal",
@@ -71,8 +87,10 @@ export class CoordinatorApi {
         fix: "check the address, and that the coordinator runs",
       });
     });
-    const body: unknown = await answer.json().catch(() => undefined);
-    if (answer.ok && body !== undefined) return body;
+  }
+
+  async #refusal(answer: Response): Promise<never> {
+    const body: unknown = answer.bodyUsed ? undefined : await answer.json().catch(() => undefined);
     if (isRejection(body)) throw new KindredError(body);
     throw optionError("--url", {
       rule: `must be a coordinator's address, but it answered ${answer.status} without a reason`,

@@ -1,12 +1,25 @@
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseOperators, tokenHash } from "@kindred/coordinator";
-import { KindredError } from "@kindred/protocol";
+import { encodeModel, KindredError, modelHash, unnamedClustering } from "@kindred/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listModels, printOperatorToken, rollBackModel } from "./operate.ts";
+import { getModel, listModels, printOperatorToken, rollBackModel } from "./operate.ts";
 
-const hashes = ["a", "b", "c"].map((digit) => digit.repeat(64));
+const file = encodeModel({
+  ...{ task: "films", round: 1, parent: "", weights: Float32Array.of(0), centroids: Float32Array.of(1) },
+  ...{ clusters: 1, cells: new Float32Array(), clustering: unnamedClustering(1) },
+  signals: {
+    popularity: {
+      ...{ round: 1, people: 5, deviation: 0, clusters: [] },
+      ...{ entries: Uint32Array.of(0), counts: Float32Array.of(2) },
+    },
+  },
+});
+const hashes = ["a".repeat(64), modelHash(file), "c".repeat(64)];
 const models = hashes.map((hash, round) => ({
   round,
   hash,
@@ -15,35 +28,42 @@ const models = hashes.map((hash, round) => ({
   current: round === 2,
 }));
 const asked: { path: string; authorization: string | undefined; body: unknown }[] = [];
+const NOT_FOUND = { code: "not-found", field: "hash", rule: "r", fix: "f" };
+let folder: string;
 let answer: { status: number; body: unknown };
 let server: Server;
 let url: string;
 
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kindred-operate-"));
   server = createServer((request, response) => {
     let text = "";
     request.on("data", (chunk: Buffer) => {
       text += chunk.toString();
     });
     request.on("end", () => {
-      const isList = request.method === "GET";
-      if (!isList)
+      const blob = /^\/v1\/blobs\/(.*)$/.exec(request.url ?? "")?.[1];
+      if (blob !== undefined && blob !== hashes[2]) return void response.end(file);
+      const isList = request.method === "GET" && blob === undefined;
+      if (request.method === "POST")
         asked.push({
           path: request.url ?? "",
           authorization: request.headers.authorization,
           body: JSON.parse(text) as unknown,
         });
-      response.statusCode = isList ? 200 : answer.status;
+      const said = blob === undefined ? answer : { status: 404, body: NOT_FOUND };
+      response.statusCode = isList ? 200 : said.status;
       response.setHeader("Content-Type", "application/json");
-      response.end(JSON.stringify(isList ? { models } : answer.body));
+      response.end(JSON.stringify(isList ? { models } : said.body));
     });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-afterAll(() => {
+afterAll(async () => {
   server.close();
+  await rm(folder, { recursive: true });
 });
 
 function terminal(env: Record<string, string> = {}) {
@@ -71,24 +91,43 @@ describe("kindred model", () => {
     const lines = out.said().trimEnd().split("\n");
     expect(lines).toHaveLength(3);
     expect(lines[0]).toBe("  round    0  aaaaaaaaaaaa  2026-06-01 12:00  the initial model");
-    expect(lines[2]).toBe("* round    2  cccccccccccc  2026-06-01 12:00  made from bbbbbbbbbbbb");
+    expect(lines[2]).toBe(
+      `* round    2  cccccccccccc  2026-06-01 12:00  made from ${hashes[1]!.slice(0, 12)}`,
+    );
   });
 
-  it.each(["1", "bbbbbbbbbbbb"])("goes back to %s, from the model that it saw in use", async (to) => {
-    asked.length = 0;
-    answer = { status: 200, body: { model: { hash: hashes[1], round: 1 }, changed: true } };
-    const out = terminal(env);
-    await rollBackModel({ ...wish, url, to }, out);
-    expect(asked).toEqual([
-      {
-        path: "/v1/tasks/films/rollback",
-        authorization: "Bearer kop_secret",
-        body: { to: hashes[1], from: hashes[2], reason: "worse than before" },
-      },
-    ]);
-    expect(out.said()).toContain("given the model of round 1 (bbbbbbbbbbbb)");
-    expect(out.said()).not.toContain("secret");
+  it("writes a model to a file, and says which signals it has", async () => {
+    const out = terminal();
+    await getModel({ url, task: "films", of: "1", out: join(folder, "one.kindred") }, out);
+    expect(new Uint8Array(await readFile(join(folder, "one.kindred")))).toEqual(file);
+    expect(out.said()).toContain(
+      `model of round 1, ${file.length} bytes, with popularity; hash ${hashes[1]}`,
+    );
+    const attempt = (of?: string) => getModel({ url, task: "films", ...(of && { of }), out: "none" }, out);
+    expect(await refusal(attempt("9"))).toBe("option-invalid --of");
+    // The one in use is not there, and that of round 0 is another than its hash says.
+    expect(await refusal(attempt())).toBe("not-found hash");
+    expect(await refusal(attempt("0"))).toBe("model-invalid model");
   });
+
+  it.each(["1", hashes[1]!.slice(0, 12)])(
+    "goes back to %s, from the model that it saw in use",
+    async (to) => {
+      asked.length = 0;
+      answer = { status: 200, body: { model: { hash: hashes[1], round: 1 }, changed: true } };
+      const out = terminal(env);
+      await rollBackModel({ ...wish, url, to }, out);
+      expect(asked).toEqual([
+        {
+          path: "/v1/tasks/films/rollback",
+          authorization: "Bearer kop_secret",
+          body: { to: hashes[1], from: hashes[2], reason: "worse than before" },
+        },
+      ]);
+      expect(out.said()).toContain(`given the model of round 1 (${hashes[1]!.slice(0, 12)})`);
+      expect(out.said()).not.toContain("secret");
+    },
+  );
 
   it("says so where nothing changed, and hands on what the coordinator refuses", async () => {
     answer = { status: 200, body: { model: { hash: hashes[2], round: 2 }, changed: false } };

@@ -1,7 +1,8 @@
 /** `kindred model` and `kindred operator`: what operators see and decide. */
 import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { operatorToken, parseOperators, tokenHash } from "@kindred/coordinator";
-import { KindredError } from "@kindred/protocol";
+import { decodeModel, KindredError } from "@kindred/protocol";
 import type { Command } from "commander";
 import { plural } from "../report/format.ts";
 import { printable } from "../terminal/text.ts";
@@ -10,6 +11,11 @@ import { CoordinatorApi, type ListedModel } from "./coordinator-api.ts";
 interface TaskFlags {
   readonly url: string;
   readonly task: string;
+}
+
+interface GetFlags extends TaskFlags {
+  readonly of?: string;
+  readonly out: string;
 }
 
 interface RollBackFlags extends TaskFlags {
@@ -38,6 +44,33 @@ export async function listModels({ url, task }: TaskFlags, { stdout }: Terminal)
 }
 
 /**
+ * Writes a released model to a file, as devices get it.
+ * @throws KindredError `option-invalid` for a model that does not exist, `model-invalid` where what came is another one
+ */
+export async function getModel(flags: GetFlags, { stdout }: Terminal): Promise<void> {
+  const { url, task, of, out } = flags;
+  const api = new CoordinatorApi(url);
+  const models = await api.models(task);
+  const model =
+    of === undefined
+      ? models.find(({ current }) => current)
+      : demandModel(models, { of, task, flag: "--of" });
+  if (model === undefined) throw noModel(models, { of: "", task, flag: "--of" });
+  const file = await api.blob(model.hash);
+  const decoded = decodeModel(file, model.hash);
+  if (!decoded.ok) throw new KindredError(decoded.rejection);
+  await writeFile(out, file);
+  const signals = Object.keys(decoded.value.signals ?? {});
+  stdout.write(
+    printable(
+      `${out}: model of round ${model.round}, ${file.length.toLocaleString("en")} bytes` +
+        `${signals.length > 0 ? `, with ${signals.join(" and ")}` : ""}; hash ${model.hash}`,
+    ),
+  );
+  stdout.write("\n");
+}
+
+/**
  * Goes back to an earlier model of a task.
  * @throws KindredError `option-invalid` for a missing token or a model that does not exist, or what the coordinator refuses
  */
@@ -54,14 +87,8 @@ export async function rollBackModel(flags: RollBackFlags, { stdout, env }: Termi
   const api = new CoordinatorApi(url);
   const models = await api.models(task);
   const current = models.find((model) => model.current);
-  const target = chosen(models, to);
-  if (current === undefined || target === undefined)
-    throw new KindredError({
-      code: "option-invalid",
-      field: "--to",
-      rule: `must name one of the ${plural(models.length, "model")} of ${task}, found "${to}"`,
-      fix: `pass a round, or at least ${SHORT} digits of a hash, as \`kindred model list\` has them`,
-    });
+  const target = demandModel(models, { of: to, task, flag: "--to" });
+  if (current === undefined) throw noModel(models, { of: to, task, flag: "--to" });
   const done = await api.rollBack(task, { token, to: target.hash, from: current.hash, reason });
   const { round, hash } = done.model;
   stdout.write(
@@ -69,6 +96,28 @@ export async function rollBackModel(flags: RollBackFlags, { stdout, env }: Termi
       ? `Devices are given the model of round ${round} (${hash.slice(0, SHORT)}) from now on; the ledger says who decided.\n`
       : `The model of round ${round} (${hash.slice(0, SHORT)}) is in use already; nothing has changed.\n`,
   );
+}
+
+interface NamedModel {
+  readonly of: string;
+  readonly task: string;
+  readonly flag: string;
+}
+
+/** @throws KindredError `option-invalid` where no model is named so */
+function demandModel(models: readonly ListedModel[], named: NamedModel): ListedModel {
+  const model = chosen(models, named.of);
+  if (model === undefined) throw noModel(models, named);
+  return model;
+}
+
+function noModel(models: readonly ListedModel[], { of, task, flag }: NamedModel): KindredError {
+  return new KindredError({
+    code: "option-invalid",
+    field: flag,
+    rule: `must name one of the ${plural(models.length, "model")} of ${task}, found "${of}"`,
+    fix: `pass a round, or at least ${SHORT} digits of a hash, as \`kindred model list\` has them`,
+  });
 }
 
 function chosen(models: readonly ListedModel[], to: string): ListedModel | undefined {
@@ -108,6 +157,11 @@ export function addOperateCommands(program: Command): void {
   ofTask("list")
     .description("models, first to last; a star marks the one in use")
     .action((flags: TaskFlags) => listModels(flags, terminal));
+  ofTask("get")
+    .description("write a released model to a file")
+    .option("--of <model>", "round that released it, or its hash (default: the one in use)")
+    .option("--out <file>", "where it goes", ".kindred/model.kindred")
+    .action((flags: GetFlags) => getModel(flags, terminal));
   ofTask("rollback")
     .description("go on from an earlier model; needs KINDRED_OPERATOR_TOKEN (docs/deployment.md)")
     .requiredOption("--to <model>", "round that released it (0: the initial one), or its hash")

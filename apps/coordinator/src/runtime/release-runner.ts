@@ -9,20 +9,12 @@ import {
   releaseFigures,
   type TaskOutput,
 } from "@kindred/engine";
-import {
-  bytesFloat,
-  decodeModel,
-  encodeModel,
-  floatBytes,
-  type Model,
-  type Plan,
-  parseCatalogue,
-} from "@kindred/protocol";
-import { decode, encode } from "cborg";
+import { decodeModel, encodeModel, type Model, type Plan, parseCatalogue } from "@kindred/protocol";
 import type { BlobStores } from "../store/blobs.ts";
 import type { Database } from "../store/database.ts";
 import { storedFeatures } from "./initial-files.ts";
 import { itemDescriber } from "./item-describer.ts";
+import { decodeServerState, encodeServerState } from "./server-state-file.ts";
 
 type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
 
@@ -72,7 +64,7 @@ export class ReleaseRunner {
     });
     const modelHash = await this.#blobs.released.put(encodeModel(release.model));
     const stored = await this.#blobs.spool.put(
-      encodeOptimiser(release.optimiser, { task: plan.task, round }),
+      encodeServerState(release.optimiser, { task: plan.task, round }),
     );
     return { modelHash, optimiserHash: stored, ...releaseFigures(release) };
   }
@@ -124,35 +116,6 @@ export class ReleaseRunner {
     const bytes = await this.#blobs.spool.get(hash);
     if (bytes === undefined)
       throw new Error(`the optimiser state of ${this.#plan.task} is missing from the blob store`);
-    return decodeOptimiser(bytes);
+    return decodeServerState(bytes);
   }
-}
-
-/** Task and round make equal states of two tasks two blobs, each with a life of its own. */
-function encodeOptimiser(
-  { steps, firstMoment, secondMoment, residual }: OptimiserState,
-  { task, round }: { task: string; round: number },
-): Uint8Array {
-  const bytes = (values: Float64Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return encode({
-    ...{ task, round, steps, firstMoment: bytes(firstMoment), secondMoment: bytes(secondMoment) },
-    ...(residual !== undefined && { residual: floatBytes(residual) }),
-  });
-}
-
-function decodeOptimiser(bytes: Uint8Array): OptimiserState {
-  const state = decode(bytes) as {
-    steps: number;
-    firstMoment: Uint8Array;
-    secondMoment: Uint8Array;
-    residual?: Uint8Array;
-  };
-  // Copied first: a Float64Array needs an offset that is a multiple of 8.
-  const floats = (raw: Uint8Array) => new Float64Array(raw.slice().buffer);
-  return {
-    steps: state.steps,
-    firstMoment: floats(state.firstMoment),
-    secondMoment: floats(state.secondMoment),
-    ...(state.residual !== undefined && { residual: bytesFloat(state.residual) }),
-  };
 }

@@ -160,7 +160,8 @@ function step({ starts, partners, weights }: ItemGraph, item: number, random: ()
 /** Gaps are spread evenly over their logarithm, from a second to a month. */
 const LOG_MONTH = Math.log(30 * 86_400);
 
-function asSequence(items: readonly number[], random: () => number): Sequence {
+/** Items as a person's record; what they say nothing of (actions, time gaps, ratings) is drawn at random. */
+export function asSequence(items: readonly number[], random: () => number): Sequence {
   let time = 0;
   const later = (): number => {
     time += 1000 * Math.exp(random() * LOG_MONTH);

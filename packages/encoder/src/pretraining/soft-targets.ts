@@ -3,7 +3,7 @@
  * interaction, not only what followed. What a teacher expects is kept as its likeliest items with their probabilities, and
  * all others as one bucket.
  */
-import { KindredError } from "@kindred/protocol";
+import { type EncoderShape, KindredError } from "@kindred/protocol";
 import type { InterestEncoder } from "../encoder.ts";
 import type { Sequence, Window } from "../sequence.ts";
 import { keepLargest } from "./keep-largest.ts";
@@ -31,6 +31,11 @@ export interface Teaching {
 /** Bytes of soft targets for each item kept of a position: its index and its share. */
 const BYTES_OF_ITEM = Int32Array.BYTES_PER_ELEMENT + Float32Array.BYTES_PER_ELEMENT;
 
+/** Whoever can say what it expects along sequences: an encoder, or anything that scores all items. */
+export interface SoftTeacher extends Pick<InterestEncoder, "scoresAlong" | "itemCount"> {
+  readonly shape: Pick<EncoderShape, "sequenceLength">;
+}
+
 /** Probabilities that are held at once, 4 bytes each. */
 const AT_ONCE = 1 << 21;
 
@@ -52,7 +57,7 @@ export function softTargetBytes(sequences: readonly Pick<Sequence, "items">[]): 
  * @throws KindredError `option-invalid` without a teacher, or on a temperature or number that is not above 0
  */
 export async function softTargets(
-  teachers: readonly Pick<InterestEncoder, "scoresAlong" | "itemCount" | "shape">[],
+  teachers: readonly SoftTeacher[],
   options: {
     readonly sequences: readonly Sequence[];
     readonly top: number;
@@ -140,11 +145,17 @@ function addSoftmax(
   scores: Float32Array,
   { temperature, scale }: { readonly temperature: number; readonly scale: number },
 ): void {
-  const largest = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < scores.length; i++) if (scores[i]! > largest) largest = scores[i]!;
+  const shares = new Float64Array(scores.length);
   let total = 0;
-  for (let i = 0; i < scores.length; i++) total += Math.exp((scores[i]! - largest) / temperature);
-  for (let i = 0; i < scores.length; i++)
-    into[i]! += (scale * Math.exp((scores[i]! - largest) / temperature)) / total;
+  for (let i = 0; i < scores.length; i++) {
+    const share = Math.exp((scores[i]! - largest) / temperature);
+    shares[i] = share;
+    total += share;
+  }
+  const factor = scale / total;
+  for (let i = 0; i < scores.length; i++) into[i]! += factor * shares[i]!;
 }
 
 /**
@@ -196,10 +207,8 @@ export function positionLoss(
     all.subarray(position * soft.top, (position + 1) * soft.top),
   ) as [Int32Array, Float32Array];
   // In double precision, and each class by itself: what a student hardly expects would be lost in sums with what it does.
-  const hard = new Float64Array(scores.length);
-  addSoftmax(hard, scores, { temperature: 1, scale: 1 });
-  const own = new Float64Array(scores.length);
-  addSoftmax(own, scores, { temperature, scale: 1 });
+  const own = softmaxOf(scores, temperature);
+  const hard = temperature === 1 ? own : softmaxOf(scores, 1);
   let divergence = 0;
   let restOfTeacher = 1;
   for (let k = 0; k < soft.top; k++) {
@@ -210,23 +219,32 @@ export function positionLoss(
   const restOfOwn = Math.max(LEAST, sumWithout(own, items));
   divergence += relativeEntropy(restOfTeacher, restOfOwn);
   const followed = hard[target]!;
-  hard[target]! -= 1;
   // ∂/∂z of T²·KL is T·(q − p), where within the rest p has the proportions of q.
   const soften = weight * temperature;
-  const ofRest = 1 - restOfTeacher / restOfOwn;
-  for (let i = 0; i < scores.length; i++) scores[i] = (1 - weight) * hard[i]! + soften * own[i]! * ofRest;
+  const ofRest = soften * (1 - restOfTeacher / restOfOwn);
+  for (let i = 0; i < scores.length; i++) scores[i] = (1 - weight) * hard[i]! + ofRest * own[i]!;
   for (let k = 0; k < soft.top; k++) {
     const item = items[k]!;
     scores[item] = (1 - weight) * hard[item]! + soften * (own[item]! - shares[k]!);
   }
+  scores[target]! -= 1 - weight;
   return weight * temperature ** 2 * divergence - (1 - weight) * Math.log(Math.max(LEAST, followed));
 }
 
-/** Summed up rather than taken from 1: what is left of almost all is lost in rounding. */
+function softmaxOf(scores: Float32Array, temperature: number): Float64Array {
+  const shares = new Float64Array(scores.length);
+  addSoftmax(shares, scores, { temperature, scale: 1 });
+  return shares;
+}
+
+/** Summed up rather than taken from 1: what is left of almost all is lost in rounding. `values` are as before afterwards. */
 function sumWithout(values: Float64Array, left: Int32Array): number {
-  const rest = values.slice();
-  for (const i of left) rest[i] = 0;
-  return rest.reduce((sum, value) => sum + value, 0);
+  const kept = Float64Array.from(left, (i) => values[i]!);
+  for (const i of left) values[i] = 0;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  for (let k = 0; k < left.length; k++) values[left[k]!] = kept[k]!;
+  return sum;
 }
 
 /** Of a teacher's rest, which is rounding where shares of single precision leave less of 1. */

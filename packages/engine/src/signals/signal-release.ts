@@ -8,6 +8,7 @@ import type {
   SignalName,
 } from "@kindred/protocol";
 import type { MeanSignal } from "../pipeline.ts";
+import { type CarriedCounts, type CarriedSignals, carriedOn } from "./carried-signals.ts";
 import { signalBlocks } from "./round-content.ts";
 import { countedItems } from "./signal-matrix.ts";
 
@@ -23,8 +24,11 @@ export interface SignalOutcome {
 }
 
 /**
- * The signals of the model version after `parent`: those it has, with the one that the round collected in place of its
- * older release.
+ * The signals of the model version after `parent`: those it has, with what the round collected in place of the older
+ * release, to which it is added as far as the plan carries that on.
+ *
+ * @param options.carried what earlier rounds collected, where the plan has `carry`
+ * @returns `carried` for the next release; as it was where the plan carries nothing of this signal
  */
 export function releaseSignal(options: {
   readonly plan: Plan;
@@ -34,18 +38,36 @@ export function releaseSignal(options: {
   readonly round: number;
   /** How many people the means are over. */
   readonly people: number;
-}): { readonly signals: ModelSignals; readonly outcome: SignalOutcome } {
-  const { plan, parent, signal, mean, round, people } = options;
-  const { significance } = plan.signals![signal]!;
-  const { length } = signalBlocks(plan, signal)[0]!;
-  const deviation = countDeviation(plan, { signal, people, ofMean: mean.deviation.signal });
-  const sums = mean.signal.map((value) => value * people);
-  const released = { round, people, deviation, ...standingOut(sums, significance * deviation) };
-  const signals: ModelSignals =
-    signal === "transitions"
-      ? { ...parent.signals, transitions: { ...released, items: countedItems(plan, parent) } }
-      : { ...parent.signals, popularity: { ...released, clusters: parent.clustering.layers.at(-1)!.ids } };
-  return { signals, outcome: { signal, kept: released.entries.length, entries: length, deviation } };
+  readonly carried?: CarriedSignals | undefined;
+}): {
+  readonly signals: ModelSignals;
+  readonly carried: CarriedSignals | undefined;
+  readonly outcome: SignalOutcome;
+} {
+  const { plan, parent, signal, mean, round, carried } = options;
+  const { significance, carry = 0 } = plan.signals![signal]!;
+  const latest: CarriedCounts = {
+    sums: Float32Array.from(mean.signal, (value) => value * options.people),
+    people: options.people,
+    deviation: countDeviation(plan, { signal, people: options.people, ofMean: mean.deviation.signal }),
+    counted:
+      signal === "transitions"
+        ? countedItems(plan, parent)
+        : Uint32Array.from(parent.clustering.layers.at(-1)!.ids),
+  };
+  const all = carry > 0 ? carriedOn(carried?.[signal], { latest, carry }) : latest;
+  const { people, deviation, counted } = all;
+  const released = { round, people, deviation, ...standingOut(all.sums, significance * deviation) };
+  return {
+    signals: {
+      ...parent.signals,
+      ...(signal === "transitions"
+        ? { transitions: { ...released, items: counted } }
+        : { popularity: { ...released, clusters: [...counted] } }),
+    },
+    carried: carry > 0 ? { ...carried, [signal]: all } : carried,
+    outcome: { signal, kept: released.entries.length, entries: all.sums.length, deviation },
+  };
 }
 
 /**
@@ -77,7 +99,7 @@ function roundingDeviation(
 }
 
 /** The entries of at least that size, above 0 as counts are. */
-function standingOut(sums: Float64Array, least: number): Pick<ReleasedSignal, "entries" | "counts"> {
+function standingOut(sums: Float32Array, least: number): Pick<ReleasedSignal, "entries" | "counts"> {
   const kept: number[] = [];
   for (const [entry, sum] of sums.entries()) if (sum > 0 && sum >= least) kept.push(entry);
   return { entries: Uint32Array.from(kept), counts: Float32Array.from(kept, (entry) => sums[entry]!) };

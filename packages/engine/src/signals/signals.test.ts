@@ -6,7 +6,8 @@ import { testPlan, zeroContribution } from "../../test/fleet.ts";
 import { encodeContribution } from "../pipeline.ts";
 import { computeRelease, evaluationBlock } from "../release.ts";
 import { planEpsilon, verifyPlan } from "../resolve-plan.ts";
-import { initialOptimiserState } from "../server-optimiser.ts";
+import { initialOptimiserState, type OptimiserState } from "../server-optimiser.ts";
+import { carriedOn } from "./carried-signals.ts";
 import { checkSignals, contentOfRound, signalBlocks } from "./round-content.ts";
 import { countedItems, everybodysPopularity } from "./signal-matrix.ts";
 import { popularityCounts, transitionCounts } from "./signal-statistics.ts";
@@ -39,7 +40,12 @@ const people = [
 
 function release(
   plan: Plan,
-  { signal, parent, round }: { signal: SignalName; parent: Model; round: number },
+  {
+    signal,
+    parent,
+    round,
+    optimiser = initialOptimiserState(20),
+  }: { signal: SignalName; parent: Model; round: number; optimiser?: OptimiserState },
 ) {
   const sum = new Uint32Array(plan.resolved.mechanism.paddedLength);
   const counted = countedItems(plan, parent);
@@ -67,7 +73,7 @@ function release(
     sum,
     parent,
     parentHash: "c".repeat(64),
-    optimiser: initialOptimiserState(20),
+    optimiser,
     segments: [{ offset: 0, deltaOffset: 0, length: 20 }],
     describe: () => {
       throw new Error("the items are not described anew");
@@ -214,6 +220,75 @@ describe("the release of a signal", () => {
       .popularity!;
     expect(kept.entries.length).toBeLessThan(20);
     expect(Math.min(...kept.counts)).toBeGreaterThanOrEqual(2 * deviation * (1 - 1e-6));
+  });
+});
+
+describe("signals of several rounds", () => {
+  const carrying = (carry: number | undefined, privacy: object = withoutNoise) =>
+    roomyPlan({
+      rounds: 4,
+      signals: {
+        popularity: { rounds: [1, 2, 4], ...(carry !== undefined && { carry }) },
+        transitions: { rounds: [3], items: ITEMS },
+      },
+      privacy,
+    });
+  const after = (plan: Plan, rounds: readonly [SignalName, number][]) => {
+    let last: ReturnType<typeof release> | undefined;
+    for (const [signal, round] of rounds) {
+      const { model: parent = model(), optimiser } = last ?? {};
+      last = release(plan, { signal, parent, round, ...(optimiser && { optimiser }) });
+    }
+    return last!;
+  };
+  const everybody = ({ model }: ReturnType<typeof release>) => [
+    ...everybodysPopularity(model.signals!.popularity, ITEMS).subarray(0, 6),
+  ];
+
+  it("add up as far as the plan carries them on, other signals between them", () => {
+    const rounds: [SignalName, number][] = [
+      ["popularity", 1],
+      ["popularity", 2],
+      ["transitions", 3],
+      ["popularity", 4],
+    ];
+    const whole = after(carrying(1), rounds);
+    expect(everybody(whole).map(Math.round)).toEqual([6, 9, 12, 0, 0, 3]);
+    expect(whole.model.signals!.popularity).toMatchObject({ round: 4, people: 12 });
+    const half = after(carrying(0.5), rounds);
+    // 1 + .5 + .25 times the counts of one round, and of its people.
+    expect(everybody(half)[2]).toBeCloseTo(4 * 1.75, 3);
+    expect(half.model.signals!.popularity!.people).toBe(7);
+    const newest = after(carrying(undefined), rounds);
+    expect(everybody(newest).map(Math.round)).toEqual([2, 3, 4, 0, 0, 1]);
+    expect(newest.optimiser.carried).toBeUndefined();
+  });
+
+  it("have the noise of a sum of rounds, below which counts are kept back and carried on all the same", () => {
+    const noisy = carrying(1, { mechanism: "distributed-discrete-gaussian", epsilon: 8, modulusBits: 28 });
+    const one = after(noisy, [["popularity", 1]]);
+    const two = after(noisy, [
+      ["popularity", 1],
+      ["popularity", 2],
+    ]);
+    const { deviation } = one.model.signals!.popularity!;
+    expect(two.model.signals!.popularity!.deviation).toBeCloseTo(Math.SQRT2 * deviation, 9);
+    expect(one.model.signals!.popularity!.entries.length).toBeLessThan(20);
+    expect(one.optimiser.carried!.popularity!.sums).toHaveLength(5 * ITEMS);
+    expect(one.optimiser.carried!.popularity!.sums.filter((sum) => sum < 0).length).toBeGreaterThan(40);
+    expect(two.signal!.deviation).toBe(two.model.signals!.popularity!.deviation);
+  });
+
+  it("begin anew where they count something else", () => {
+    const counts = (counted: number[], sum: number) => ({
+      ...{ sums: Float32Array.of(sum, 0), people: 3, deviation: 2 },
+      counted: Uint32Array.from(counted),
+    });
+    const latest = counts([4, 5], 2);
+    expect(carriedOn(undefined, { latest, carry: 1 })).toBe(latest);
+    expect(carriedOn(counts([5, 4], 7), { latest, carry: 1 })).toBe(latest);
+    expect(carriedOn({ ...latest, sums: Float32Array.of(1) }, { latest, carry: 1 })).toBe(latest);
+    expect(carriedOn(counts([4, 5], 7), { latest, carry: 1 }).sums[0]).toBe(9);
   });
 });
 
