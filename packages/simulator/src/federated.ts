@@ -26,7 +26,13 @@ import {
   serverStep,
 } from "@kindred/engine";
 import { l2Norm, type Mechanism } from "@kindred/privacy";
-import { type PlanInput, parsePlanInput, type ResolvedPlan, SIGNALS, type VectorBlock } from "@kindred/protocol";
+import {
+  type PlanInput,
+  parsePlanInput,
+  type ResolvedPlan,
+  SIGNALS,
+  type VectorBlock,
+} from "@kindred/protocol";
 import { HeldOutJudge } from "./held-out-judge.ts";
 
 export interface FederatedSimulationOptions {
