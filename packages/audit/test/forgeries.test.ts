@@ -11,7 +11,7 @@ import {
 import { hexToBytes, planDigest, sha256Bytes } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
-import { coordinatorSigner } from "../../engine/test/fleet.ts";
+import { coordinatorSigner } from "../../engine/test/test-task.ts";
 import { type AuditRule, type LedgerAudit, verifyLedger } from "../src/verify/index.ts";
 import { type FORGERIES, forge } from "./forger.ts";
 import { type SimulatedLedger, simulateLedger } from "./simulated-ledger.ts";

@@ -1,7 +1,8 @@
 /** A ledger with its models from a task that really ran, in memory: every member, mask, share and noise of it. */
 import { appendEntry, type LedgerBody, type LedgerEntry } from "@kindred/privacy";
 import { encodeModel, modelHash, unnamedClustering } from "@kindred/protocol";
-import { coordinatorSigner, Fleet, testPlan, zeroContribution } from "../../engine/test/fleet.ts";
+import { Fleet } from "../../engine/test/fleet.ts";
+import { coordinatorSigner, testPlan, zeroContribution } from "../../engine/test/test-task.ts";
 import { type ModelFile, readModelFile } from "../src/verify/index.ts";
 
 /** What an honest coordinator leaves behind. */

@@ -6,7 +6,7 @@ import { ledgerHead } from "@kindred/privacy";
 import { encodeModel, KindredError, modelHash } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { stubDelta } from "../test/stub-encoder.ts";
-import { catalogue } from "../test/test-coordinator.ts";
+import { catalogue } from "../test/test-task.ts";
 import { createWorld, itemsOf, type Person, type World } from "../test/world.ts";
 import { browserStore } from "./browser-store.ts";
 import { fileStore } from "./file-store.ts";

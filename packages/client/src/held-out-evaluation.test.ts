@@ -3,7 +3,7 @@ import { resolvePlan } from "@kindred/engine";
 import { parsePlanInput, unnamedClustering } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { stubEncoder } from "../test/stub-encoder.ts";
-import { DIMENSION as AXES, ITEMS as CATALOGUE } from "../test/test-coordinator.ts";
+import { DIMENSION as AXES, ITEMS as CATALOGUE } from "../test/test-task.ts";
 import { createWorld } from "../test/world.ts";
 import { computeContribution } from "./contribution.ts";
 import { evaluateHeldOut } from "./held-out-evaluation.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DIMENSION } from "../test/test-coordinator.ts";
+import { DIMENSION } from "../test/test-task.ts";
 import { createWorld } from "../test/world.ts";
 
 /** A person whose items all lie on one axis, and whose head says that the next one lies on another. */

@@ -4,7 +4,8 @@ import type { ParticipationActivity } from "../src/activity.ts";
 import { type ClientOptions, createClient, type KindredClient } from "../src/client.ts";
 import { type ClientStore, memoryStore } from "../src/store.ts";
 import { type StubEncoder, stubEncoder } from "./stub-encoder.ts";
-import { catalogue, DIMENSION, ITEMS, TestCoordinator, testRandom } from "./test-coordinator.ts";
+import { TestCoordinator } from "./test-coordinator.ts";
+import { catalogue, DIMENSION, ITEMS, testRandom } from "./test-task.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export interface Person {

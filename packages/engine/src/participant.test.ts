@@ -1,7 +1,9 @@
 import type { ClientMessage, ServerMessage } from "@kindred/protocol";
 import { sealedColumns, sha256Bytes } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
-import { Fleet, StartedRounds, testPlan } from "../test/fleet.ts";
+import { Fleet } from "../test/fleet.ts";
+import { StartedRounds } from "../test/started-rounds.ts";
+import { testPlan } from "../test/test-task.ts";
 import {
   type ParticipantEvent,
   type ParticipantOutput,

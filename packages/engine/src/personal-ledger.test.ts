@@ -1,7 +1,7 @@
 import type { ParticipationEntry } from "@kindred/privacy";
 import { type Plan, planDigest } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
-import { testPlan } from "../test/fleet.ts";
+import { testPlan } from "../test/test-task.ts";
 import { isExhausted, mayParticipate } from "./personal-ledger.ts";
 import { planEpsilon } from "./resolve-plan.ts";
 

@@ -3,7 +3,7 @@ import { type Plan, sha256Bytes } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { testPlan, zeroContribution } from "../test/fleet.ts";
+import { testPlan, zeroContribution } from "../test/test-task.ts";
 import { blockDeviation, type Contribution, decodeAggregate, encodeContribution } from "./pipeline.ts";
 
 const sid = sha256Bytes("session");

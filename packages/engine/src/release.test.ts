@@ -2,7 +2,7 @@ import { AesCtrRandom } from "@kindred/privacy";
 import { compressWeights, type Model, type Plan, sha256Bytes, unnamedClustering } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import { describe, expect, it } from "vitest";
-import { testPlan, zeroContribution } from "../test/fleet.ts";
+import { testPlan, zeroContribution } from "../test/test-task.ts";
 import type { HeldOutResult } from "./held-out.ts";
 import { type Contribution, encodeContribution } from "./pipeline.ts";
 import { computeRelease, evaluationBlock, lossBound } from "./release.ts";

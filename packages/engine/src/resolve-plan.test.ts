@@ -10,7 +10,7 @@ import {
 } from "@kindred/protocol";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
-import { testPlan, zeroContribution } from "../test/fleet.ts";
+import { testPlan, zeroContribution } from "../test/test-task.ts";
 import { encodeContribution } from "./pipeline.ts";
 import { type PrivacyFloors, planEpsilon, resolvePlan, verifyPlan } from "./resolve-plan.ts";
 

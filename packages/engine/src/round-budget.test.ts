@@ -1,6 +1,7 @@
 import type { Plan } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
-import { Fleet, freshHistory, testPlan } from "../test/fleet.ts";
+import { Fleet } from "../test/fleet.ts";
+import { freshHistory, testPlan } from "../test/test-task.ts";
 import { planEpsilon } from "./resolve-plan.ts";
 import { checkRoundBudget, epsilonAfter, mostExposed } from "./round-budget.ts";
 import { startTask } from "./round-machine.ts";

@@ -3,7 +3,8 @@ import { ERROR_CODES } from "@kindred/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planEpsilon } from "../src/index.ts";
-import { Fleet, testPlan, zeroContribution } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { testPlan, zeroContribution } from "./test-task.ts";
 
 const STEPS = ["selected", "enrol", "roster", "inbox", "survivors", "unmask", "released"] as const;
 const ROUNDS = 2;

@@ -2,7 +2,6 @@
 
 import {
   AesCtrRandom,
-  appendEntry,
   type LedgerEntry,
   type LedgerSigner,
   LedgerTree,
@@ -14,13 +13,11 @@ import {
   type ClientMessage,
   hexToBytes,
   type Plan,
-  parsePlanInput,
   planDigest,
   type ServerMessage,
   sha256Bytes,
 } from "@kindred/protocol";
 import { addInto, applyMasks, recoverSum } from "@kindred/secagg";
-import { nodeSuite } from "@kindred/secagg/node";
 import {
   type Contribution,
   decodeAggregate,
@@ -34,8 +31,6 @@ import {
   type ParticipantOutput,
   type ParticipantState,
   type ParticipationEntry,
-  resolvePlan,
-  type Selection,
   startParticipant,
   startTask,
   stepParticipant,
@@ -46,43 +41,8 @@ import {
   type TaskOutput,
   type TaskState,
 } from "../src/index.ts";
-
-const suite = nodeSuite();
-const coordinator = suite.signingKeyPair(sha256Bytes("coordinator"));
-
-/** Signs ledgers as the coordinator of every fleet. */
-export const coordinatorSigner: LedgerSigner = {
-  publicKey: coordinator.publicKey,
-  sign: (message) => suite.sign(message, coordinator.secretKey),
-};
-
-/** A plan small enough for fast tests: 4 clusters of dimension 2 and `modelLength` weights. */
-export function testPlan(overrides: Record<string, unknown> = {}, modelLength = 20): Plan {
-  const input = parsePlanInput({
-    task: "test",
-    rounds: 3,
-    encoder: { dimension: 2, heads: 1, itemDeltaRank: 1 },
-    clustering: { clusters: 4, microClusters: 0, minimumSize: 1 },
-    cohort: {
-      minimum: 4,
-      target: 6,
-      maximum: 8,
-      minSurvivors: 4,
-      overSelection: 1,
-      corruption: 0,
-      dropout: 0.2,
-      selectionWindow: 100,
-    },
-    privacy: { mechanism: "none", modulusBits: 20 },
-    ...overrides,
-  });
-  return resolvePlan(input, {
-    coordinatorKey: bytesToHex(coordinator.publicKey),
-    catalogueHash: "a".repeat(64),
-    itemCount: 30,
-    modelLength,
-  });
-}
+import { eventOf, signedLedger } from "./fleet-gateway.ts";
+import { coordinator, coordinatorSigner, freshHistory, suite, zeroContribution } from "./test-task.ts";
 
 export interface FleetOptions {
   readonly plan: Plan;
@@ -237,26 +197,11 @@ export class Fleet {
 
   /** The ledger of this run, signed as a coordinator signs it. */
   ledger(signer: LedgerSigner = coordinatorSigner): LedgerEntry[] {
-    const { plan, digest } = this;
-    const accepted = {
-      kind: "plan-accepted",
-      task: plan.task,
-      planDigest: digest,
-      plan,
-      epsilon: plan.privacy.mechanism === "none" ? null : plan.privacy.epsilon,
-      delta: plan.privacy.delta,
-      participations: plan.participation.maximum,
-      rounds: plan.rounds,
-      catalogueHash: plan.resolved.catalogueHash,
-      modelHash: this.#options.history?.modelHash ?? freshHistory().modelHash,
-    } as const;
-    const bodies = this.outputs.flatMap((output) => (output.type === "ledger" ? [output.body] : []));
-    const entries: LedgerEntry[] = [];
-    for (const [i, body] of [accepted, ...bodies].entries()) {
-      const time = new Date(this.#ledgerTimes[Math.max(0, i - 1)] ?? this.now).toISOString();
-      entries.push(appendEntry({ tail: entries.at(-1), body, time, signer }));
-    }
-    return entries;
+    const { plan, digest, outputs } = this;
+    const bodies = outputs.flatMap((output) => (output.type === "ledger" ? [output.body] : []));
+    const dated = bodies.map((body, i) => ({ body, time: this.#ledgerTimes[i]! }));
+    const modelHash = this.#options.history?.modelHash ?? freshHistory().modelHash;
+    return signedLedger(dated, { plan, digest, modelHash, signer, now: this.now });
   }
 
   /** Rules that the ledger of this run breaks by itself, were it signed and published. */
@@ -451,86 +396,7 @@ export class Fleet {
 
   /** What the gateway does with a client's message. */
   wire(device: string, message: ClientMessage): void {
-    switch (message.type) {
-      case "hello":
-        break;
-      case "check-in":
-        this.submit({ type: "check-in", device });
-        break;
-      case "ready":
-        this.submit({ type: "ready", device, round: message.round });
-        break;
-      case "masked-input":
-        this.submit({
-          type: "masked-input",
-          device,
-          round: message.round,
-          vector: `${message.round}:${device}`,
-          signature: message.signature,
-        });
-        break;
-      case "leave":
-        this.submit({ type: "departed", device });
-        break;
-      default:
-        this.submit({ type: "member", device, message });
-    }
-  }
-}
-
-export function freshHistory(): TaskHistory {
-  return {
-    round: 0,
-    modelHash: "c".repeat(64),
-    released: 0,
-    poisson: true,
-    spent: { coordinator: 0, observer: 0 },
-    participations: new Map(),
-  };
-}
-
-export function zeroContribution(plan: Plan): Contribution {
-  const [model, counts, sums, evaluation] = plan.resolved.blocks.map(
-    ({ length }) => new Float64Array(length),
-  );
-  return { model: model!, counts: counts!, sums: sums!, evaluation: evaluation! };
-}
-
-/** A ledger of round starts, for tests that select a device by hand. */
-export class StartedRounds {
-  readonly #tree: LedgerTree;
-  readonly #signer: LedgerSigner;
-  readonly #plan: Plan;
-  #tail: LedgerEntry | undefined;
-
-  /** @param signer the coordinator's of every fleet by default */
-  constructor(plan: Plan, signer: LedgerSigner = coordinatorSigner) {
-    this.#plan = plan;
-    this.#signer = signer;
-    this.#tree = new LedgerTree(signer);
-  }
-
-  /** Starts the round a selection is for, and completes it. */
-  start(
-    selection: Selection,
-    { remembered = 0, promised = null }: { remembered?: number; promised?: number | null } = {},
-  ): Extract<ServerMessage, { type: "selected" }> {
-    const { round, planDigest, modelHash, beacon } = selection;
-    this.#tail = appendEntry({
-      tail: this.#tail,
-      time: new Date(1_700_000_000_000).toISOString(),
-      signer: this.#signer,
-      body: {
-        kind: "round-started",
-        task: this.#plan.task,
-        round,
-        planDigest: bytesToHex(planDigest),
-        modelHash: bytesToHex(modelHash),
-        beacon: bytesToHex(beacon),
-        promised: { coordinator: promised, observer: promised },
-      },
-    });
-    this.#tree.append(this.#tail);
-    return { ...selection, ledger: this.#tree.evidence({ task: this.#plan.task, round, remembered }) };
+    const event = eventOf(device, message);
+    if (event !== undefined) this.submit(event);
   }
 }

@@ -1,7 +1,8 @@
 import { verifyLedgerChain } from "@kindred/privacy";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
-import { coordinatorSigner, Fleet, testPlan } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { coordinatorSigner, testPlan } from "./test-task.ts";
 
 const initial = "a".repeat(64);
 

@@ -1,7 +1,8 @@
 import { revealedColumns, revealedShares } from "@kindred/protocol";
 import { describe, expect, it } from "vitest";
 import { startTask } from "../src/index.ts";
-import { Fleet, freshHistory, testPlan, zeroContribution } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { freshHistory, testPlan, zeroContribution } from "./test-task.ts";
 
 /** A well-formed share of something else: the lowest bit of every value is flipped. */
 function garbled(share: Uint8Array): Uint8Array {

@@ -4,7 +4,8 @@ import { bytesToHex, type Plan, planSigningText, utf8ToBytes } from "@kindred/pr
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
 import { blockDeviation, planEpsilon, verifyPlan } from "../src/index.ts";
-import { coordinatorSigner, Fleet, testPlan, zeroContribution } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { coordinatorSigner, testPlan, zeroContribution } from "./test-task.ts";
 
 const suite = nodeSuite();
 const plan = testPlan(

@@ -29,6 +29,7 @@ import { columnForm } from "./list-form.ts";
 import chunks from "./vectors/chunks.json" with { type: "json" };
 import documents from "./vectors/documents.json" with { type: "json" };
 import frames from "./vectors/frames.json" with { type: "json" };
+import olderPlans from "./vectors/older-plans.json" with { type: "json" };
 import packing from "./vectors/packing.json" with { type: "json" };
 import signing from "./vectors/signing.json" with { type: "json" };
 
@@ -133,6 +134,15 @@ describe("documents", () => {
     const { document, canonical, digest } = documents[name];
     const { plan } = parseSignedPlan({ plan: document, signature: "00".repeat(64) });
     expect(plan.participation.devices).toBe(name === "plan" ? undefined : 3);
+    expect(canonicalJson(plan)).toBe(canonical);
+    expect(planDigest(plan)).toBe(digest);
+  });
+
+  it("an older plan without a rotation and of bits that an operator named keeps its bytes", () => {
+    const { document, canonical, digest } = olderPlans.beforeRotation;
+    const { plan } = parseSignedPlan({ plan: document, signature: "00".repeat(64) });
+    expect(plan.privacy.modulusBits).toBe(20);
+    expect(plan.resolved.mechanism).not.toHaveProperty("rotation");
     expect(canonicalJson(plan)).toBe(canonical);
     expect(planDigest(plan)).toBe(digest);
   });

@@ -11,7 +11,7 @@ import type { CryptoSuite, KeyPair } from "@kindred/secagg";
 import { nodeSuite } from "@kindred/secagg/node";
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../../../packages/client/test/virtual-clock.ts";
-import { freshHistory, testPlan } from "../../../../packages/engine/test/fleet.ts";
+import { freshHistory, testPlan } from "../../../../packages/engine/test/test-task.ts";
 import { CoordinatorKey } from "../store/coordinator-key.ts";
 import type { JournalRecord } from "../store/journal.ts";
 import { RunningSum } from "./running-sum.ts";

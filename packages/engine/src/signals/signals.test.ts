@@ -2,7 +2,7 @@ import { AesCtrRandom } from "@kindred/privacy";
 import { type Model, type Plan, type SignalName, sha256Bytes, unnamedClustering } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
 import { describe, expect, it } from "vitest";
-import { testPlan, zeroContribution } from "../../test/fleet.ts";
+import { testPlan, zeroContribution } from "../../test/test-task.ts";
 import { encodeContribution } from "../pipeline.ts";
 import { computeRelease, evaluationBlock } from "../release.ts";
 import { planEpsilon, verifyPlan } from "../resolve-plan.ts";
