@@ -77,6 +77,7 @@ describe("an experiment", () => {
       ["federated", 1],
       ["federated-100000-8", 1],
       ["federated-personal", 1],
+      ["federated-hybrid", 1],
       ["hybrid", 1],
       ["unseen-items", 1],
     ]);
