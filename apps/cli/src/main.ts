@@ -53,7 +53,7 @@ program
   .option("--plan <file>", "plan of a task to create at start (YAML or JSON)")
   .option("--catalogue <file>", "catalogue of that task (JSON or YAML)")
   .option("--features <file>", "features of its items, as kindred catalogue build wrote them")
-  .option("--weights <file>", "weights it starts from, as kindred model pretrain wrote them")
+  .option("--weights <file>", "weights it starts from, as kindred model wrote them")
   .action(async (flags: UpFlags) => {
     const stopped = new Promise<void>((resolve) => {
       process.once("SIGINT", resolve);
