@@ -1,9 +1,10 @@
 /** The suite on Node's native cryptography; gives the same bytes as the portable one. */
 import {
-  createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
+  hash,
   type KeyObject,
   sign,
   verify,
@@ -15,7 +16,7 @@ import { nodeAddMasks, nodeMaskStream } from "./masks.ts";
 const MAX_PUBLIC_KEYS = 4096;
 
 /**
- * X25519, Ed25519 and AES from OpenSSL; secretbox from tweetnacl, as OpenSSL has no XSalsa20.
+ * X25519, Ed25519, HMAC and AES from OpenSSL; secretbox from tweetnacl, as OpenSSL has no XSalsa20.
  * Keys enter as JWK (RFC 8037): importing DER goes through OpenSSL's decoder search and costs about ten times more.
  */
 export function nodeSuite(): CryptoSuite {
@@ -27,7 +28,7 @@ export function nodeSuite(): CryptoSuite {
    * The entry dies with the caller's array; the fingerprint catches an array that was overwritten in between.
    */
   function agreementKey(secretKey: Uint8Array): KeyObject {
-    const fingerprint = createHash("sha256").update(secretKey).digest("base64");
+    const fingerprint = hash("sha256", secretKey, "base64");
     const known = imported.get(secretKey);
     if (known?.fingerprint === fingerprint) return known.key;
     const key = importSecretKey("X25519", secretKey);
@@ -78,9 +79,25 @@ export function nodeSuite(): CryptoSuite {
       verify(null, message, publicKeyOf("Ed25519", publicKey), signature),
     seal: secretboxSeal,
     open: secretboxOpen,
+    deriveKey: nodeDeriveKey,
     maskStream: nodeMaskStream,
     addMasks: nodeAddMasks,
   };
+}
+
+const FIRST_BLOCK = Uint8Array.of(1);
+
+/**
+ * HKDF's extract, then expand: T(1) = HMAC(PRK, info ‖ 0x01). Two HMACs take half the time of `hkdfSync`, and a coordinator
+ * derives a key for every mask that it takes off.
+ */
+function nodeDeriveKey(key: Uint8Array, { salt, info }: { salt: Uint8Array; info: Uint8Array }): Uint8Array {
+  const extracted = createHmac("sha256", salt).update(key).digest();
+  const derived = createHmac("sha256", extracted).update(info).update(FIRST_BLOCK).digest();
+  extracted.fill(0);
+  const own = Uint8Array.from(derived);
+  derived.fill(0);
+  return own;
 }
 
 function importPublicKey(crv: "X25519" | "Ed25519", key: Uint8Array): KeyObject {

@@ -290,7 +290,7 @@ describe("inbox (R2)", () => {
     const malicious = suite.agreementKeyPair(randomFrom("client 4")(32));
     expect(malicious.publicKey).toEqual(low.cPublic);
     const agreement = suite.agree(malicious.secretKey, entries[0]!.cPublic)!;
-    const key = shareKey(agreement, { sid: cohort.sid(entries), sender: 4, addressee: 0 });
+    const key = shareKey(agreement, { sid: cohort.sid(entries), sender: 4, addressee: 0 }, suite);
     const box = suite.seal(new Uint8Array(2 * 36), key, BOX_NONCE);
     const shares = [1, 2, 3].map((peer) => ({ peer, box: honest.find((share) => share.peer === peer)!.box }));
     const inbox = cohort.inbox([...shares, { peer: 4, box }]);
@@ -309,7 +309,7 @@ describe("inbox (R2)", () => {
     const shares = inbox!.map(({ peer }) => {
       const malicious = suite.agreementKeyPair(randomFrom(`client ${peer}`)(32));
       const agreement = suite.agree(malicious.secretKey, cohort.advertisements[0]!.cPublic)!;
-      const key = shareKey(agreement, { sid: cohort.sid(), sender: peer, addressee: 0 });
+      const key = shareKey(agreement, { sid: cohort.sid(), sender: peer, addressee: 0 }, suite);
       return { peer, box: suite.seal(plaintext, key, BOX_NONCE) };
     });
     expect(cohort.refusal(0, cohort.inbox(shares)).code).toBe("share-invalid");

@@ -161,7 +161,7 @@ function share(
   if (!checked.ok) return checked;
   const { session, self } = checked.value;
   const components = config.surplus?.length ?? 0;
-  const seeds = drawNoiseSeeds(components, { sid: session.sid, owner: self, random });
+  const seeds = drawNoiseSeeds(components, { sid: session.sid, owner: self, random, suite });
   const noiseSeeds = seeds.map((seed) => new Secret(seed));
   const dealt = dealShares(keys, { session, self, noiseSeeds: seeds, suite, random });
   if (!dealt.ok) {
@@ -252,7 +252,7 @@ function maskTerms(
   const { sid } = session;
   const shape = { bits: config.bits, length: config.length };
   const terms: { key: Uint8Array; sign: 1 | -1 }[] = [
-    { key: selfMaskKey(keys.seed.expose(), { sid, owner: self, shape }), sign: 1 },
+    { key: selfMaskKey(keys.seed.expose(), { sid, owner: self, shape }, suite), sign: 1 },
   ];
   for (const peer of peers) {
     const shared = suite.agree(keys.s.expose(), session.entries[peer]!.sPublic);
@@ -261,7 +261,7 @@ function maskTerms(
       return lowOrder(session, { self, peer, key: "sPublic" });
     }
     terms.push({
-      key: pairwiseMaskKey(shared, { sid, between: [self, peer], shape }),
+      key: pairwiseMaskKey(shared, { sid, between: [self, peer], shape }, suite),
       sign: peer < self ? 1 : -1,
     });
     shared.fill(0);
@@ -269,7 +269,7 @@ function maskTerms(
   const { surplus = [] } = config;
   if (surplus.length === 0) return accepted({ terms });
   const seeds = noiseSeeds.map((seed) => seed.expose());
-  return accepted({ terms, noise: addedNoise(seeds, { sid, owner: self, surplus, shape }) });
+  return accepted({ terms, noise: addedNoise(seeds, { sid, owner: self, surplus, shape }, suite) });
 }
 
 /** R3: checks U3 and signs it, so that nobody can be shown another one. */

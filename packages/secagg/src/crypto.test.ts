@@ -73,6 +73,22 @@ describe.each([portable, native])("suite $name", (suite) => {
     expect(suite.agree(secretKey, peer)).not.toEqual(before);
   });
 
+  test("HKDF: RFC 5869, test case 1, cut to the first block of its output", () => {
+    const key = new Uint8Array(22).fill(0x0b);
+    const salt = hexToBytes("000102030405060708090a0b0c");
+    const info = hexToBytes("f0f1f2f3f4f5f6f7f8f9");
+    expect(bytesToHex(suite.deriveKey(key, { salt, info }))).toBe(
+      "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf",
+    );
+  });
+
+  test("HKDF: RFC 5869, test case 3, without salt and info, cut likewise", () => {
+    const none = { salt: new Uint8Array(0), info: new Uint8Array(0) };
+    expect(bytesToHex(suite.deriveKey(new Uint8Array(22).fill(0x0b), none))).toBe(
+      "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d",
+    );
+  });
+
   test.each(maskVectors.streams)("mask of key $key", ({ key, length, stream }) => {
     const target = new Int32Array(length / 4);
     suite.addMasks(target, [hexToBytes(key)], 4);
@@ -92,6 +108,21 @@ test("both suites give the same bytes", () => {
     expect(native.sign(message, pair.secretKey)).toEqual(signature);
     expect(native.verify(signature, message, pair.publicKey)).toBe(true);
     expect(portable.open(native.seal(message, seed, nonce), seed, nonce)).toEqual(message);
+  }
+});
+
+test("both suites derive the same keys, whatever the lengths", () => {
+  const random = randomFrom("hkdf");
+  for (const [length, salt, info] of [
+    [1, 32, 0],
+    [32, 32, 24],
+    [48, 64, 63],
+    [64, 65, 64],
+    [200, 100, 300],
+  ] as const) {
+    const key = random(length);
+    const binding = { salt: random(salt), info: random(info) };
+    expect(native.deriveKey(key, binding)).toEqual(portable.deriveKey(key, binding));
   }
 });
 
@@ -116,25 +147,25 @@ describe("derived keys", () => {
   const agreement = hexToBytes(keyVectors.agreement);
   const seed = hexToBytes(keyVectors.seed);
 
-  test("vectors", () => {
+  test.each([portable, native])("vectors, by suite $name", (suite) => {
     for (const { sender, addressee, key } of keyVectors.shareKeys)
-      expect(bytesToHex(shareKey(agreement, { sid, sender, addressee }))).toBe(key);
+      expect(bytesToHex(shareKey(agreement, { sid, sender, addressee }, suite))).toBe(key);
     for (const { between, bits, length, key } of keyVectors.maskKeys) {
       const pair = between as [number, number];
-      expect(bytesToHex(pairwiseMaskKey(agreement, { sid, between: pair, shape: { bits, length } }))).toBe(
-        key,
-      );
+      expect(
+        bytesToHex(pairwiseMaskKey(agreement, { sid, between: pair, shape: { bits, length } }, suite)),
+      ).toBe(key);
     }
     for (const { owner, bits, length, key } of keyVectors.selfKeys)
-      expect(bytesToHex(selfMaskKey(seed, { sid, owner, shape: { bits, length } }))).toBe(key);
+      expect(bytesToHex(selfMaskKey(seed, { sid, owner, shape: { bits, length } }, suite))).toBe(key);
     expect(bytesToHex(seedCommitment(seed))).toBe(keyVectors.seedCommitment);
     expect(bytesToHex(graphSeed(sid))).toBe(keyVectors.graphSeed);
   });
 
   test("a box opens for its session, sender and addressee only", () => {
     const own = { sid, sender: 4, addressee: 7 };
-    const box = native.seal(seed, shareKey(agreement, own), BOX_NONCE);
-    const opened = (binding: typeof own) => native.open(box, shareKey(agreement, binding), BOX_NONCE);
+    const box = native.seal(seed, shareKey(agreement, own, native), BOX_NONCE);
+    const opened = (binding: typeof own) => native.open(box, shareKey(agreement, binding, native), BOX_NONCE);
     expect(opened(own)).toEqual(seed);
     expect(opened({ ...own, sid: seed })).toBeUndefined();
     expect(opened({ ...own, sender: 5 })).toBeUndefined();
@@ -142,13 +173,13 @@ describe("derived keys", () => {
     expect(opened({ ...own, sender: 7, addressee: 4 })).toBeUndefined();
     const tampered = box.slice();
     tampered[20]! ^= 1;
-    expect(native.open(tampered, shareKey(agreement, own), BOX_NONCE)).toBeUndefined();
+    expect(native.open(tampered, shareKey(agreement, own, native), BOX_NONCE)).toBeUndefined();
   });
 
   test("masks of another session, modulus or length share nothing", () => {
     const shape = { bits: 20, length: 64 };
     const key = (changes: object) =>
-      bytesToHex(pairwiseMaskKey(agreement, { sid, between: [1, 2], shape, ...changes }));
+      bytesToHex(pairwiseMaskKey(agreement, { sid, between: [1, 2], shape, ...changes }, native));
     const keys = [
       key({}),
       key({ sid: seed }),

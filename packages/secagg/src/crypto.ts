@@ -1,11 +1,13 @@
 /**
  * The cryptographic port and its portable implementation.
  *
- * X25519 (RFC 7748), Ed25519 (RFC 8032), XSalsa20-Poly1305 boxes (NaCl `secretbox`), AES-256 in counter mode
- * (NIST SP 800-38A) as the mask generator. A platform that has native primitives offers them behind the same
+ * X25519 (RFC 7748), Ed25519 (RFC 8032), HKDF-SHA256 (RFC 5869), XSalsa20-Poly1305 boxes (NaCl `secretbox`), AES-256 in
+ * counter mode (NIST SP 800-38A) as the mask generator. A platform that has native primitives offers them behind the same
  * port; every implementation gives the same bytes for the same input.
  */
 import { equalBytes, hexToBytes } from "@kindred/protocol";
+import { expand, extract } from "@noble/hashes/hkdf.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import nacl from "tweetnacl";
 import { addKeystreams } from "./keystream-sum.ts";
 
@@ -46,6 +48,8 @@ export interface CryptoSuite {
   seal(plaintext: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array;
   /** Opens a secretbox; `undefined` if it was not sealed with this key and nonce. */
   open(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array | undefined;
+  /** HKDF-SHA256 (RFC 5869), 32 bytes; `key` is the input keying material. */
+  deriveKey(key: Uint8Array, binding: { readonly salt: Uint8Array; readonly info: Uint8Array }): Uint8Array;
   /** AES-256-CTR keystream of a key (zero initial counter block), read in whole blocks of 16 bytes. */
   readonly maskStream: (key: Uint8Array) => MaskStream;
   /** Expands masks and adds them up. */
@@ -59,8 +63,8 @@ const GROUP_ORDER = new Uint8Array([
 ]);
 
 /**
- * The portable suite on tweetnacl. AES-256-CTR (zero initial counter block) is injected, because no portable implementation of it is both fast and
- * free of secret-dependent table look-ups.
+ * The portable suite on tweetnacl and noble-hashes. AES-256-CTR (zero initial counter block) is injected, because no
+ * portable implementation of it is both fast and free of secret-dependent table look-ups.
  */
 export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) => MaskStream }): CryptoSuite {
   return {
@@ -80,6 +84,7 @@ export function tweetnaclSuite({ maskStream }: { maskStream: (key: Uint8Array) =
     },
     seal: secretboxSeal,
     open: secretboxOpen,
+    deriveKey: portableDeriveKey,
     maskStream,
     addMasks: addKeystreams(maskStream),
   };
@@ -114,6 +119,16 @@ export function secretboxSeal(plaintext: Uint8Array, key: Uint8Array, nonce: Uin
 /** Inverse of `secretboxSeal`; `undefined` where the box does not authenticate. */
 export function secretboxOpen(box: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array | undefined {
   return nacl.secretbox.open(box, nonce, key) ?? undefined;
+}
+
+function portableDeriveKey(
+  key: Uint8Array,
+  { salt, info }: { salt: Uint8Array; info: Uint8Array },
+): Uint8Array {
+  const extracted = extract(sha256, key, salt);
+  const derived = expand(sha256, extracted, info, 32);
+  extracted.fill(0);
+  return derived;
 }
 
 function isAllZero(bytes: Uint8Array): boolean {

@@ -57,13 +57,13 @@ export function recoverPart(
   const removeNoise = (owner: number, selfMaskSeed: Uint8Array): void => {
     const component = deviations.length - 1;
     const secret = noiseSecrets.secret(owner, (candidate) =>
-      isNoiseSecret(candidate, { sid, owner, component, selfMaskSeed }),
+      isNoiseSecret(candidate, { sid, owner, component, selfMaskSeed }, suite),
     );
     if (secret === undefined) {
       kept.push(owner);
       return;
     }
-    const noise = removedNoise(secret, { sid, owner, deviations, shape });
+    const noise = removedNoise(secret, { sid, owner, deviations, shape }, suite);
     applyNoise(sum, noise, { bits, keystream: suite.maskStream });
     for (const { key } of noise) key.fill(0);
     secret.fill(0);
@@ -91,7 +91,7 @@ export function recoverPart(
         equalBytes(seedCommitment(candidate), commitment),
       );
       if (seed === undefined) return giveUp(owner, "self-mask seed");
-      add({ key: selfMaskKey(seed, { sid, owner, shape }), sign: -1 });
+      add({ key: selfMaskKey(seed, { sid, owner, shape }, suite), sign: -1 });
       if (deviations.length > 0) removeNoise(owner, seed);
       seed.fill(0);
       continue;
@@ -108,7 +108,7 @@ export function recoverPart(
         sSecret.fill(0);
         return giveUp(peer, "agreement with a dropped member");
       }
-      const key = pairwiseMaskKey(agreement, { sid, between: [owner, peer], shape });
+      const key = pairwiseMaskKey(agreement, { sid, between: [owner, peer], shape }, suite);
       agreement.fill(0);
       // The survivor `peer` added this mask if owner < peer and took it off otherwise.
       add({ key, sign: owner < peer ? -1 : 1 });

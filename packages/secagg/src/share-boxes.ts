@@ -71,7 +71,7 @@ export function dealShares(
   const { sid } = session;
   const selfMaskSeed = keys.seed.expose();
   const noiseSecrets = noiseSeeds.map((seed, component) =>
-    noiseSecret(seed, { sid, owner: self, component, selfMaskSeed }),
+    noiseSecret(seed, { sid, owner: self, component, selfMaskSeed }, suite),
   );
   const dealt = [keys.s.expose(), selfMaskSeed, ...noiseSecrets].map((secret) =>
     splitSecret({ ...deal, secret }),
@@ -86,7 +86,7 @@ export function dealShares(
       own = heldShares(parts);
       return;
     }
-    const key = shareKey(agreement.expose(), { sid, sender: self, addressee: holder });
+    const key = shareKey(agreement.expose(), { sid, sender: self, addressee: holder }, suite);
     const plaintext = concatBytes(...parts);
     shares.push({ peer: holder, box: suite.seal(plaintext, key, BOX_NONCE) });
     for (const used of [key, plaintext, ...parts]) used.fill(0);
@@ -128,7 +128,7 @@ export function openBoxes(
   const held = new Map<number, HeldShares>();
   for (const { peer, box } of sealedShares(inbox)) {
     const agreement = agreements.get(peer)!.expose();
-    const key = shareKey(agreement, { sid: session.sid, sender: peer, addressee: self });
+    const key = shareKey(agreement, { sid: session.sid, sender: peer, addressee: self }, suite);
     const opened = box.length === boxBytes(components) ? openBox(box, { key, suite }) : undefined;
     if (opened === undefined) {
       wipeShares(held.values());

@@ -17,7 +17,7 @@ import {
   sampleDiscreteGaussian,
 } from "@kindred/privacy";
 import { concatBytes, equalBytes } from "@kindred/protocol";
-import { type MaskShape, noiseKey, noiseSeedBefore, noiseTag } from "./keys.ts";
+import { type KeyDerivation, type MaskShape, noiseKey, noiseSeedBefore, noiseTag } from "./keys.ts";
 
 /** A component of noise that can be removed: its deviation, and how many have to survive for that. */
 export type SurplusNoise = Pick<SurplusComponent, "survivors" | "deviation">;
@@ -43,37 +43,47 @@ export interface NoiseTerm {
 /** a_0 … a_{count−1}, the last one fresh and each of the others from the one behind it. */
 export function drawNoiseSeeds(
   count: number,
-  { random, ...of }: SeedOwner & { readonly random: (length: number) => Uint8Array },
+  {
+    random,
+    suite,
+    ...of
+  }: SeedOwner & { readonly random: (length: number) => Uint8Array; readonly suite: KeyDerivation },
 ): Uint8Array[] {
   if (count === 0) return [];
-  return seedsUpTo(random(NOISE_SEED_BYTES), count, of);
+  return seedsUpTo(random(NOISE_SEED_BYTES), count, { ...of, suite });
 }
 
 /** What shares are dealt of: a_j ‖ tag, 32 bytes. */
 export function noiseSecret(
   seed: Uint8Array,
   of: SeedOwner & { readonly component: number; readonly selfMaskSeed: Uint8Array },
+  suite: KeyDerivation,
 ): Uint8Array {
-  return concatBytes(seed, tagOf(seed, of));
+  return concatBytes(seed, tagOf(seed, of, suite));
 }
 
 /** Whether a reconstructed secret is one that its owner dealt. */
-export function isNoiseSecret(secret: Uint8Array, of: Parameters<typeof noiseSecret>[1]): boolean {
+export function isNoiseSecret(
+  secret: Uint8Array,
+  of: Parameters<typeof noiseSecret>[1],
+  suite: KeyDerivation,
+): boolean {
   const seed = secret.subarray(0, NOISE_SEED_BYTES);
-  return equalBytes(tagOf(seed, of), secret.subarray(NOISE_SEED_BYTES));
+  return equalBytes(tagOf(seed, of, suite), secret.subarray(NOISE_SEED_BYTES));
 }
 
-function tagOf(seed: Uint8Array, of: Parameters<typeof noiseSecret>[1]): Uint8Array {
-  return noiseTag(seed, of).subarray(0, NOISE_SEED_BYTES);
+function tagOf(seed: Uint8Array, of: Parameters<typeof noiseSecret>[1], suite: KeyDerivation): Uint8Array {
+  return noiseTag(seed, of, suite).subarray(0, NOISE_SEED_BYTES);
 }
 
 /** What a member adds: all components, from its seeds in order. */
 export function addedNoise(
   seeds: readonly Uint8Array[],
   { surplus, ...of }: SeedOwner & { readonly surplus: readonly SurplusNoise[]; readonly shape: MaskShape },
+  suite: KeyDerivation,
 ): NoiseTerm[] {
   return surplus.map(({ deviation }, component) => ({
-    key: noiseKey(seeds[component]!, { ...of, component }),
+    key: noiseKey(seeds[component]!, { ...of, component }, suite),
     deviation,
     sign: 1,
   }));
@@ -87,10 +97,11 @@ export function addedNoise(
 export function removedNoise(
   secret: Uint8Array,
   { deviations, ...of }: SeedOwner & { readonly deviations: readonly number[]; readonly shape: MaskShape },
+  suite: KeyDerivation,
 ): NoiseTerm[] {
-  const seeds = seedsUpTo(secret.slice(0, NOISE_SEED_BYTES), deviations.length, of);
+  const seeds = seedsUpTo(secret.slice(0, NOISE_SEED_BYTES), deviations.length, { ...of, suite });
   const terms = seeds.map((seed, component): NoiseTerm => {
-    const key = noiseKey(seed, { ...of, component });
+    const key = noiseKey(seed, { ...of, component }, suite);
     return { key, deviation: deviations[component]!, sign: -1 };
   });
   for (const seed of seeds) seed.fill(0);
@@ -119,9 +130,15 @@ export function applyNoise(
 }
 
 /** The chain down from its last seed. */
-function seedsUpTo(last: Uint8Array, count: number, { sid, owner }: SeedOwner): Uint8Array[] {
+function seedsUpTo(
+  last: Uint8Array,
+  count: number,
+  { sid, owner, suite }: SeedOwner & { readonly suite: KeyDerivation },
+): Uint8Array[] {
   const seeds = [last];
-  for (let component = count - 1; component > 0; component--)
-    seeds.unshift(noiseSeedBefore(seeds[0]!, { sid, owner, component }).slice(0, NOISE_SEED_BYTES));
+  for (let component = count - 1; component > 0; component--) {
+    const before = noiseSeedBefore(seeds[0]!, { sid, owner, component }, suite);
+    seeds.unshift(before.slice(0, NOISE_SEED_BYTES));
+  }
   return seeds;
 }

@@ -123,7 +123,7 @@ function sharing(cohort: Cohort) {
   const inbox = cohort.share()[0]!;
   const sealed = (peer: number, plaintext: Uint8Array): Uint8Array => {
     const agreement = suite.agree(secrets[peer]!, cohort.advertisements[0]!.cPublic)!;
-    const key = shareKey(agreement, { sid: cohort.sid(), sender: peer, addressee: 0 });
+    const key = shareKey(agreement, { sid: cohort.sid(), sender: peer, addressee: 0 }, suite);
     return suite.seal(plaintext, key, new Uint8Array(24));
   };
   return { inbox, sealed };

@@ -245,7 +245,7 @@ describe.each(GRAPHS)("a hostile coordinator, $graph graph", ({ graph, n, rates 
     ) {
       const { secretKey } = suite.agreementKeyPair(randomFrom(`client ${sender}`)(32));
       const agreement = suite.agree(secretKey, cohort.advertisements[member]!.cPublic)!;
-      const key = shareKey(agreement, { sid: cohort.sid(), sender, addressee: member, ...data });
+      const key = shareKey(agreement, { sid: cohort.sid(), sender, addressee: member, ...data }, suite);
       return suite.seal(plaintext, key, BOX_NONCE);
     }
 
@@ -305,7 +305,10 @@ describe.each(GRAPHS)("a hostile coordinator, $graph graph", ({ graph, n, rates 
         const { secretKey } = suite.agreementKeyPair(randomFrom(`client ${sender}`)(32));
         const agreement = suite.agree(secretKey, cohort.advertisements[member]!.cPublic)!;
         const bound = { sid: cohort.sid(), sender, addressee: member, ...data };
-        return replaceFirst(boxes, suite.seal(new Uint8Array(2 * 36), shareKey(agreement, bound), BOX_NONCE));
+        return replaceFirst(
+          boxes,
+          suite.seal(new Uint8Array(2 * 36), shareKey(agreement, bound, suite), BOX_NONCE),
+        );
       });
     });
 

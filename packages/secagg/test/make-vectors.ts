@@ -12,6 +12,7 @@ import { fewestInTwoWindows } from "../src/certified-graph.ts";
 import { chooseGraph, drawGraph } from "../src/graph.ts";
 import { noiseKey } from "../src/keys.ts";
 import { drawNoiseSeeds, noiseSecret } from "../src/surplus-seeds.ts";
+import { suite } from "./cohort.ts";
 import { completeConversation, regularConversation, surplusConversation } from "./conversation-vectors.ts";
 import { replayTranscript, type TranscriptOptions } from "./transcript.ts";
 
@@ -121,9 +122,9 @@ function noise() {
   const shape = { bits: 20, length: 12 };
   const deviations = [4, 37, 1000, 2 ** 15];
   let drawn = sha256Bytes("noise seed").slice(0, 16);
-  const seeds = drawNoiseSeeds(deviations.length, { sid, owner, random: () => drawn });
+  const seeds = drawNoiseSeeds(deviations.length, { sid, owner, random: () => drawn, suite });
   drawn = new Uint8Array(0);
-  const keys = seeds.map((seed, component) => noiseKey(seed, { sid, owner, component, shape }));
+  const keys = seeds.map((seed, component) => noiseKey(seed, { sid, owner, component, shape }, suite));
   return {
     description:
       "PROTOCOL.md section 9, surplus noise, of one member: seeds a_0 … a_{L-1}; the secrets that shares are dealt of; the keys of the components; the noise that each key gives at its deviation, entry by entry; and SHA-256 of the first 20,000 integers of each as signed 32-bit words, big-endian, among them some from every part of the distribution.",
@@ -134,7 +135,7 @@ function noise() {
     deviations,
     seeds: seeds.map(bytesToHex),
     secrets: seeds.map((seed, component) =>
-      bytesToHex(noiseSecret(seed, { sid, owner, component, selfMaskSeed })),
+      bytesToHex(noiseSecret(seed, { sid, owner, component, selfMaskSeed }, suite)),
     ),
     keys: keys.map(bytesToHex),
     digests: keys.map((key, component) => noiseDigest(key, deviations[component]!)),

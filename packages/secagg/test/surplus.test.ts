@@ -249,21 +249,21 @@ describe("a hostile coordinator", () => {
     const { sid, threshold } = the.session();
     const secret = combineShares({ shares, threshold, length: 32 })!;
     const of = { sid, owner: 0, component: 1, selfMaskSeed };
-    expect(isNoiseSecret(secret, of)).toBe(true);
+    expect(isNoiseSecret(secret, of, suite)).toBe(true);
     const shape = { bits, length: 4 };
-    const known = removedNoise(secret, { sid, owner: 0, deviations: [10, 20], shape }).map(({ key }) =>
+    const known = removedNoise(secret, { sid, owner: 0, deviations: [10, 20], shape }, suite).map(({ key }) =>
       bytesToHex(key),
     );
-    const all = addedNoise(seeds, { sid, owner: 0, surplus: levels, shape }).map(({ key }) =>
+    const all = addedNoise(seeds, { sid, owner: 0, surplus: levels, shape }, suite).map(({ key }) =>
       bytesToHex(key),
     );
     expect(known).toEqual(all.slice(0, 2));
     expect(bytesToHex(secret)).not.toContain(bytesToHex(seeds[2]!));
     // Tags are the owner's: nobody without its self-mask seed can make one, nor move one.
     const flipped = secret.map((byte, i) => (i === 3 ? byte ^ 1 : byte));
-    expect(isNoiseSecret(flipped, of)).toBe(false);
+    expect(isNoiseSecret(flipped, of, suite)).toBe(false);
     for (const other of [{ owner: 1 }, { component: 0 }, { sid: seeds[0]! }, { selfMaskSeed: sid }])
-      expect(isNoiseSecret(secret, { ...of, ...other })).toBe(false);
+      expect(isNoiseSecret(secret, { ...of, ...other }, suite)).toBe(false);
   });
 
   test("a box with a share too few or too many does not open as shares", () => {
@@ -304,13 +304,13 @@ describe("the vectors", () => {
 
   test("the chain, its keys, and what shares are dealt of", () => {
     for (let component = seeds.length - 1; component > 0; component--)
-      expect(noiseSeedBefore(seeds[component]!, { ...of, component }).slice(0, 16)).toEqual(
+      expect(noiseSeedBefore(seeds[component]!, { ...of, component }, suite).slice(0, 16)).toEqual(
         seeds[component - 1],
       );
     for (const [component, seedOf] of seeds.entries()) {
-      const secret = noiseSecret(seedOf, { ...of, component, selfMaskSeed: hexToBytes(selfMaskSeed) });
+      const secret = noiseSecret(seedOf, { ...of, component, selfMaskSeed: hexToBytes(selfMaskSeed) }, suite);
       expect(bytesToHex(secret)).toBe(vectors.secrets[component]);
-      expect(bytesToHex(noiseKey(seedOf, { ...of, component, shape }))).toBe(vectors.keys[component]);
+      expect(bytesToHex(noiseKey(seedOf, { ...of, component, shape }, suite))).toBe(vectors.keys[component]);
     }
   });
 
@@ -333,11 +333,11 @@ describe("the vectors", () => {
       expect(sha256Hex(new Uint8Array(words.buffer))).toBe(vectors.digests[component]);
     }
     const all = new Uint32Array(shape.length);
-    const noise = addedNoise(seeds, {
-      ...of,
-      surplus: deviations.map((deviation) => ({ survivors: 1, deviation })),
-      shape,
-    });
+    const noise = addedNoise(
+      seeds,
+      { ...of, surplus: deviations.map((deviation) => ({ survivors: 1, deviation })), shape },
+      suite,
+    );
     applyMasks(all, { ...shape, terms: [], noise }, suite);
     expect(lifted(all)).toEqual(
       Array.from({ length: shape.length }, (_, i) =>

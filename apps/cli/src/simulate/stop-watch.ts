@@ -41,6 +41,9 @@ export class StopWatch {
       ),
       seal: timed((plain: Uint8Array, key: Uint8Array, nonce: Uint8Array) => suite.seal(plain, key, nonce)),
       open: timed((box: Uint8Array, key: Uint8Array, nonce: Uint8Array) => suite.open(box, key, nonce)),
+      deriveKey: timed((key: Uint8Array, binding: Parameters<CryptoSuite["deriveKey"]>[1]) =>
+        suite.deriveKey(key, binding),
+      ),
       maskStream: suite.maskStream,
       addMasks: timed(suite.addMasks),
     };
