@@ -1,5 +1,7 @@
 /** Files that flags name. */
-import { readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { KindredError } from "@kindred/protocol";
 import { parse } from "yaml";
 
@@ -14,6 +16,21 @@ export async function readBytes(flag: string, file: string): Promise<Uint8Array>
     refuseFlag(flag, `must be a readable file, found "${file}"`, "check the path"),
   );
   return new Uint8Array(bytes);
+}
+
+/**
+ * Makes the folder of a file that is to be written, before the work whose result it will hold.
+ * @throws KindredError `option-invalid` naming the flag
+ */
+export async function prepareOutput(flag: string, file: string): Promise<void> {
+  const folder = dirname(file);
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+    if ((await stat(file).catch(() => undefined))?.isDirectory()) throw new Error("it is a folder");
+  } catch (error) {
+    refuseFlag(flag, `must be a file that can be written: ${(error as Error).message}`, "check the path");
+  }
 }
 
 /** Reads a file as UTF-8. @throws KindredError `option-invalid` naming the flag */

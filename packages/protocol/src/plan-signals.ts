@@ -14,7 +14,10 @@ export type SignalName = (typeof SIGNALS)[number];
 const count = z.number().int().min(1);
 
 const collected = {
-  /** Rounds that collect it, by number. A round that fails hands its duty to the next one. */
+  /**
+   * Rounds that collect it, by number. A round that fails hands its duty to the next one, unless that has the same duty
+   * itself: where sums are carried on, name spare rounds.
+   */
   rounds: z.array(count.max(100_000)).min(1).max(1_024),
   /** C, L2 bound of one person's counts. */
   clip: z.number().gt(1e-9).max(1e9).default(5),

@@ -15,7 +15,7 @@ export function addExperimentCommands(program: Command): void {
     .option("--rows <ids>", "rows to run, with commas between (default: all)")
     .option("--people <n>", "a sample of so many people of each data set (default: all)")
     .option("--epochs <n>", "epochs of centralised training at the most", "40")
-    .option("--rounds <n>", "rounds of a federated row", "200")
+    .option("--rounds <n>", "rounds of a federated row", "120")
     .option("--cohort <n>", "people simulated per round", "100")
     .option("--epsilons <list>", "ε of the noisy rows", "8")
     .option(

@@ -24,6 +24,8 @@ export interface FederatedSettings
     "rounds" | "cohort" | "clusters" | "serverLearningRate" | "clip" | "start" | "drawn"
   > {
   readonly noise: Noise | null;
+  /** Named, so that rows are measured anew when it changes. */
+  readonly warmStart: typeof WARM_START | null;
 }
 
 /** The rows, in the order of the table. */
@@ -50,7 +52,8 @@ export function federatedSettings({
   start,
   drawn,
 }: ExperimentOptions): FederatedSettings {
-  return { rounds, cohort, clusters, serverLearningRate, clip, start, drawn, noise: null };
+  const warmStart = start === "signals" ? WARM_START : null;
+  return { rounds, cohort, clusters, serverLearningRate, clip, start, drawn, warmStart, noise: null };
 }
 
 function row(
@@ -58,12 +61,11 @@ function row(
   { id, name, noise }: { readonly id: string; readonly name: string; readonly noise: Noise | null },
 ): ExperimentRow {
   const settings = { ...federatedSettings(options), noise };
-  const warm = settings.start === "signals" ? { warmStart: WARM_START } : {};
   return {
     id,
     name,
     seeded: true,
-    settings: { ...settings, ...warm },
+    settings,
     against: noise === null ? "centralised" : "federated",
     run: (context) => train({ ...settings, ...context }),
   };
@@ -146,7 +148,7 @@ async function train(context: RowContext & FederatedSettings): ReturnType<Experi
     });
     const { length: persons } = data.population.users;
     const bytesPerRound = Math.ceil((result.vector.padded * result.vector.bits) / 8);
-    const before = start === "signals" ? signalsUpload({ itemCount: encoder.itemCount, noise }) : 0;
+    const before = start === "signals" ? signalsUpload({ itemCount: encoder.itemCount, noise, split }) : 0;
     await keep(encoder.getWeights());
     const next = nextInterestOf(encoder, { data, model: result.clusters });
     const rankings = rankByEncoder(encoder, data, next.take);

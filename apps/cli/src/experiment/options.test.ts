@@ -53,7 +53,7 @@ describe("the flags of an experiment", () => {
     [{ data: join(root, "absent") }, "--data must be a folder"],
     [{ seeds: "0" }, "--seeds must be a whole number from 1"],
     [{ cohort: "9.5" }, "--cohort must be a whole number"],
-    [{ epsilons: "8,none" }, '--epsilons must be a number from 0.01 to 100, found "none"'],
+    [{ epsilons: "8,none" }, '--epsilons must be a number from 0.1 to 100, found "none"'],
     [{ noise: "100000" }, "--noise must list people:cohort pairs"],
     [{ noise: "100000:200000" }, "--noise must be a whole number from 100 to 100000"],
     [{ timeLimit: "" }, "--time-limit must be a number"],

@@ -111,7 +111,7 @@ export function parseExperimentOptions(flags: ExperimentFlags): ExperimentOption
     epochs: whole("--epochs", flags.epochs, 1000),
     rounds: whole("--rounds", flags.rounds, 100_000),
     cohort: number("--cohort", flags.cohort, { from: 8, to: 10_000, whole: true }),
-    epsilons: list(flags.epsilons).map((text) => number("--epsilons", text, { from: 0.01, to: 100 })),
+    epsilons: list(flags.epsilons).map((text) => number("--epsilons", text, { from: 0.1, to: 100 })),
     noise: list(flags.noise).map(noisePopulation),
     serverLearningRate: number("--server-rate", flags.serverRate, { from: 1e-6, to: 10 }),
     clip: number("--clip", flags.clip, { from: 1e-4, to: 1000 }),
@@ -124,13 +124,17 @@ export function parseExperimentOptions(flags: ExperimentFlags): ExperimentOption
   };
 }
 
+/** Cohorts of a population at the most: a plan names no more rounds for a signal. */
+const MOST_COHORTS = 1024;
+
 /** `people:cohort`. */
 function noisePopulation(text: string): Population {
   const [people = "", cohort = "", ...more] = text.split(":");
   if (cohort === "" || more.length > 0)
     refuse("--noise", `must list people:cohort pairs, found "${text}"`, "pass 100000:5000,1000000:10000");
   const size = number("--noise", people, { from: 1000, to: 1e9, whole: true });
-  return { people: size, cohort: number("--noise", cohort, { from: 100, to: size, whole: true }) };
+  const least = Math.max(100, Math.ceil(size / MOST_COHORTS));
+  return { people: size, cohort: number("--noise", cohort, { from: least, to: size, whole: true }) };
 }
 
 /** The folder itself if it holds a data set, else the data sets in it. Without any, the loader says what it looked for. */

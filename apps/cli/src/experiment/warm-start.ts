@@ -8,15 +8,16 @@
 import { type InterestEncoder, seededRandom } from "@kindred/encoder";
 import { blockDeviation, planMechanism, resolvePlan } from "@kindred/engine";
 import { epsilonFromZcdp, jointEpsilon, type Mechanism } from "@kindred/privacy";
-import { type Plan, type PlanInput, parsePlanInput } from "@kindred/protocol";
+import { KindredError, type Plan, type PlanInput, parsePlanInput } from "@kindred/protocol";
 import { simulateSignals } from "@kindred/simulator";
 import { learnFromSignals, signalForesight } from "../model/signal-lessons.ts";
 import { DELTA, type Noise } from "./noise.ts";
+import type { Population } from "./result.ts";
 import type { RowContext } from "./rows.ts";
 
 /** How rows are warmed up; chosen on the second-last items of movietweetings. */
 export const WARM_START = {
-  /** H, most popular items between which transitions are counted: 2 MB for a device, once. */
+  /** H, most popular items between which transitions are counted: 2.4 MB for a device in each of its two rounds. */
   items: 1000,
   /** Share of the promise's ρ (zero-concentrated privacy) that the signals take. */
   share: 0.5,
@@ -56,7 +57,7 @@ export function splitPromise(
   },
 ): SplitPromise {
   const signals = epsilonFromZcdp({ rho: WARM_START.share * rhoOf(epsilon), delta: DELTA });
-  const rounds = Math.max(1, Math.floor(people / cohort));
+  const rounds = countingRounds({ people, cohort });
   const resolved = resolvedSignals({ epsilon: signals, cohort, rounds, itemCount });
   const [block] = resolved.signals!.transitions!;
   const mechanism = planMechanism(resolved.mechanism);
@@ -71,26 +72,39 @@ export function splitPromise(
     );
   return {
     signals,
-    training: largest(together, { most: epsilon }),
+    // No more than nine tenths are the signals': below that bound there may be no mechanism at all.
+    training: largest(together, { most: epsilon, from: epsilon / 10 }),
     noise: ofMean / block!.clip / Math.sqrt(rounds),
   };
 }
 
-/** Bytes that a device sends in the task that counts, masked vectors only. */
+/**
+ * Bytes that a device sends in the task that counts, masked vectors only.
+ *
+ * @param options.split of a row with noise; without, the cohort is the people of a thousand
+ */
 export function signalsUpload({
   itemCount,
   noise,
+  split,
 }: {
   readonly itemCount: number;
   readonly noise: Noise | null;
+  readonly split: SplitPromise | undefined;
 }): number {
   const { people, cohort } = noise ?? { people: 1000, cohort: 1000 };
-  const rounds = Math.max(1, Math.floor(people / cohort));
-  const { mechanism } = resolvedSignals({ epsilon: noise?.epsilon ?? null, cohort, rounds, itemCount });
-  return (COUNTED * mechanism.paddedLength * mechanism.modulusBits) / 8;
+  const rounds = countingRounds({ people, cohort });
+  const { mechanism } = resolvedSignals({ epsilon: split?.signals ?? null, cohort, rounds, itemCount });
+  return COUNTED * Math.ceil((mechanism.paddedLength * mechanism.modulusBits) / 8);
 }
 
-function resolvedSignals(options: Parameters<typeof signalsPlan>[0]): Plan["resolved"] {
+/** Rounds that it takes to ask everybody once. */
+function countingRounds({ people, cohort }: Population): number {
+  return Math.max(1, Math.floor(people / cohort));
+}
+
+/** What the task that counts resolves to, without noise where `epsilon` is null. */
+export function resolvedSignals(options: Parameters<typeof signalsPlan>[0]): Plan["resolved"] {
   const { resolved } = resolvePlan(signalsPlan(options), {
     ...{ coordinatorKey: "0".repeat(64), catalogueHash: "0".repeat(64) },
     ...{ itemCount: options.itemCount, modelLength: 1 },
@@ -117,7 +131,8 @@ function signalsPlan(options: {
       maximum: Math.ceil(cohort * 1.1),
       minSurvivors: Math.ceil(cohort * 0.8),
     },
-    participation: { maximum: COUNTED, minimumSeparation: 1 },
+    // So far apart that nobody is counted twice by one signal.
+    participation: { maximum: COUNTED, minimumSeparation: rounds },
     privacy: {
       mechanism: epsilon === null ? "none" : "distributed-discrete-gaussian",
       epsilon: epsilon ?? 8,
@@ -160,12 +175,19 @@ function rhoOf(epsilon: number): number {
   return largest((rho) => epsilonFromZcdp({ rho, delta: DELTA }), { most: epsilon, from: 1e-6 });
 }
 
-/** The largest argument, up to `most`, of an increasing function whose value is at most that too; by halving. */
-function largest(
-  of: (value: number) => number,
-  { most, from = 0.01 }: { most: number; from?: number },
-): number {
+/**
+ * The largest argument, up to `most`, of an increasing function whose value is at most that too; by halving.
+ * @throws KindredError `option-invalid` where not even `from` is small enough
+ */
+function largest(of: (value: number) => number, { most, from }: { most: number; from: number }): number {
   let [low, high] = [from, most];
+  if (of(low) > most)
+    throw new KindredError({
+      code: "option-invalid",
+      field: "--epsilons",
+      rule: `must leave something for two tasks, found ${most}`,
+      fix: "raise it, or pass --start nothing",
+    });
   for (let step = 0; step < 30; step++) {
     const middle = (low + high) / 2;
     if (of(middle) <= most) low = middle;

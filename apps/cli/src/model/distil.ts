@@ -6,7 +6,7 @@ import {
   softTargetBytes,
   softTargets,
 } from "@kindred/encoder";
-import { refuseFlag, wholeNumber } from "../input-files.ts";
+import { prepareOutput, refuseFlag, wholeNumber } from "../input-files.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { fact, heading, type Row } from "../terminal/rows.ts";
 import { measured, newEncoder, print, readWeights, type Terminal, writeWeights } from "./at-hand.ts";
@@ -47,6 +47,7 @@ export async function distil(flags: DistilFlags, { stdout, env }: Terminal): Pro
   const temperature = numberWithin("--temperature", flags.temperature, { above: 0, most: 100 });
   const weight = numberWithin("--soft-weight", flags.softWeight, { above: 0, most: 1 });
   const top = wholeNumber("--top", flags.top, { least: 1, most: 1_000_000 });
+  await prepareOutput("--out", flags.out);
   const material = await readMaterial(flags);
   const { files, evaluated, log } = material;
   checkTop(top, { sequences: log, itemCount: files.catalogue.items.length });

@@ -2,15 +2,14 @@
 import { type GrownWeights, growWeights } from "@kindred/encoder";
 import {
   checkWeightsFit,
-  decodeModel,
   decodeWeightsFile,
   type EncoderWeightsFile,
-  modelHash,
   type TrainingOptions,
 } from "@kindred/protocol";
-import { readBytes, refuseFlag } from "../input-files.ts";
+import { prepareOutput, readBytes, refuseFlag } from "../input-files.ts";
 import { fact, heading, type Row } from "../terminal/rows.ts";
 import { print, type Terminal, writeWeights } from "./at-hand.ts";
+import { readReleased } from "./released-model.ts";
 import { readTaskFiles, type TaskFileFlags, type TaskFiles } from "./task-files.ts";
 
 /** `catalogue` and `features` are those that the weights were trained with. */
@@ -37,6 +36,7 @@ export async function grow(flags: GrowFlags, terminal: Terminal): Promise<GrowRe
       "must be there: either both catalogues have features that were built, or none",
       "pass the features of both, as kindred catalogue build wrote them",
     );
+  await prepareOutput("--out", out);
   const before = await readTaskFiles({ plan, catalogue, ...(features !== undefined && { features }) });
   const after = await readTaskFiles({
     plan,
@@ -66,12 +66,12 @@ interface Trained {
 /** A weights file, or a model that a task has released. */
 async function readTrained(file: string, files: TaskFiles): Promise<Trained> {
   const bytes = await readBytes("--weights", file);
-  const model = decodeModel(bytes, modelHash(bytes));
-  if (!model.ok) return { weights: fitting(decodeWeightsFile(bytes), files).weights };
+  const model = await readReleased("--weights", file, { bytes, catalogue: files.catalogue });
+  if (model === undefined) return { weights: fitting(decodeWeightsFile(bytes), files).weights };
   const { task } = files.plan;
-  if (model.value.task !== task)
-    refuseFlag("--weights", `must be of the plan's task ${task}, found ${model.value.task}`, "pass its plan");
-  return { weights: model.value.weights, training: files.plan.training };
+  if (model.task !== task)
+    refuseFlag("--weights", `must be of the plan's task ${task}, found ${model.task}`, "pass its plan");
+  return { weights: model.weights, training: files.plan.training };
 }
 
 function fitting(found: EncoderWeightsFile, files: TaskFiles): EncoderWeightsFile {

@@ -7,6 +7,7 @@ import {
   decodeWeightsFile,
   encodeModel,
   type Model,
+  modelHash,
   parseCatalogue,
   parsePlanInput,
   unnamedClustering,
@@ -147,6 +148,14 @@ describe("model tools", () => {
     expect(stages).toMatchObject([{ name: "the signals", sequences: 600 }]);
     expect(evaluation!.after.ndcg10).toBeGreaterThan(evaluation!.before.ndcg10 + 0.2);
 
+    const origin = { hash: modelHash(new Uint8Array(await readFile(at("model.kindred")))) };
+    const saying = (catalogue: string) =>
+      writeFile(at("model.kindred.json"), JSON.stringify({ ...origin, catalogueHash: catalogue }));
+    await saying("f".repeat(64));
+    await expect(train(signals)).rejects.toThrow("--signals must be a model of this catalogue");
+    await saying(catalogueHash(catalogue));
+    expect((await train({ ...signals, epochs: "1", drawn: "100" })).stages).toHaveLength(1);
+
     const popularity = {
       ...{ ...released, clusters: [], entries: Uint32Array.of(36), counts: Float32Array.of(1) },
     };
@@ -156,7 +165,10 @@ describe("model tools", () => {
     await expect(train({ signals: at("bare.kindred") })).rejects.toThrow(
       "--signals must be a model with signals",
     );
-    await expect(train({ signals: at("plan.json") })).rejects.toThrow("--signals");
+    await expect(train({ signals: at("plan.json") })).rejects.toThrow("--signals must be a released model");
+    await expect(train({ ...signals, out: folder })).rejects.toThrow(
+      "--out must be a file that can be written",
+    );
     await expect(train({ ...signals, drawn: "3" })).rejects.toThrow("--drawn");
   });
 

@@ -8,9 +8,8 @@ import {
   type Sequence,
   similarityGraph,
 } from "@kindred/encoder";
-import { decodeModel, KindredError, modelHash } from "@kindred/protocol";
 import { readRelated } from "../catalogue/related-items.ts";
-import { readBytes, readText, refuseFlag, wholeNumber } from "../input-files.ts";
+import { prepareOutput, readBytes, readText, refuseFlag, wholeNumber } from "../input-files.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { fact, heading, type Row } from "../terminal/rows.ts";
 import { measured, newEncoder, print, type Terminal, writeWeights } from "./at-hand.ts";
@@ -22,6 +21,7 @@ import {
   type Material,
   readMaterial,
 } from "./learning.ts";
+import { demandReleased } from "./released-model.ts";
 import { learnFromSignals, signalForesight } from "./signal-lessons.ts";
 import type { TaskFiles } from "./task-files.ts";
 
@@ -51,6 +51,7 @@ export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal):
   const drawn = wholeNumber("--drawn", flags.drawn, { least: 100, most: 1_000_000 });
   if (perItem === 0 && flags.log === undefined && flags.signals === undefined)
     refuseFlag("--walks", "must be above 0 without --log or --signals", "there is nothing to learn from");
+  await prepareOutput("--out", flags.out);
   const material = await readMaterial(flags);
   const { files, evaluated, log } = material;
   const foresight = flags.signals === undefined ? undefined : await readForesight(flags.signals, files);
@@ -114,9 +115,7 @@ export async function pretrain(flags: PretrainFlags, { stdout, env }: Terminal):
  */
 async function readForesight(file: string, { catalogue }: TaskFiles): Promise<Foresight> {
   const bytes = await readBytes("--signals", file);
-  const model = decodeModel(bytes, modelHash(bytes));
-  if (!model.ok) throw new KindredError({ ...model.rejection, field: `--signals: ${model.rejection.field}` });
-  const { signals = {} } = model.value;
+  const { signals = {} } = await demandReleased("--signals", file, { bytes, catalogue });
   const itemCount = catalogue.items.length;
   const { transitions, popularity } = signals;
   const rows = 1 + (popularity?.clusters.length ?? 0);

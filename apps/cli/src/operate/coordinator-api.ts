@@ -25,6 +25,8 @@ function optionError(field: string, { rule, fix }: { rule: string; fix: string }
 
 /** Milliseconds within which a coordinator has to answer. */
 const ANSWER_MS = 30_000;
+/** Milliseconds within which a file has to have come. */
+const DOWNLOAD_MS = 1_800_000;
 
 export class CoordinatorApi {
   readonly #base: string;
@@ -52,9 +54,20 @@ export class CoordinatorApi {
    * @throws KindredError `internal` where nothing answers, or what the coordinator refuses
    */
   async blob(hash: string): Promise<Uint8Array> {
-    const answer = await this.#fetch(`/v1/blobs/${hash}`);
+    const answer = await this.#fetch(`/v1/blobs/${hash}`, { signal: AbortSignal.timeout(DOWNLOAD_MS) });
     if (!answer.ok) await this.#refusal(answer);
-    return new Uint8Array(await answer.arrayBuffer());
+    return new Uint8Array(await answer.arrayBuffer().catch(unreachable));
+  }
+
+  /**
+   * Hash of a task's catalogue, as its plan has it.
+   * @throws KindredError `task-unknown`, or `internal` where nothing answers
+   */
+  async catalogueHash(task: string): Promise<string> {
+    const { plan } = (await this.#ask(`/v1/tasks/${encodeURIComponent(task)}/plan`)) as {
+      plan: { resolved: { catalogueHash: string } };
+    };
+    return plan.resolved.catalogueHash;
   }
 
   /** @throws KindredError with what the coordinator refuses, such as `not-authenticated` or `forbidden` */
@@ -77,16 +90,8 @@ export class CoordinatorApi {
   }
 
   async #fetch(path: string, request: RequestInit = {}): Promise<Response> {
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    return fetch(`${this.#base}${path}`, { ...request, signal }).catch((error: unknown) => {
-      const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name;
-      throw new KindredError({
-        code: "internal",
-        field: "--url",
-        rule: `could not be reached (${cause})`,
-        fix: "check the address, and that the coordinator runs",
-      });
-    });
+    const signal = request.signal ?? AbortSignal.timeout(ANSWER_MS);
+    return fetch(`${this.#base}${path}`, { ...request, signal }).catch(unreachable);
   }
 
   async #refusal(answer: Response): Promise<never> {
@@ -97,6 +102,16 @@ export class CoordinatorApi {
       fix: "check the address",
     });
   }
+}
+
+function unreachable(error: unknown): never {
+  const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name;
+  throw new KindredError({
+    code: "internal",
+    field: "--url",
+    rule: `could not be reached (${cause})`,
+    fix: "check the address, and that the coordinator runs",
+  });
 }
 
 function isRejection(body: unknown): body is Rejection {

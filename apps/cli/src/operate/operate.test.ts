@@ -28,6 +28,7 @@ const models = hashes.map((hash, round) => ({
   current: round === 2,
 }));
 const asked: { path: string; authorization: string | undefined; body: unknown }[] = [];
+const PLAN = { plan: { resolved: { catalogueHash: "e".repeat(64) } } };
 const NOT_FOUND = { code: "not-found", field: "hash", rule: "r", fix: "f" };
 let folder: string;
 let answer: { status: number; body: unknown };
@@ -44,6 +45,7 @@ beforeAll(async () => {
     request.on("end", () => {
       const blob = /^\/v1\/blobs\/(.*)$/.exec(request.url ?? "")?.[1];
       if (blob !== undefined && blob !== hashes[2]) return void response.end(file);
+      if (request.url === "/v1/tasks/films/plan") return void response.end(JSON.stringify(PLAN));
       const isList = request.method === "GET" && blob === undefined;
       if (request.method === "POST")
         asked.push({
@@ -98,12 +100,19 @@ describe("kindred model", () => {
 
   it("writes a model to a file, and says which signals it has", async () => {
     const out = terminal();
-    await getModel({ url, task: "films", of: "1", out: join(folder, "one.kindred") }, out);
-    expect(new Uint8Array(await readFile(join(folder, "one.kindred")))).toEqual(file);
+    const written = join(folder, "new", "one.kindred");
+    await getModel({ url, task: "films", of: "1", out: written }, out);
+    expect(new Uint8Array(await readFile(written))).toEqual(file);
+    const origin = { task: "films", round: 1, hash: hashes[1], catalogueHash: "e".repeat(64) };
+    expect(JSON.parse(await readFile(`${written}.json`, "utf8"))).toEqual(origin);
     expect(out.said()).toContain(
       `model of round 1, ${file.length} bytes, with popularity; hash ${hashes[1]}`,
     );
-    const attempt = (of?: string) => getModel({ url, task: "films", ...(of && { of }), out: "none" }, out);
+    const attempt = (of?: string) =>
+      getModel({ url, task: "films", ...(of && { of }), out: join(folder, "none") }, out);
+    expect(await refusal(getModel({ url, task: "films", of: "1", out: folder }, out))).toBe(
+      "option-invalid --out",
+    );
     expect(await refusal(attempt("9"))).toBe("option-invalid --of");
     // The one in use is not there, and that of round 0 is another than its hash says.
     expect(await refusal(attempt())).toBe("not-found hash");

@@ -1,9 +1,10 @@
 /** `kindred model` and `kindred operator`: what operators see and decide. */
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import { operatorToken, parseOperators, tokenHash } from "@kindred/coordinator";
 import { decodeModel, KindredError } from "@kindred/protocol";
 import type { Command } from "commander";
+import { prepareOutput } from "../input-files.ts";
+import { writeReleased } from "../model/released-model.ts";
 import { plural } from "../report/format.ts";
 import { printable } from "../terminal/text.ts";
 import { CoordinatorApi, type ListedModel } from "./coordinator-api.ts";
@@ -44,7 +45,7 @@ export async function listModels({ url, task }: TaskFlags, { stdout }: Terminal)
 }
 
 /**
- * Writes a released model to a file, as devices get it.
+ * Writes a released model to a file, as devices get it, and what it belongs to beside it.
  * @throws KindredError `option-invalid` for a model that does not exist, `model-invalid` where what came is another one
  */
 export async function getModel(flags: GetFlags, { stdout }: Terminal): Promise<void> {
@@ -56,10 +57,11 @@ export async function getModel(flags: GetFlags, { stdout }: Terminal): Promise<v
       ? models.find(({ current }) => current)
       : demandModel(models, { of, task, flag: "--of" });
   if (model === undefined) throw noModel(models, { of: "", task, flag: "--of" });
-  const file = await api.blob(model.hash);
+  await prepareOutput("--out", out);
+  const [file, catalogueHash] = await Promise.all([api.blob(model.hash), api.catalogueHash(task)]);
   const decoded = decodeModel(file, model.hash);
   if (!decoded.ok) throw new KindredError(decoded.rejection);
-  await writeFile(out, file);
+  await writeReleased(out, file, { task, round: model.round, hash: model.hash, catalogueHash });
   const signals = Object.keys(decoded.value.signals ?? {});
   stdout.write(
     printable(

@@ -35,6 +35,14 @@ describe("drawn sequences", () => {
     expect(Math.abs(onwards - 0.75 / 0.95)).toBeLessThan(0.06);
   });
 
+  it("are no longer than there are items, and leave alone what is foreseen", async () => {
+    const scores = Float32Array.of(-100, -101, -102);
+    const sequences = await drawnSequences(() => scores, { count: 50, length: 20, random: seededRandom(1) });
+    for (const { items } of sequences) expect(new Set(Array.from(items)).size).toBe(items.length);
+    expect(Math.max(...sequences.map(({ items }) => items.length))).toBe(3);
+    expect([...scores]).toEqual([-100, -101, -102]);
+  });
+
   it("tell how far they are", async () => {
     const told: number[] = [];
     const random = seededRandom(1);

@@ -14,14 +14,12 @@ export type Foresight = (items: readonly number[]) => Float32Array;
 
 /** Mean items of a drawn sequence beyond the first two, before it is cut off. */
 const MEAN_MORE = 10;
-/** Nats of an item that has been: it does not come again. */
-const NEVER = -50;
 
 /**
  * Sequences of distinct items, each drawn from what is foreseen after those before it. Lengths are 2 or more and fall
  * off exponentially, as those of most people's records do.
  *
- * @param options.length items of a sequence at most, 2 or more
+ * @param options.length items of a sequence at most, 2 or more; no more than are foreseen about
  * @param options.progress told the share that is done; awaited, so that a host can breathe
  */
 export async function drawnSequences(
@@ -37,8 +35,10 @@ export async function drawnSequences(
   const sequences: Sequence[] = [];
   while (sequences.length < count) {
     const wanted = Math.min(length, 2 + Math.floor(-Math.log(1 - random()) * MEAN_MORE));
-    const items: number[] = [];
-    while (items.length < wanted) items.push(drawNext(without(foresight(items), items), random));
+    const first = foresight([]);
+    const items = [drawNext(first, random)];
+    while (items.length < Math.min(wanted, first.length))
+      items.push(drawNext(without(foresight(items), items), random));
     sequences.push(asSequence(items, random));
     if (sequences.length % 32 === 0) await progress?.(sequences.length / count);
   }
@@ -68,9 +68,11 @@ export function foresightTeacher(
   };
 }
 
+/** A copy in which items that have been cannot come again. */
 function without(scores: Float32Array, items: readonly number[]): Float32Array {
-  for (const item of items) scores[item] = NEVER;
-  return scores;
+  const left = scores.slice();
+  for (const item of items) left[item] = Number.NEGATIVE_INFINITY;
+  return left;
 }
 
 /** An item in proportion to the exponential of its score. */

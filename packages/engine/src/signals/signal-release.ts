@@ -46,6 +46,7 @@ export function releaseSignal(options: {
 } {
   const { plan, parent, signal, mean, round, carried } = options;
   const { significance, carry = 0 } = plan.signals![signal]!;
+  const { length } = signalBlocks(plan, signal)[0]!;
   const latest: CarriedCounts = {
     sums: Float32Array.from(mean.signal, (value) => value * options.people),
     people: options.people,
@@ -53,7 +54,7 @@ export function releaseSignal(options: {
     counted:
       signal === "transitions"
         ? countedItems(plan, parent)
-        : Uint32Array.from(parent.clustering.layers.at(-1)!.ids),
+        : clusterRows(parent, length / plan.resolved.itemCount),
   };
   const all = carry > 0 ? carriedOn(carried?.[signal], { latest, carry }) : latest;
   const { people, deviation, counted } = all;
@@ -68,6 +69,11 @@ export function releaseSignal(options: {
     carried: carry > 0 ? { ...carried, [signal]: all } : carried,
     outcome: { signal, kept: released.entries.length, entries: all.sums.length, deviation },
   };
+}
+
+/** Identities of the fine clusters that have rows of their own, after everybody's. */
+function clusterRows({ clustering }: Pick<Model, "clustering">, rows: number): Uint32Array {
+  return Uint32Array.from(clustering.layers.at(-1)!.ids.slice(0, rows - 1));
 }
 
 /**
