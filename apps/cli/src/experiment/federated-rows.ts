@@ -114,56 +114,25 @@ export function federatedPlan({
 }
 
 async function train(context: RowContext & FederatedSettings): ReturnType<ExperimentRow["run"]> {
-  const { data, seed, progress, keep, rounds, cohort, noise, start, drawn } = context;
+  const { data, keep, rounds, cohort, noise } = context;
   const encoder = newEncoder(federatedPlan(context), data);
   try {
-    const split = start === "signals" && noise !== null ? promiseOf(context, { noise, encoder }) : undefined;
-    const plan = federatedPlan({
-      ...context,
-      noise: noise && { ...noise, epsilon: split?.training ?? noise.epsilon },
-    });
-    if (start === "signals")
-      await warmUp(encoder, {
-        ...{ data, seed, drawn, noise: split?.noise ?? 0 },
-        progress: (fraction) => progress(fraction * WARM_UP),
-      });
-    const people = curvePeople(data);
-    const moments: { step: number; ndcg10: number }[] = [{ step: 0, ndcg10: curveNdcg(encoder, people) }];
-    const stride = Math.max(1, Math.floor(rounds / CURVE_POINTS));
-    const result = await simulateFederated({
-      plan,
-      encoder,
-      sequences: data.sequences,
-      items: data.population.items,
-      cohort,
-      noiseCohort: noise?.cohort ?? 0,
-      clusterFrom: Math.max(1, rounds - CLUSTER_ROUNDS + 1),
-      seed,
-      onRound: async ({ round }) => {
-        if (round % stride === 0 || round === rounds)
-          moments.push({ step: round, ndcg10: curveNdcg(encoder, people) });
-        const warmed = start === "signals" ? WARM_UP : 0;
-        await progress(warmed + ((1 - warmed) * round) / (rounds + 1));
-      },
-    });
+    const { plan, split, sent } = await begin(encoder, context);
+    const { result, moments } = await runRounds(encoder, { plan, context });
     const { length: persons } = data.population.users;
     const bytesPerRound = Math.ceil((result.vector.padded * result.vector.bits) / 8);
-    const before = start === "signals" ? signalsUpload({ itemCount: encoder.itemCount, noise, split }) : 0;
     await keep(encoder.getWeights());
     const next = nextInterestOf(encoder, { data, model: result.clusters });
     const rankings = rankByEncoder(encoder, data, next.take);
     return {
       ...measured(rankings, data),
       ...NOTHING_MORE,
-      settings:
-        `${start === "signals" ? "taught by signals, then " : ""}${rounds} rounds of ${cohort}, FedAdam ` +
-        `${plan.server.learningRate}, clip ${plan.privacy.blocks.model.clip}` +
-        `${split === undefined ? "" : `; ε of signals ${split.signals.toFixed(2)}, of rounds ${split.training.toFixed(2)}`}`,
+      settings: inWords(plan, { context, split }),
       curve: moments.map(
         ({ step, ndcg10 }): CurvePoint => ({
           step,
           ndcg10,
-          bytes: before + (step * Math.min(cohort, persons) * bytesPerRound) / persons,
+          bytes: sent + (step * Math.min(cohort, persons) * bytesPerRound) / persons,
         }),
       ),
       federated: {
@@ -180,6 +149,70 @@ async function train(context: RowContext & FederatedSettings): ReturnType<Experi
   } finally {
     encoder.dispose();
   }
+}
+
+/** What a row does before its rounds: signals teach the encoder, where it starts from them. */
+async function begin(
+  encoder: InterestEncoder,
+  context: RowContext & FederatedSettings,
+): Promise<{
+  readonly plan: PlanInput;
+  readonly split: SplitPromise | undefined;
+  /** Bytes that a device has sent by then. */
+  readonly sent: number;
+}> {
+  const { data, seed, noise, start, drawn } = context;
+  if (start === "nothing") return { plan: federatedPlan(context), split: undefined, sent: 0 };
+  const split = noise === null ? undefined : promiseOf(context, { noise, encoder });
+  await warmUp(encoder, {
+    ...{ data, seed, drawn, noise: split?.noise ?? 0 },
+    progress: (fraction) => context.progress(fraction * WARM_UP),
+  });
+  const trained = noise && split && { ...noise, epsilon: split.training };
+  return {
+    plan: federatedPlan({ ...context, noise: trained ?? null }),
+    split,
+    sent: signalsUpload({ itemCount: encoder.itemCount, noise, split }),
+  };
+}
+
+/** Trains in rounds, and measures a few people now and then. */
+async function runRounds(
+  encoder: InterestEncoder,
+  { plan, context }: { readonly plan: PlanInput; readonly context: RowContext & FederatedSettings },
+) {
+  const { data, seed, rounds, cohort, noise, start } = context;
+  const people = curvePeople(data);
+  const moments: { step: number; ndcg10: number }[] = [{ step: 0, ndcg10: curveNdcg(encoder, people) }];
+  const stride = Math.max(1, Math.floor(rounds / CURVE_POINTS));
+  const warmed = start === "signals" ? WARM_UP : 0;
+  const result = await simulateFederated({
+    plan,
+    encoder,
+    sequences: data.sequences,
+    items: data.population.items,
+    cohort,
+    noiseCohort: noise?.cohort ?? 0,
+    clusterFrom: Math.max(1, rounds - CLUSTER_ROUNDS + 1),
+    seed,
+    onRound: async ({ round }) => {
+      if (round % stride === 0 || round === rounds)
+        moments.push({ step: round, ndcg10: curveNdcg(encoder, people) });
+      await context.progress(warmed + ((1 - warmed) * round) / (rounds + 1));
+    },
+  });
+  return { result, moments };
+}
+
+function inWords(
+  { server, privacy }: PlanInput,
+  { context, split }: { readonly context: FederatedSettings; readonly split: SplitPromise | undefined },
+): string {
+  const { rounds, cohort, start } = context;
+  const before = start === "signals" ? "taught by signals, then " : "";
+  const promise =
+    split && `; ε of signals ${split.signals.toFixed(2)}, of rounds ${split.training.toFixed(2)}`;
+  return `${before}${rounds} rounds of ${cohort}, FedAdam ${server.learningRate}, clip ${privacy.blocks.model.clip}${promise ?? ""}`;
 }
 
 /** ε of the two tasks of a row with noise, the mechanism of the one that trains resolved as its rounds have it. */
