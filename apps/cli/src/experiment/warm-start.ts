@@ -15,7 +15,7 @@ import { DELTA, type Noise } from "./noise.ts";
 import type { Population } from "./result.ts";
 import type { RowContext } from "./rows.ts";
 
-/** How rows are warmed up; chosen on the second-last items of movietweetings. */
+/** How rows are warmed up; tried out on the second-last items of movietweetings (docs/quality.md), not tuned. */
 export const WARM_START = {
   /** H, most popular items between which transitions are counted: 2.4 MB for a device in each of its two rounds. */
   items: 1000,
