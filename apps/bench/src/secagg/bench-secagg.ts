@@ -3,12 +3,15 @@ import { type ChildProcess, fork } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { sha256Hex } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
-import type { ClientFigures, ClientInput, ClientReport, ClientStage } from "./client-process.ts";
+import type { ClientFigures, ClientInput, ClientOrder, ClientReport, ClientStage } from "./client-process.ts";
 import { droppedClients, plainVector } from "./cohort.ts";
 import { type HealthFigures, HealthProbe } from "./health.ts";
 import type { SecaggOptions } from "./options.ts";
 import { writeTables } from "./report.ts";
-import type { ServerFigures, ServerReport, ServerStage } from "./server-process.ts";
+import type { ServerFigures, ServerReport } from "./server-process.ts";
+import type { ServerStage } from "./server-round.ts";
+import { processorTicks, stolenShare } from "./stolen-time.ts";
+import { Volleys } from "./volleys.ts";
 
 /** The result, as it is written with `--json`. Times in milliseconds, sizes in bytes per surviving client. */
 export interface SecaggResult {
@@ -22,8 +25,12 @@ export interface SecaggResult {
   readonly t: number;
   /** CPU of a surviving client, the mean of those measured. */
   readonly clientMs: Record<ClientStage | "total", number>;
-  /** What the server takes on cores of its own: CPU of the message phases, wall of the parallel recovery. */
+  /**
+   * What the server takes on two cores of its own: CPU of the event loop's thread, which does the work of the message phases, and wall
+   * of the recovery, whose work is in parallel.
+   */
   readonly serverMs: Record<ServerStage | "total", number>;
+  /** CPU of all its threads, with compilation and garbage. */
   readonly serverCpuMs: Record<ServerStage | "total", number>;
   readonly serverWallMs: Record<ServerStage | "total", number>;
   readonly bytesUp: number;
@@ -35,12 +42,17 @@ export interface SecaggResult {
   readonly masks: number;
   readonly peakRssMb: number;
   readonly idleRssMb: number;
+  /** Walls of the recovery, made several times from the same shares, and in turn of its expansions and additions alone. */
+  readonly recoveryRunsMs: readonly number[];
+  readonly floorRunsMs: readonly number[];
+  /** Their medians, of which `serverMs.recovery` is one, and the ratio of these. */
   readonly floorMs: number;
-  /** Wall of the recovery over the wall of its expansions and additions alone. */
   readonly floorRatio: number;
   readonly loopDelayMs: number;
   /** HTTP answers of the server's event loop while it recovered the sum. */
   readonly health: HealthFigures;
+  /** Of the processors' time during the measured round, what the host of a virtual machine gave to others, 0 to 1. */
+  readonly stolen: number;
   /** Whether the result is the sum of the survivors' plain vectors. */
   readonly exact: boolean;
 }
@@ -65,6 +77,8 @@ export async function benchSecagg(
   }
 }
 
+type Progress = Extract<ServerReport, { type: "progress" }>;
+
 interface Stage {
   readonly children: ChildProcess[];
   readonly progress: (line: string) => void;
@@ -82,40 +96,63 @@ async function playRound(options: SecaggOptions, { children, progress }: Stage):
   const bound = new Promise<Ports>((resolve) => {
     listening = resolve;
   });
+  const hosts: { host: ChildProcess; figures: Promise<ClientFigures> }[] = [];
+  const order = (host: number, what: ClientOrder): void => void hosts[host]!.host.send(what);
+  const volleys = new Volleys(options.processes, (host) => order(host, "send"));
   let probe: HealthProbe | undefined;
   let healthy: Promise<HealthFigures> | undefined;
+  let measured = false;
+  let ticks = processorTicks();
+  let stolen = 0;
   const served = reported<ServerReport, ServerFigures>(server, "server", (message) => {
-    if (message.type === "listening") listening(message);
-    if (message.type === "recovered") healthy = probe?.stop();
-    if (message.type === "progress" && message.stage === "recovery") probe?.begin();
-    if (message.type === "progress")
-      progress(
-        message.stage === "recovery"
-          ? "recovering the sum"
-          : `${message.stage}: ${message.done} of ${message.of}`,
-      );
+    switch (message.type) {
+      case "listening":
+        listening(message);
+        return;
+      case "open":
+        measured = message.measured;
+        if (measured) probe?.rest();
+        ticks = processorTicks();
+        volleys.open();
+        return;
+      case "progress":
+        if (measured && message.stage === "recovery") probe?.begin();
+        progress(progressText(message, measured));
+        return;
+      case "recovered":
+        healthy = probe?.stop();
+        stolen = stolenShare(ticks, processorTicks());
+    }
   });
   const { port, healthPort } = await Promise.race([
     bound,
     served.then(() => Promise.reject(new Error("the server did not listen"))),
   ]);
   probe = new HealthProbe(healthPort);
-  const hosts = Array.from({ length: options.processes }, (_, remainder) => {
+  for (let remainder = 0; remainder < options.processes; remainder++) {
     const input: ClientInput = { options, port, remainder };
     const host = start("./client-process-entry.mjs", input);
-    return { host, figures: reported<ClientReport, ClientFigures>(host, "clients", () => {}) };
-  });
+    const figures = reported<ClientReport, ClientFigures>(host, "clients", ({ type }) => {
+      if (type === "answered" || type === "waiting") volleys.arrive(remainder, type);
+    });
+    hosts.push({ host, figures });
+  }
   const broken = Promise.all(hosts.map(({ figures }) => figures)).then(() => {
     throw new Error("the clients ended before the server");
   });
   const figures = await Promise.race([served, broken]);
   broken.catch(() => {});
-  for (const { host } of hosts) host.send("stop");
+  for (const host of hosts.keys()) order(host, "stop");
   progress("checking the sum");
   const clients = await Promise.all(hosts.map(({ figures: own }) => own));
   progress("");
   if (healthy === undefined) throw new Error("the server did not say that it has recovered the sum");
-  return assemble(options, { server: figures, hosts: clients, health: await healthy });
+  return assemble(options, { server: figures, hosts: clients, health: await healthy, stolen });
+}
+
+function progressText({ stage, done, of }: Progress, measured: boolean): string {
+  const text = stage === "recovery" ? "recovering the sum" : `${stage}: ${done} of ${of}`;
+  return measured ? text : `warming up: ${text}`;
 }
 
 /** The figures that a process ends with. */
@@ -140,7 +177,8 @@ function assemble(
     server,
     hosts,
     health,
-  }: { server: ServerFigures; hosts: readonly ClientFigures[]; health: HealthFigures },
+    stolen,
+  }: { server: ServerFigures; hosts: readonly ClientFigures[]; health: HealthFigures; stolen: number },
 ): SecaggResult {
   const { clients, length, dropout, graph, bits, workers } = options;
   const over = (figure: (host: ClientFigures) => number): number =>
@@ -151,7 +189,9 @@ function assemble(
   const clientMs = Object.fromEntries(
     stages.map((stage) => [stage, over((host) => host.cpuMs[stage]) / measured]),
   ) as Record<ClientStage, number>;
-  const serverMs = { ...server.cpuMs, recovery: server.wallMs.recovery };
+  const recovery = median(server.recoveryRunsMs);
+  const floorMs = median(server.floorRunsMs);
+  const serverMs = { ...server.threadMs, recovery };
   const bytesUp = over((host) => host.bytesUp) / survivors;
   return {
     clients,
@@ -173,12 +213,20 @@ function assemble(
     masks: server.masks,
     peakRssMb: server.peakRssMb,
     idleRssMb: server.idleRssMb,
-    floorMs: server.floorMs,
-    floorRatio: server.wallMs.recovery / server.floorMs,
+    recoveryRunsMs: server.recoveryRunsMs,
+    floorRunsMs: server.floorRunsMs,
+    floorMs,
+    floorRatio: recovery / floorMs,
     loopDelayMs: server.loopDelayMs,
     health,
+    stolen,
     exact: server.sumDigest === plainSumDigest(options),
   };
+}
+
+/** Of an odd number of values. */
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[(values.length - 1) / 2]!;
 }
 
 function withTotal<K extends string>(stages: Record<K, number>): Record<K | "total", number> {

@@ -31,6 +31,24 @@ export function roundBinding(options: Shape): Omit<ServerConfig, "signRoster"> {
   };
 }
 
+/** Clients and entries of a round that warms up; rounds of it. */
+const WARM_UP_CLIENTS = 250;
+const WARM_UP_ENTRIES = 20_000;
+const WARM_UPS = 4;
+
+/**
+ * The rounds that a bench plays. A coordinator has rounds behind it: its threads run, and its code is compiled. So small rounds of
+ * the same kind come first, over the same sockets.
+ */
+export function roundsOf(measured: SecaggOptions): {
+  readonly warmUps: readonly SecaggOptions[];
+  readonly measured: SecaggOptions;
+} {
+  const clients = Math.min(measured.clients, WARM_UP_CLIENTS);
+  const length = Math.min(measured.length, WARM_UP_ENTRIES);
+  return { warmUps: Array.from({ length: WARM_UPS }, () => ({ ...measured, clients, length })), measured };
+}
+
 /** Who drops out: the ⌊p·n⌋ clients whose seeded hashes are least. */
 export function droppedClients({ clients, dropout, seed }: Shape): Set<number> {
   const ranked = Array.from({ length: clients }, (_, client) => {

@@ -1,8 +1,8 @@
 /** How long the server's HTTP answers take while it works. */
 import { Agent, get } from "node:http";
 
-/** Milliseconds between an answer and the next question, while it counts and before: asking costs the server as well. */
-const PAUSE_MS = 10;
+/** Milliseconds between an answer and the next question. */
+const PAUSE_MS = 20;
 const WARM_UP_PAUSE_MS = 100;
 
 export interface HealthFigures {
@@ -12,38 +12,38 @@ export interface HealthFigures {
   readonly p99Ms: number;
 }
 
-/** Asks `/healthz` again and again until told to stop. */
+/** Asks `/healthz` again and again, at first without measuring: a path that is taken for the first time is slow. */
 export class HealthProbe {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #latencies: number[] = [];
-  #running = true;
-  #measuring = false;
-  readonly #done: Promise<void>;
+  readonly #port: number;
+  #state: "warming" | "resting" | "measuring" | "ended" = "warming";
+  #done: Promise<void>;
 
-  /** Asks from now on; measured is what comes between `begin` and `stop`. @param port of 127.0.0.1 */
+  /** Asks from now on until `rest`; measured is what comes between `begin` and `stop`. @param port of 127.0.0.1 */
   constructor(port: number) {
-    this.#done = this.#ask(port);
+    this.#port = port;
+    this.#done = this.#ask();
   }
 
-  async #ask(port: number): Promise<void> {
+  async #ask(): Promise<void> {
     let asked: number | undefined;
-    while (this.#running) {
+    while (this.#state === "warming" || this.#state === "measuring") {
       asked ??= performance.now();
       // A busy server may close the connection; the question then counts from when it was asked first.
-      if (await this.#isAnswered(port)) {
-        if (this.#measuring) this.#latencies.push(performance.now() - asked);
+      if (await this.#isAnswered()) {
+        if (this.#state === "measuring") this.#latencies.push(performance.now() - asked);
         asked = undefined;
       }
-      const pause = this.#measuring ? PAUSE_MS : WARM_UP_PAUSE_MS;
+      const pause = this.#state === "measuring" ? PAUSE_MS : WARM_UP_PAUSE_MS;
       // A server that is gone fails the round: nothing waits for its answer.
       await new Promise((resolve) => setTimeout(resolve, pause).unref());
     }
-    this.#agent.destroy();
   }
 
-  #isAnswered(port: number): Promise<boolean> {
+  #isAnswered(): Promise<boolean> {
     return new Promise((resolve) => {
-      get({ host: "127.0.0.1", port, path: "/healthz", agent: this.#agent }, (response) => {
+      get({ host: "127.0.0.1", port: this.#port, path: "/healthz", agent: this.#agent }, (response) => {
         response
           .resume()
           .once("end", () => resolve(true))
@@ -52,15 +52,24 @@ export class HealthProbe {
     });
   }
 
+  /** No questions until `begin`: answering them takes the server's time. */
+  rest(): void {
+    this.#state = "resting";
+  }
+
   /** From here on answers are measured. */
   begin(): void {
-    this.#measuring = true;
+    if (this.#state === "measuring") return;
+    const rested = this.#state === "resting";
+    this.#state = "measuring";
+    if (rested) this.#done = this.#done.then(() => this.#ask());
   }
 
   /** Ends after the question under way. */
   async stop(): Promise<HealthFigures> {
-    this.#running = false;
+    this.#state = "ended";
     await this.#done;
+    this.#agent.destroy();
     const sorted = this.#latencies.sort((a, b) => a - b);
     const quantile = (share: number): number =>
       sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;

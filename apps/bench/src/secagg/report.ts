@@ -64,16 +64,18 @@ export function writeTables(result: SecaggResult, out: NodeJS.WritableStream): v
       "",
       ...table(rows),
       "",
-      "Milliseconds. Server: CPU of the message phases and wall of the recovery, which runs on worker threads;",
-      "a small round before has warmed its code up.",
+      "Milliseconds. Server: CPU of the event loop in the message phases, and wall of the recovery, which runs on worker",
+      "threads; server CPU: all threads, with compilation and garbage. Smaller rounds before have warmed the code up.",
       "Published: Bonawitz et al. 2017; client without dropouts; the protocol against an honest server, without R3.",
       "",
-      `recovery        ${result.masks} masks on ${result.workers} threads in ${ms(serverMs.recovery)} ms; expanding and adding alone ${ms(result.floorMs)} ms: ${ratio} times the floor`,
+      `recovery        ${result.masks} masks on ${result.workers} threads in ${ms(serverMs.recovery)} ms (${span(result.recoveryRunsMs)}); expanding and adding alone`,
+      `                ${ms(result.floorMs)} ms (${span(result.floorRunsMs)}): ${ratio} times the floor`,
       `/healthz        ${result.health.p50Ms.toFixed(1)} ms at the median, ${result.health.p99Ms.toFixed(1)} ms at the 99th percentile of ${result.health.answers} answers in that time`,
       `event loop      ${result.loopDelayMs.toFixed(1)} ms delay at the 99th percentile while the sum is recovered`,
       `up, per client  ${bytes(result.bytesUp)}: ${result.expansion.toFixed(2)} times the ${bytes(4 * length)} of plain 4-byte numbers; the packed vector alone is ${packed} % of them`,
       `down            ${bytes(result.bytesDown)}`,
       `server memory   ${result.peakRssMb.toFixed(0)} MB at most, ${result.idleRssMb.toFixed(0)} MB before the round`,
+      `machine         ${(100 * result.stolen).toFixed(0)} % of the processors' time went to other guests of its host`,
       `sum             ${result.exact ? "exact" : "WRONG: not the sum of the survivors' vectors"}`,
       "",
     ].join("\n"),
@@ -82,6 +84,10 @@ export function writeTables(result: SecaggResult, out: NodeJS.WritableStream): v
 
 function row(name: string, values: readonly (number | undefined)[]): string[] {
   return [name, ...values.map((value) => (value === undefined ? "–" : ms(value)))];
+}
+
+function span(values: readonly number[]): string {
+  return `${ms(Math.min(...values))} to ${ms(Math.max(...values))}`;
 }
 
 function ms(value: number): string {
