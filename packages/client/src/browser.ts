@@ -2,7 +2,8 @@
 import { loadBackend } from "@kindred/encoder";
 import { webNative, webSuite } from "@kindred/secagg/web";
 import { type BrowserStoreOptions, browserStore } from "./browser-store.ts";
-import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
+import { createClient, type KindredClient } from "./client.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
 
 export { browserStore };

@@ -1,59 +1,25 @@
 /** The SDK's client: one person on one device, one task. */
-import type { ParticipationEntry, PrivacyFloors, RoundOutcome } from "@kindred/engine";
-import type { KeystreamFactory, SignedLedgerHead } from "@kindred/privacy";
-import { hexToBytes, KindredError, planDigest, type Rejection } from "@kindred/protocol";
-import type { CryptoSuite } from "@kindred/secagg";
+import { hexToBytes, KindredError, type Rejection } from "@kindred/protocol";
 import type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { computeContribution } from "./contribution.ts";
+import { type EncoderFactory, onePerPlan } from "./encoder-factory.ts";
 import type { EncoderRuntime } from "./encoder-runtime.ts";
 import type { Evolution } from "./evolution.ts";
 import type { ExplainOptions, Explanation } from "./explanation.ts";
 import { type ExportedData, exportStore, type LedgerHeadDocument } from "./exported-data.ts";
 import { checkInteraction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import { halfLifeOf, type Interests } from "./interests.ts";
-import { type EncoderFactory, LocalTask, type PersonalReport, type PredictedRating } from "./local-task.ts";
-import type { NativeCryptography } from "./native.ts";
+import { LocalTask, type PersonalReport, type PredictedRating } from "./local-task.ts";
 import { Participation } from "./participation.ts";
+import { ParticipationRecord } from "./participation-record.ts";
 import { describePortrait, type Portrait, type PortraitOptions } from "./portrait.ts";
-import { completeEntry, type PrivacyAccount, privacyAccount } from "./privacy-account.ts";
+import type { PrivacyAccount } from "./privacy-account.ts";
 import type { Recommendation, RecommendOptions } from "./recommendations.ts";
 import type { ClientStore, Consent } from "./store.ts";
 import { httpTaskSource, type TaskSource } from "./task-source.ts";
-import { socketIoTransport, type TransportFactory } from "./transport.ts";
-
-export interface ClientOptions {
-  /** Address of the coordinator, such as `https://kindred.example`. */
-  readonly url: string;
-  /** Id of the task. */
-  readonly task: string;
-  /** Storage of this person on this device; one client uses it at a time. */
-  readonly store: ClientStore;
-  /** The encoder, or what makes it for a plan and catalogue. Clients of one process may share one. */
-  readonly encoder: EncoderRuntime | EncoderFactory;
-  readonly suite: CryptoSuite;
-  /** Cryptographically secure random bytes. */
-  readonly random: (length: number) => Uint8Array;
-  /** The platform's AES-256-CTR for the privacy noise, where it is faster than pure JavaScript. */
-  readonly keystream?: KeystreamFactory;
-  /** The platform's asynchronous cryptography, such as WebCrypto, where it is faster than the suite. */
-  readonly native?: NativeCryptography | undefined;
-  readonly clock?: Clock;
-  /** What this device accepts at the most; `DEFAULT_PRIVACY_FLOORS` where not given. */
-  readonly floors?: Partial<PrivacyFloors>;
-  readonly transport?: TransportFactory;
-  /**
-   * Asks the app's backend for a JWT whose `sub` is the person's account, for a coordinator that asks for one; called at each
-   * connection, and once more where the token is refused as expired. It has to answer with a fresh token. More devices of an account than the plan allows are turned away: `status().reason` is then
-   * `participation-cap` of `hello.account`.
-   */
-  readonly account?: () => Promise<string>;
-  readonly fetch?: typeof fetch;
-  /** Where plan, catalogue and models come from; HTTP from `url` by default. */
-  readonly source?: TaskSource;
-  /** Told of everything that happens; never of anything personal. */
-  readonly onEvent?: (event: ParticipationActivity) => void;
-}
+import { socketIoTransport } from "./transport.ts";
 
 /** `idle` before `start`; `consent-needed` until the person has granted it; then the participation's phase. */
 export interface ClientStatus {
@@ -72,10 +38,7 @@ export class KindredClient {
   readonly #clock: Clock;
   readonly #source: TaskSource;
   readonly #log: InteractionLog;
-  readonly #ledger: ParticipationEntry[];
-  readonly #outcomes: RoundOutcome[];
-  /** By the coordinator's key. */
-  readonly #heads: Map<string, SignedLedgerHead>;
+  readonly #participationRecord: ParticipationRecord;
   #identity: Uint8Array | undefined;
   #consent: Consent;
   readonly #encoder: EncoderRuntime | EncoderFactory;
@@ -114,9 +77,7 @@ export class KindredClient {
     this.#identity = stored.identity;
     this.#consent = stored.consent;
     this.#log = new InteractionLog(stored.interactions);
-    this.#ledger = [...stored.participations];
-    this.#outcomes = [...stored.outcomes];
-    this.#heads = new Map(stored.ledgerHeads.map((head) => [head.coordinatorKey, head]));
+    this.#participationRecord = new ParticipationRecord(options.store, stored);
     const { encoder } = options;
     this.#encoder = typeof encoder === "function" ? onePerPlan(encoder) : encoder;
     this.#task = this.#newTask();
@@ -256,7 +217,7 @@ export class KindredClient {
    * restarts; nothing is asked of the coordinator, and nothing it says makes ε against it smaller.
    */
   privacy(): PrivacyAccount {
-    return privacyAccount(this.#ledger, this.#outcomes);
+    return this.#participationRecord.account();
   }
 
   /**
@@ -267,7 +228,7 @@ export class KindredClient {
    * was last selected.
    */
   ledgerHeads(): readonly LedgerHeadDocument[] {
-    return [...this.#heads.values()].map((head) => ({ schema: "kindred.ledger-head/1", ...head }));
+    return this.#participationRecord.heads.map((head) => ({ schema: "kindred.ledger-head/1", ...head }));
   }
 
   /** Everything that is kept about the person, as one JSON document. The identity's secret half stays here. */
@@ -307,9 +268,7 @@ export class KindredClient {
     this.#identity = undefined;
     this.#consent = "pending";
     this.#log.clear();
-    this.#ledger.length = 0;
-    this.#outcomes.length = 0;
-    this.#heads.clear();
+    this.#participationRecord.clear();
     await this.#options.store.clear();
   }
 
@@ -373,22 +332,16 @@ export class KindredClient {
       transport: this.#options.transport ?? socketIoTransport,
       ports: {
         ledger: {
-          entries: () => this.#ledger,
-          append: async (entry) => {
-            const { plan } = ready;
-            const full = completeEntry(entry, { plan, entries: this.#ledger, outcomes: this.#outcomes });
-            // Counts at once: a failing disk must not let the device spend twice.
-            this.#ledger.push(full);
-            await this.#options.store.appendParticipation(full);
-          },
+          entries: () => this.#participationRecord.entries,
+          append: (entry) => this.#participationRecord.append(entry, ready.plan),
         },
-        outcome: (round, { released }) => this.#noteOutcome(round, released),
+        outcome: (round, { released }) => {
+          const time = this.#clock.now();
+          this.#participationRecord.noteOutcome({ task: this.#options.task, round, time, released });
+        },
         ledgerHead: {
-          newest: () => this.#heads.get(ready.plan.resolved.coordinatorKey),
-          remember: async (head) => {
-            this.#heads.set(head.coordinatorKey, head);
-            await this.#options.store.saveLedgerHead(head);
-          },
+          newest: () => this.#participationRecord.headOf(ready.plan.resolved.coordinatorKey),
+          remember: (head) => this.#participationRecord.rememberHead(head),
         },
         contribute: async ({ round, modelHash }) => {
           const loaded = await task.adopt(modelHash);
@@ -416,26 +369,6 @@ export class KindredClient {
     await task.personalise(this.#log);
   }
 
-  /** Once for each round, outcome and model, and only of rounds that this device sent its input in. */
-  #noteOutcome(round: number, released: string | undefined): void {
-    const { task } = this.#options;
-    const outcome = {
-      task,
-      round,
-      time: this.#clock.now(),
-      outcome: released === undefined ? "failed" : "published",
-      modelHash: released ?? null,
-    } as const;
-    const isOwn = this.#ledger.some((entry) => entry.task === task && entry.round === round);
-    const known = this.#outcomes.some(
-      (past) => past.task === task && past.round === round && past.modelHash === outcome.modelHash,
-    );
-    if (!isOwn || known) return;
-    this.#outcomes.push(outcome);
-    // Nothing rests on it: what is lost counts as published.
-    this.#options.store.appendOutcome(outcome).catch(() => undefined);
-  }
-
   #onEvent(event: ParticipationActivity): void {
     if (event.type === "stopped") {
       this.#reason = event.rejection;
@@ -457,20 +390,6 @@ export class KindredClient {
   #count(sent: number, received: number): void {
     this.#traffic = { sent: this.#traffic.sent + sent, received: this.#traffic.received + received };
   }
-}
-
-/** Makes an encoder once for each plan, so that starting again holds no second one. */
-function onePerPlan(create: EncoderFactory): EncoderFactory {
-  const made = new Map<string, Promise<EncoderRuntime>>();
-  return (task) => {
-    const digest = planDigest(task.plan);
-    const known = made.get(digest);
-    if (known !== undefined) return known;
-    const making = create(task);
-    made.set(digest, making);
-    making.catch(() => made.delete(digest));
-    return making;
-  };
 }
 
 /**

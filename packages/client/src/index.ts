@@ -1,12 +1,8 @@
 /** The SDK that a partner app embeds: consent, local store, participation, interests, recommendations. */
 
 export type { ParticipationActivity, ParticipationPhase } from "./activity.ts";
-export {
-  type ClientOptions,
-  type ClientStatus,
-  createClient,
-  type KindredClient,
-} from "./client.ts";
+export { type ClientStatus, createClient, type KindredClient } from "./client.ts";
+export type { ClientOptions } from "./client-options.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export {
   COLLABORATIVE_SCORING,
@@ -17,6 +13,7 @@ export {
   learnedHalfLife,
   popularShares,
 } from "./collaborative.ts";
+export type { EncoderFactory } from "./encoder-factory.ts";
 export {
   createEncoderRuntime,
   type EncoderRuntime,
@@ -29,7 +26,7 @@ export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
 export { type HeldOutInteraction, heldOutInteraction, judgeHeldOut } from "./held-out-evaluation.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export { expectedClusters, type InterestCluster, type Interests, type LatentInterest } from "./interests.ts";
-export type { EncoderFactory, PersonalReport, PredictedRating } from "./local-task.ts";
+export type { PersonalReport, PredictedRating } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 export type {
   Portrait,

@@ -14,6 +14,7 @@ import type { CryptoSuite } from "@kindred/secagg";
 import { Backoff, type Clock } from "./clock.ts";
 import { type CollaborativeTable, collaborativeTable } from "./collaborative.ts";
 import { checkModelShape, trainingRandom } from "./contribution.ts";
+import type { EncoderFactory } from "./encoder-factory.ts";
 import type { EncoderRuntime, ModelWeights } from "./encoder-runtime.ts";
 import { describeEvolution, type Evolution, NO_EVOLUTION } from "./evolution.ts";
 import { type ExplainOptions, type Explanation, explainRecommendation } from "./explanation.ts";
@@ -39,14 +40,6 @@ import {
   type TaskMaterial,
   type TaskSource,
 } from "./task-source.ts";
-
-/** Makes the encoder once plan and catalogue are verified. */
-export type EncoderFactory = (task: {
-  readonly plan: Plan;
-  readonly catalogue: Catalogue;
-  /** Where the plan names some. */
-  readonly features?: Float32Array;
-}) => Promise<EncoderRuntime>;
 
 /** Plan, catalogue and encoder, all verified. */
 export interface ReadyTask extends TaskMaterial {

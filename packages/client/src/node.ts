@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { type BackendName, loadBackend } from "@kindred/encoder";
 import { nodeMaskStream, nodeSuite } from "@kindred/secagg/node";
-import { type ClientOptions, createClient, type KindredClient } from "./client.ts";
+import { createClient, type KindredClient } from "./client.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { createEncoderRuntime } from "./encoder-runtime.ts";
 import { type FileStoreOptions, fileStore, type StoreKey } from "./file-store.ts";
 

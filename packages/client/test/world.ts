@@ -1,7 +1,8 @@
 /** A coordinator and a handful of clients in one process, on one virtual clock. */
 import { bytesToHex } from "@kindred/protocol";
 import type { ParticipationActivity } from "../src/activity.ts";
-import { type ClientOptions, createClient, type KindredClient } from "../src/client.ts";
+import { createClient, type KindredClient } from "../src/client.ts";
+import type { ClientOptions } from "../src/client-options.ts";
 import { type ClientStore, memoryStore } from "../src/store.ts";
 import { type StubEncoder, stubEncoder } from "./stub-encoder.ts";
 import { TestCoordinator } from "./test-coordinator.ts";
