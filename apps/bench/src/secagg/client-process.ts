@@ -21,6 +21,7 @@ import {
 import { nodeSuite } from "@kindred/secagg/node";
 import { COORDINATOR_SEED, droppedClients, plainVector, roundBinding, roundsOf } from "./cohort.ts";
 import type { SecaggOptions } from "./options.ts";
+import { type Addressed, PhaseFrames } from "./phase-frames.ts";
 import { sharedWork } from "./shared-work.ts";
 import { Wire } from "./wire.ts";
 
@@ -77,11 +78,6 @@ const STAGE_OF: Readonly<Record<string, ClientStage>> = {
   unmask: "unmasking",
 };
 
-interface Addressed {
-  readonly client: number;
-  readonly frame: Uint8Array;
-}
-
 /** The clients of this process in one round. */
 class Clients {
   readonly #options: SecaggOptions;
@@ -99,10 +95,10 @@ class Clients {
   #survivors = 0;
   #bytesUp = 0;
   #bytesDown = 0;
-  /** Frames of the phase under way: those not yet read, their bytes, and how many there have been. */
-  #waiting: Addressed[] = [];
-  #waitingBytes = 0;
-  #received = 0;
+  readonly #frames = new PhaseFrames(
+    { expected: () => this.#states.size, read: (addressed) => this.#read(addressed) },
+    MAX_WAITING_BYTES,
+  );
   /** Answers to the phase under way. */
   #answers: Addressed[] = [];
 
@@ -146,16 +142,7 @@ class Clients {
    * @returns whether it was the last of its phase, whose answers are there now
    */
   receive(client: number, frame: Uint8Array): boolean {
-    this.#waiting.push({ client, frame });
-    this.#waitingBytes += frame.length;
-    const complete = ++this.#received === this.#states.size;
-    if (!complete && this.#waitingBytes < MAX_WAITING_BYTES) return false;
-    const batch = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    if (complete) this.#received = 0;
-    for (const next of batch) this.#read(next);
-    return complete;
+    return this.#frames.receive({ client, frame });
   }
 
   /** The answers to the phase, which are taken away. */
@@ -181,17 +168,16 @@ class Clients {
   #tell(client: number, event: ClientEvent, begun: NodeJS.CpuUsage): void {
     const measured = this.#measured.has(client);
     const own: CryptoSuite = measured ? suite : this.#shared;
+    const spent = process.cpuUsage(begun);
     // The vector is the application's; making it is no part of the round.
     const vector = event.type === "inbox" ? plainVector(client, this.#options) : undefined;
-    const spent = process.cpuUsage(begun);
     const again = process.cpuUsage();
     const stepped = stepClient(this.#states.get(client)!, event, { suite: own, random });
     this.#states.set(client, stepped.state);
     for (const output of stepped.outputs) this.#follow(client, output, vector);
     const { user, system } = process.cpuUsage(again);
     if (!measured) return;
-    const decoding = vector === undefined ? spent.user + spent.system : 0;
-    this.#cpuMs[STAGE_OF[event.type]!] += (user + system + decoding) / 1_000;
+    this.#cpuMs[STAGE_OF[event.type]!] += (spent.user + spent.system + user + system) / 1_000;
   }
 
   #follow(client: number, output: ClientOutput, vector: Uint32Array | undefined): void {
