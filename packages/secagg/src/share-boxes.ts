@@ -130,6 +130,7 @@ export function openBoxes(
     const agreement = agreements.get(peer)!.expose();
     const key = shareKey(agreement, { sid: session.sid, sender: peer, addressee: self }, suite);
     const opened = box.length === boxBytes(components) ? openBox(box, { key, suite }) : undefined;
+    key.fill(0);
     if (opened === undefined) {
       wipeShares(held.values());
       return rejected("share-invalid", "inbox.shares", {
@@ -147,7 +148,6 @@ function openBox(
   { key, suite }: { key: Uint8Array; suite: CryptoSuite },
 ): HeldShares | undefined {
   const plaintext = suite.open(box, key, BOX_NONCE);
-  key.fill(0);
   if (plaintext === undefined) return undefined;
   const parts = Array.from({ length: plaintext.length / SHARE_BYTES }, (_, i) =>
     plaintext.slice(i * SHARE_BYTES, (i + 1) * SHARE_BYTES),

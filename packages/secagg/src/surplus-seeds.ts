@@ -59,7 +59,10 @@ export function noiseSecret(
   of: SeedOwner & { readonly component: number; readonly selfMaskSeed: Uint8Array },
   suite: KeyDerivation,
 ): Uint8Array {
-  return concatBytes(seed, tagOf(seed, of, suite));
+  const tag = noiseTag(seed, of, suite);
+  const secret = concatBytes(seed, tag.subarray(0, NOISE_SEED_BYTES));
+  tag.fill(0);
+  return secret;
 }
 
 /** Whether a reconstructed secret is one that its owner dealt. */
@@ -68,12 +71,10 @@ export function isNoiseSecret(
   of: Parameters<typeof noiseSecret>[1],
   suite: KeyDerivation,
 ): boolean {
-  const seed = secret.subarray(0, NOISE_SEED_BYTES);
-  return equalBytes(tagOf(seed, of, suite), secret.subarray(NOISE_SEED_BYTES));
-}
-
-function tagOf(seed: Uint8Array, of: Parameters<typeof noiseSecret>[1], suite: KeyDerivation): Uint8Array {
-  return noiseTag(seed, of, suite).subarray(0, NOISE_SEED_BYTES);
+  const dealt = noiseSecret(secret.subarray(0, NOISE_SEED_BYTES), of, suite);
+  const isDealt = equalBytes(dealt, secret);
+  dealt.fill(0);
+  return isDealt;
 }
 
 /** What a member adds: all components, from its seeds in order. */
@@ -139,6 +140,7 @@ function seedsUpTo(
   for (let component = count - 1; component > 0; component--) {
     const before = noiseSeedBefore(seeds[0]!, { sid, owner, component }, suite);
     seeds.unshift(before.slice(0, NOISE_SEED_BYTES));
+    before.fill(0);
   }
   return seeds;
 }

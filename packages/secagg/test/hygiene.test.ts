@@ -4,13 +4,22 @@ import { describe, expect, test } from "vitest";
 import { show } from "#platform";
 import { type ClientOutput, startClient, stepClient } from "../src/client.ts";
 import type { CryptoSuite } from "../src/crypto.ts";
+import { wipeMasks } from "../src/masks.ts";
 import { type RunOptions, run } from "../src/run.ts";
 import { startServer, stepServer } from "../src/server.ts";
 import { Cohort, randomFrom, suite } from "./cohort.ts";
 
 const cohorts = [
-  { graph: "complete", n: 5, dropout: 0.2 },
-  { graph: "regular", n: 10, dropout: 0.1 },
+  { name: "complete graph", graph: "complete", n: 5, dropout: 0.2, surplus: [] },
+  { name: "regular graph", graph: "regular", n: 10, dropout: 0.1, surplus: [] },
+  // One member is lost, so two components are removed and one stays.
+  {
+    name: "surplus noise",
+    graph: "complete",
+    n: 5,
+    dropout: 0.2,
+    surplus: [3, 4, 5].map((survivors) => ({ survivors, deviation: 10 })),
+  },
 ] as const;
 
 /** The ways in which the bytes could appear in a text: by a run of them, long enough to be no coincidence. */
@@ -57,6 +66,12 @@ function watching(inner: CryptoSuite): {
         if (shared !== undefined && !isProbe) watch(shared, "agreement");
         return shared;
       },
+      deriveKey(key, binding) {
+        const derived = inner.deriveKey(key, binding);
+        watch(key, "key material");
+        watch(derived, "derived key");
+        return derived;
+      },
       seal(plaintext, key, nonce) {
         watch(plaintext, "plaintext of a box");
         watch(key, "key of a box");
@@ -81,7 +96,7 @@ function watching(inner: CryptoSuite): {
   };
 }
 
-describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
+describe.each(cohorts)("$name", ({ graph, n, dropout, surplus }) => {
   const length = 3;
   const vectors = Array.from({ length: n }, (_, i) => new Uint32Array(length).fill(i));
   const options = {
@@ -90,13 +105,14 @@ describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
     seed: Uint8Array.of(1, 2, 3),
     graph,
     dropout,
+    surplus,
     // A masked input that gets lost: the member's mask key is recovered.
     intercept: (delivery) =>
       delivery.message.type === "masked-input" && delivery.from === 1 ? [] : [delivery],
   } satisfies Omit<RunOptions, "suite">;
 
   test("no state, output, event, job or error shows a secret", () => {
-    const cohort = new Cohort(n, { graph, dropout, length });
+    const cohort = new Cohort(n, { graph, dropout, length, surplus });
     const survivors = cohort.everyone.filter((member) => member !== 1);
     const { suite: watched, seen } = watching(suite);
     const randoms: Uint8Array[] = [];
@@ -149,7 +165,7 @@ describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
   });
 
   test("neither do the coordinator's states, job and outcome", () => {
-    const cohort = new Cohort(n, { graph, dropout, length });
+    const cohort = new Cohort(n, { graph, dropout, length, surplus });
     const { coordinator, devices, states } = cohort;
     let state = startServer({ ...cohort.binding, signRoster: (sid) => cohort.signRoster(sid) });
     const logs: string[] = [];
@@ -194,9 +210,9 @@ describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
     const kinds = new Set(seen.map(({ what }) => what));
     expect([...kinds].sort()).toEqual([
       "agreement",
+      "derived key",
       "identity",
-      "key of a box",
-      "key of a mask",
+      "key material",
       "plaintext of a box",
       "secret key",
       "seed of a key pair",
@@ -213,14 +229,16 @@ describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
   });
 
   test("a refusal leaves nothing either, whatever the phase", () => {
-    const cohort = new Cohort(n, { graph, dropout, length });
+    const cohort = new Cohort(n, { graph, dropout, length, surplus });
     const { suite: watched, seen } = watching(suite);
     const device = cohort.devices[0]!;
     const config = { ...cohort.binding, coordinatorKey: cohort.coordinator.publicKey, device };
     const directory = cohort.directory(0);
     const inbox = cohort.inbox(cohort.share()[0]!);
     const course = [{ type: "enrol" } as const, directory, inbox, cohort.survivors(0, cohort.everyone)];
-    for (let steps = 1; steps <= course.length; steps++) {
+    const cut = { ...inbox, boxes: inbox.boxes.slice(0, -inbox.peers.length) };
+    const endings = course.map((_, i) => [i + 1, { type: "enrol" }, "message-unexpected"] as const);
+    for (const [steps, refused, code] of [...endings, [2, cut, "share-invalid"] as const]) {
       seen.length = 0;
       const env = { suite: watched, random: randomFrom("client 0") };
       let state = startClient(config);
@@ -229,11 +247,11 @@ describe.each(cohorts)("$graph graph", ({ graph, n, dropout }) => {
         state = next.state;
         for (const output of next.outputs) {
           if (output.type === "refused") throw new Error(output.rejection.rule);
-          if (output.type === "mask") for (const { key } of output.job.terms) key.fill(0);
+          if (output.type === "mask") wipeMasks(output.job);
         }
       }
-      const { outputs } = stepClient(state, { type: "enrol" }, env);
-      expect(outputs).toMatchObject([{ type: "refused", rejection: { code: "message-unexpected" } }]);
+      const { outputs } = stepClient(state, refused, env);
+      expect(outputs).toMatchObject([{ type: "refused", rejection: { code } }]);
       expect(seen.length).toBeGreaterThan(2);
       for (const { bytes, what } of seen)
         if (bytes.some((byte) => byte !== 0)) throw new Error(`${what} is left`);
