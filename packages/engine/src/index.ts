@@ -64,7 +64,7 @@ export {
 export { type CarriedCounts, type CarriedSignals, carriedOn } from "./signals/carried-signals.ts";
 export { checkSignals, contentOfRound, type RoundContent, signalBlocks } from "./signals/round-content.ts";
 export { countedItems, everybodysPopularity } from "./signals/signal-matrix.ts";
-export { countDeviation, releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
+export { countDeviation, countedBy, releaseSignal, type SignalOutcome } from "./signals/signal-release.ts";
 export { popularityCounts, transitionCounts } from "./signals/signal-statistics.ts";
 export type {
   DurableOutput,

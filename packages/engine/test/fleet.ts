@@ -31,6 +31,8 @@ import {
   type ParticipantOutput,
   type ParticipantState,
   type ParticipationEntry,
+  type Release,
+  type RoundContent,
   startParticipant,
   startTask,
   stepParticipant,
@@ -68,6 +70,17 @@ export interface FleetOptions {
     /** That of the next round, where the plan adapts it. */
     clip: number | undefined;
   }) => string;
+  /** What a round carries that starts from a model; training by default. */
+  readonly content?: (round: number, modelHash: string) => RoundContent;
+  /** Computes a release in place of the fleet, from what the coordinator has. */
+  readonly release?: (made: {
+    readonly round: number;
+    readonly sid: Uint8Array;
+    readonly survivors: number;
+    readonly kept: number;
+    readonly sum: Uint32Array;
+    readonly parentHash: string;
+  }) => Release;
 }
 
 /** Events after which a run counts as endless: two orders of magnitude above what a task of the tests takes. */
@@ -265,9 +278,15 @@ export class Fleet {
     const expected = new Uint32Array(paddedLength);
     const survivors = output.vectors.map((vector) => vector.split(":")[1]!);
     for (const device of survivors) addInto(expected, this.#encoded.get(`${output.round}:${device}`)!, bits);
-    const { sid, survivors: counted } = output;
+    const { round, sid, survivors: counted } = output;
     const norm = this.#clip;
     const kept = recovered.value.kept.length;
+    if (this.#options.release !== undefined && !this.#options.breaksAt?.includes(round)) {
+      const made = { round, sid, survivors: counted, kept, sum, parentHash: this.state.modelHash };
+      const release = this.#options.release(made);
+      this.submit({ type: "aggregated", round, ...recovered.value, release });
+      return;
+    }
     const mean = decodeAggregate(sum, { plan: this.plan, sid, survivors: counted, clip: norm, kept });
     this.released.push({ round: output.round, sum, expected, mean, survivors });
     if (this.#options.breaksAt?.includes(output.round)) {
@@ -365,7 +384,9 @@ export class Fleet {
         const contribution = this.#options.contribution?.(index, output.round) ?? zeroContribution(this.plan);
         const random = new AesCtrRandom(this.#random(32));
         const { plan } = this;
-        const vector = encodeContribution(contribution, { plan, sid: output.sid, random, clip: this.#clip });
+        const content = this.#options.content?.(output.round, this.state.modelHash);
+        const { sid } = output;
+        const vector = encodeContribution(contribution, { plan, sid, random, clip: this.#clip, content });
         this.#encoded.set(`${output.round}:${device.key}`, vector.slice());
         applyMasks(vector, output.job, suite);
         this.#inputs.set(`${output.round}:${device.key}`, vector);

@@ -18,9 +18,11 @@ function verdictOn(contents: readonly Content[], initial?: string) {
   });
   const models = files.map(({ hash, model }, entry) => ({
     ...{ entry, hash, round: model!.round, parent: model!.parent, clip: null },
+    ...{ survivors: entry === 0 ? null : 40, kept: 0 },
     ...(entry === 0 ? { weights: initial } : {}),
   }));
-  return checkModelFiles({ task: "films", models }, files).map(({ entry, rule }) => [entry, rule]);
+  const account = { task: "films", models, rollBacks: [] };
+  return checkModelFiles(account, { files, plan: undefined }).map(({ entry, rule }) => [entry, rule]);
 }
 
 const counted = (round: number, count = 5) => ({

@@ -29,7 +29,9 @@ export type AuditRule =
   /** A model file names another task, round or parent than the ledger. */
   | "model-lineage"
   /** A model has weights or collaborative signals that no round of the ledger gave it. */
-  | "model-content";
+  | "model-content"
+  /** Collected counts that are said to be of other people, or to have other noise, than the ledger proves. */
+  | "model-signal";
 
 /** One broken rule; `entry` is the position in the ledger, from 0. */
 export type AuditViolation = LedgerViolation<AuditRule>;
@@ -68,5 +70,7 @@ export const RULE_MEANINGS: Readonly<Record<AuditRule, string>> = {
   "model-missing": "A published model is not among the files.",
   "model-swapped": "A model file is not the one that was published.",
   "model-content": "A model holds something that no round of the ledger can have given it.",
+  "model-signal":
+    "Published counts claim to be of other people, or to have other noise, than the ledger proves.",
   "model-lineage": "A model file was made in another round, or from another model, than the ledger says.",
 };

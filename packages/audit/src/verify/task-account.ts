@@ -36,6 +36,10 @@ export interface ModelVersion {
   readonly entry: number;
   /** Clip norm that its file names, where the plan adapts it; null where it is fixed. */
   readonly clip: number | null;
+  /** People whose sum it was made from; null for the initial model. */
+  readonly survivors: number | null;
+  /** Those of them whose surplus noise stayed in the sum. */
+  readonly kept: number;
   /** Hash of its weights, of an initial model that the plan says was pre-trained. */
   readonly weights?: string | undefined;
 }

@@ -23,6 +23,8 @@ export class TaskAuditor {
   readonly #accepted: Accepted;
   /** Undefined where the accepted plan cannot be used. */
   readonly #plan: Plan | undefined;
+  /** Whether everything that the plan resolves to follows from it. */
+  readonly #follows: boolean;
   readonly #accounts: EpsilonAccounts | undefined;
   readonly #rounds = new Map<number, RoundAccount>();
   readonly #models: ModelVersion[];
@@ -34,10 +36,12 @@ export class TaskAuditor {
   constructor(accepted: Accepted, { key, entry }: { key: string; entry: AuditedEntry }) {
     this.#accepted = accepted;
     this.#plan = usablePlan(accepted, { key, complain: entry.complain });
+    this.#follows = this.#plan !== undefined && followsFromItself(this.#plan, entry.complain);
     this.#accounts = this.#plan && new EpsilonAccounts(this.#plan);
     const clip = this.#adaptive === undefined ? null : initialClip(this.#plan!);
     const weights = this.#plan?.resolved.weightsHash;
-    this.#models = [{ round: 0, hash: accepted.modelHash, parent: "", entry: entry.index, clip, weights }];
+    const made = { round: 0, parent: "", survivors: null, kept: 0 };
+    this.#models = [{ ...made, hash: accepted.modelHash, entry: entry.index, clip, weights }];
   }
 
   /** Takes in one more entry of the task. */
@@ -62,6 +66,8 @@ export class TaskAuditor {
           parent: body.parentModelHash,
           entry: entry.index,
           clip: body.clipping?.next ?? null,
+          survivors: body.survivors,
+          kept: body.removed?.kept ?? 0,
         });
         this.#ended(body, entry);
         break;
@@ -80,6 +86,11 @@ export class TaskAuditor {
       default:
         break;
     }
+  }
+
+  /** Undefined where the accepted plan cannot be used, or resolves to what does not follow from it. */
+  get plan(): Plan | undefined {
+    return this.#follows ? this.#plan : undefined;
   }
 
   get #adaptive() {
@@ -242,12 +253,16 @@ function usablePlan(
     return undefined;
   }
   checkTerms(accepted, { plan, key, complain });
+  return plan;
+}
+
+function followsFromItself(plan: Plan, complain: AuditComplain): boolean {
   const verified = verifyPlan(
     { plan, signature: "0".repeat(128) },
     { floors: NO_FLOORS, suite: { verify: () => true } },
   );
   if (!verified.ok) complain("plan", { found: verified.rejection.field, expected: verified.rejection.rule });
-  return plan;
+  return verified.ok;
 }
 
 /** The entry repeats the plan's terms for readers without a parser of plans; they have to be the plan's. */

@@ -64,10 +64,11 @@ export function verifyLedger(entries: readonly unknown[], options: LedgerAudit):
   });
   const violations: AuditViolation[] = [...chain];
   const key = publicKey === undefined ? null : bytesToHex(publicKey);
-  const tasks = auditTasks(sound, { key: key ?? "", violations });
+  const auditors = auditTasks(sound, { key: key ?? "", violations });
   violations.push(...checkHeads(sound, { heads: options.heads ?? [], key, verify: options.verify }));
   if (options.models !== undefined)
-    for (const task of tasks) violations.push(...checkModelFiles(task, options.models));
+    for (const auditor of auditors)
+      violations.push(...checkModelFiles(auditor.account(), { files: options.models, plan: auditor.plan }));
   const present = sound.filter((entry) => entry !== undefined);
   const [first, last] = [present[0], present.at(-1)];
   return {
@@ -77,7 +78,7 @@ export function verifyLedger(entries: readonly unknown[], options: LedgerAudit):
     key,
     keyPinned: options.key !== undefined,
     head: ledgerHead(present),
-    tasks,
+    tasks: auditors.map((auditor) => auditor.account()),
   };
 }
 
@@ -94,7 +95,7 @@ function keyOfFirstPlan(entries: readonly (LedgerEntry | undefined)[]): Uint8Arr
 function auditTasks(
   entries: readonly (LedgerEntry | undefined)[],
   { key, violations }: { key: string; violations: AuditViolation[] },
-): TaskAccount[] {
+): readonly TaskAuditor[] {
   const auditors = new Map<string, TaskAuditor>();
   for (const [index, entry] of entries.entries()) {
     if (entry === undefined || !("task" in entry.body)) continue;
@@ -108,7 +109,7 @@ function auditTasks(
     else if (body.kind === "plan-accepted")
       auditors.set(body.task, new TaskAuditor(body, { key, entry: at }));
   }
-  return [...auditors.values()].map((auditor) => auditor.account());
+  return [...auditors.values()];
 }
 
 function checkHeads(

@@ -14,6 +14,9 @@ import { countedItemCount } from "./signal-matrix.ts";
 /** What the joint vector of a round holds besides evaluation. */
 export type RoundContent = "training" | SignalName;
 
+/** Which round has released each signal of a model. */
+type SignalRounds = { readonly [name in SignalName]?: { readonly round: number } | undefined };
+
 /**
  * What a round carries. It follows from the plan, the round's number and the model that the round starts from, all of
  * which its session id binds: masks of devices that reckon otherwise would not cancel.
@@ -23,7 +26,10 @@ export type RoundContent = "training" | SignalName;
  */
 export function contentOfRound(
   { signals }: Plan,
-  { round, model }: { readonly round: number; readonly model: Pick<Model, "signals"> },
+  {
+    round,
+    model,
+  }: { readonly round: number; readonly model: { readonly signals?: SignalRounds | undefined } },
 ): RoundContent {
   let content: RoundContent = "training";
   let since = Number.POSITIVE_INFINITY;

@@ -46,15 +46,11 @@ export function releaseSignal(options: {
 } {
   const { plan, parent, signal, mean, round, carried } = options;
   const { significance, carry = 0 } = plan.signals![signal]!;
-  const { length } = signalBlocks(plan, signal)[0]!;
   const latest: CarriedCounts = {
     sums: Float32Array.from(mean.signal, (value) => value * options.people),
     people: options.people,
     deviation: countDeviation(plan, { signal, people: options.people, ofMean: mean.deviation.signal }),
-    counted:
-      signal === "transitions"
-        ? countedItems(plan, parent)
-        : clusterRows(parent, length / plan.resolved.itemCount),
+    counted: countedBy(plan, { signal, parent }),
   };
   const all = carry > 0 ? carriedOn(carried?.[signal], { latest, carry }) : latest;
   const { people, deviation, counted } = all;
@@ -71,9 +67,18 @@ export function releaseSignal(options: {
   };
 }
 
-/** Identities of the fine clusters that have rows of their own, after everybody's. */
-function clusterRows({ clustering }: Pick<Model, "clustering">, rows: number): Uint32Array {
-  return Uint32Array.from(clustering.layers.at(-1)!.ids.slice(0, rows - 1));
+/**
+ * What rows and columns of a round's counts stand for: the counted items, or the identities of the fine clusters that have
+ * rows of their own, after everybody's.
+ * @param options.parent the model that the round starts from
+ */
+export function countedBy(
+  plan: Plan,
+  { signal, parent }: { readonly signal: SignalName; readonly parent: Pick<Model, "signals" | "clustering"> },
+): Uint32Array {
+  if (signal === "transitions") return countedItems(plan, parent);
+  const rows = signalBlocks(plan, signal)[0]!.length / plan.resolved.itemCount;
+  return Uint32Array.from(parent.clustering.layers.at(-1)!.ids.slice(0, rows - 1));
 }
 
 /**
