@@ -9,9 +9,10 @@ import type { EncoderRuntime } from "./encoder-runtime.ts";
 import type { Evolution } from "./evolution.ts";
 import type { ExplainOptions, Explanation } from "./explanation.ts";
 import { type ExportedData, exportStore, type LedgerHeadDocument } from "./exported-data.ts";
+import { Insights, type PersonalReport, type PredictedRating } from "./insights.ts";
 import { checkInteraction, type InteractionInput, InteractionLog } from "./interactions.ts";
 import { halfLifeOf, type Interests } from "./interests.ts";
-import { LocalTask, type PersonalReport, type PredictedRating } from "./local-task.ts";
+import { LocalTask } from "./local-task.ts";
 import { Participation } from "./participation.ts";
 import { ParticipationRecord } from "./participation-record.ts";
 import { describePortrait, type Portrait, type PortraitOptions } from "./portrait.ts";
@@ -43,12 +44,11 @@ export class KindredClient {
   #consent: Consent;
   readonly #encoder: EncoderRuntime | EncoderFactory;
   #task: LocalTask;
+  #insights: Insights;
   #starting: Promise<void> | undefined;
   #started = false;
   #participation: Participation | undefined;
   #reason: Rejection | undefined;
-  /** Content hash of the model that personal parameters were last fitted to. */
-  #fitted: string | undefined;
   #traffic = { sent: 0, received: 0 };
 
   /** The person's decision about taking part. Recording and recommending are local and need none. */
@@ -66,14 +66,8 @@ export class KindredClient {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     const { url, task } = options;
-    this.#source =
-      options.source ??
-      httpTaskSource({
-        url,
-        task,
-        clock: this.#clock,
-        fetch: options.fetch ?? ((...request) => fetch(...request)),
-      });
+    const download: typeof fetch = options.fetch ?? ((...request) => fetch(...request));
+    this.#source = options.source ?? httpTaskSource({ url, task, clock: this.#clock, fetch: download });
     this.#identity = stored.identity;
     this.#consent = stored.consent;
     this.#log = new InteractionLog(stored.interactions);
@@ -81,14 +75,18 @@ export class KindredClient {
     const { encoder } = options;
     this.#encoder = typeof encoder === "function" ? onePerPlan(encoder) : encoder;
     this.#task = this.#newTask();
+    this.#insights = this.#newInsights();
   }
 
   #newTask(): LocalTask {
     const { task, store, suite, floors = {}, random } = this.#options;
-    const encoder = this.#encoder;
+    const [clock, source, encoder] = [this.#clock, this.#source, this.#encoder];
     const received = (bytes: number): void => this.#count(0, bytes);
-    const { clock, source } = { clock: this.#clock, source: this.#source };
     return new LocalTask({ task, source, store, encoder, suite, floors, clock, random, received });
+  }
+
+  #newInsights(): Insights {
+    return new Insights({ task: this.#task, log: this.#log, random: this.#options.random });
   }
 
   /** Opens the store; nothing is sent. */
@@ -151,7 +149,7 @@ export class KindredClient {
    * @throws KindredError `option-invalid` before `start`, or on a half-life that is not above 0
    */
   async interests(options: { readonly halfLife?: number } = {}): Promise<Interests> {
-    return this.#task.interests(this.#log, { halfLife: halfLifeOf(options) });
+    return this.#insights.interests({ halfLife: halfLifeOf(options) });
   }
 
   /**
@@ -161,7 +159,7 @@ export class KindredClient {
    *   has no rating head
    */
   rate(item: string): Promise<PredictedRating> {
-    return this.#task.rate(this.#log, item);
+    return this.#insights.rate(item);
   }
 
   /**
@@ -172,7 +170,7 @@ export class KindredClient {
    * @throws KindredError `option-invalid` before `start`, or where the plan has no personal parameters
    */
   personalise(): Promise<PersonalReport> {
-    return this.#task.personalise(this.#log);
+    return this.#insights.personalise();
   }
 
   /**
@@ -181,7 +179,7 @@ export class KindredClient {
    * @throws KindredError `option-invalid` before `start`
    */
   evolution(): Promise<Evolution> {
-    return this.#task.evolution(this.#log);
+    return this.#insights.evolution();
   }
 
   /**
@@ -199,7 +197,7 @@ export class KindredClient {
    * @throws KindredError `option-invalid` before `start`, or on an option that is out of range or names what is not there
    */
   recommend(options: RecommendOptions): Promise<Recommendation[]> {
-    return this.#task.recommend(this.#log, options);
+    return this.#insights.recommend(options);
   }
 
   /**
@@ -208,7 +206,7 @@ export class KindredClient {
    * @throws KindredError `option-invalid` before `start`, or on a language or an item that is not there
    */
   explain(recommendation: Recommendation, options: ExplainOptions = {}): Promise<Explanation> {
-    return this.#task.explain(this.#log, recommendation, options);
+    return this.#insights.explain(recommendation, options);
   }
 
   /**
@@ -261,9 +259,9 @@ export class KindredClient {
     await this.stop();
     this.#task.close();
     this.#task = this.#newTask();
+    this.#insights = this.#newInsights();
     this.#starting = undefined;
     this.#reason = undefined;
-    this.#fitted = undefined;
     this.#identity?.fill(0);
     this.#identity = undefined;
     this.#consent = "pending";
@@ -307,7 +305,7 @@ export class KindredClient {
   }
 
   async #takePart(): Promise<void> {
-    const task = this.#task;
+    const [task, insights] = [this.#task, this.#insights];
     const { ready } = task;
     const wanted = (): boolean =>
       this.#started && this.#consent === "granted" && this.#participation === undefined;
@@ -350,23 +348,12 @@ export class KindredClient {
           return computeContribution({ plan, loaded, round, sequence, encoder, random });
         },
         progress: () => this.#source.progress(),
-        modelAnnounced: (hash) => void this.#adopt(task, hash).catch(() => undefined),
+        modelAnnounced: (hash) => void insights.follow(hash).catch(() => undefined),
         event: (event) => this.#onEvent(event),
         traffic: ({ sent, received }) => this.#count(sent, received),
       },
     });
     this.#participation.start();
-  }
-
-  /**
-   * Takes up a new model, and fits the person's own parameters to it where the plan has some: once for each model, for
-   * how long it takes depends on the record, and the coordinator says when a model is announced.
-   */
-  async #adopt(task: LocalTask, hash: string): Promise<void> {
-    await task.adopt(hash);
-    if (task.ready?.plan.personal === undefined || task !== this.#task || this.#fitted === hash) return;
-    this.#fitted = hash;
-    await task.personalise(this.#log);
   }
 
   #onEvent(event: ParticipationActivity): void {

@@ -24,9 +24,9 @@ export type { ClusterShare, Evolution, EvolutionPoint, InterestChange } from "./
 export type { ExplainOptions, Explanation } from "./explanation.ts";
 export type { ExportedData, LedgerHeadDocument } from "./exported-data.ts";
 export { type HeldOutInteraction, heldOutInteraction, judgeHeldOut } from "./held-out-evaluation.ts";
+export type { PersonalReport, PredictedRating } from "./insights.ts";
 export { ACTIONS, type Action, type Interaction, type InteractionInput } from "./interactions.ts";
 export { expectedClusters, type InterestCluster, type Interests, type LatentInterest } from "./interests.ts";
-export type { PersonalReport, PredictedRating } from "./local-task.ts";
 export { type PersonalVectors, personalVectors } from "./personal-vectors.ts";
 export type {
   Portrait,
