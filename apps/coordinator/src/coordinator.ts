@@ -33,6 +33,7 @@ import { type RollBackOutcome, type RollBackRequest, rollBack } from "./runtime/
 import { RunningSum } from "./runtime/running-sum.ts";
 import { sweepSpool } from "./runtime/spool-sweep.ts";
 import { TaskRuntime } from "./runtime/task-runtime.ts";
+import { Timers } from "./runtime/timers.ts";
 import { Gateway, type ServedTask } from "./sockets/gateway.ts";
 import { Listener } from "./sockets/listener.ts";
 import { type BlobStores, openBlobStores } from "./store/blobs.ts";
@@ -99,7 +100,7 @@ export class Coordinator {
   readonly #suite = nodeSuite();
   readonly #recoveries = new RecoveryPool();
   readonly #tasks = new Map<string, RunningTask>();
-  readonly #reopenings = new Set<() => void>();
+  readonly #reopenings: Timers;
   readonly #ledger: LedgerKeeper;
   #closing: Promise<void> | undefined;
 
@@ -123,6 +124,7 @@ export class Coordinator {
     this.#ledger = new LedgerKeeper(parts);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? ((length) => new Uint8Array(randomBytes(length)));
+    this.#reopenings = new Timers(this.#clock);
     const corsOrigins = options.corsOrigins ?? [];
     const startedAt = this.#clock.now();
     const operators = new Operators(options.operators ?? []);
@@ -356,7 +358,7 @@ export class Coordinator {
   }
 
   async #stopTasks(): Promise<void> {
-    for (const cancel of this.#reopenings) cancel();
+    this.#reopenings.stop();
     await Promise.all([...this.#tasks.values()].map(({ runtime }) => runtime.stop()));
     await this.#recoveries.close();
   }
@@ -402,11 +404,7 @@ export class Coordinator {
     } catch (error) {
       this.#logger.error({ error, task }, "a task could not be opened");
       if (this.#closing !== undefined) return false;
-      const cancel = this.#clock.setTimer(REOPEN_MS, () => {
-        this.#reopenings.delete(cancel);
-        void this.#resume(task);
-      });
-      this.#reopenings.add(cancel);
+      this.#reopenings.later(REOPEN_MS, () => void this.#resume(task));
       return false;
     }
   }

@@ -15,7 +15,8 @@ import { freshHistory, testPlan } from "../../../../packages/engine/test/test-ta
 import { CoordinatorKey } from "../store/coordinator-key.ts";
 import type { JournalRecord } from "../store/journal.ts";
 import { RunningSum } from "./running-sum.ts";
-import { TaskRuntime, type TaskRuntimeOptions } from "./task-runtime.ts";
+import { TaskRuntime } from "./task-runtime.ts";
+import type { TaskRuntimeOptions } from "./task-runtime-ports.ts";
 
 const suite = nodeSuite();
 const key = new CoordinatorKey(new Uint8Array(32).fill(3));

@@ -4,26 +4,22 @@
  * that threw – the state is rebuilt from the journal, and what the round under way had set going is set going again.
  */
 import {
-  type Release,
   resumeMessage,
   startTask,
-  type TaskConfig,
   type TaskEvent,
   type TaskMessage,
   type TaskOutput,
   type TaskState,
 } from "@kindred/engine";
-import { KindredError, type Rejection } from "@kindred/protocol";
-import { type CryptoSuite, wipeRecovery } from "@kindred/secagg";
-import type { RecoveryPool } from "@kindred/secagg/node";
-import type { CoordinatorKey } from "../store/coordinator-key.ts";
+import type { Rejection } from "@kindred/protocol";
 import type { NewJournalEntry } from "../store/journal.ts";
-import type { Clock } from "./clock.ts";
-import type { Commit } from "./commit.ts";
+import { Aggregations } from "./aggregations.ts";
 import { encodeJournaledEvent, type JournaledEvent } from "./journal-codec.ts";
 import type { StoredTask } from "./open-task.ts";
 import { isOver, journalRound, replayTask, stepJournaled } from "./replay.ts";
 import type { RunningSum } from "./running-sum.ts";
+import type { TaskRuntimeOptions } from "./task-runtime-ports.ts";
+import { Timers } from "./timers.ts";
 
 /** Events that one transaction commits together at the most. */
 const MAX_BATCH = 256;
@@ -31,46 +27,7 @@ const MAX_BATCH = 256;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 60_000;
 
-/** How messages reach devices. A device without a connection gets the message when it comes back. */
-export interface Outbox {
-  send(device: string, message: TaskMessage): void;
-  connected(device: string): boolean;
-}
-
-type AggregateOutput = Extract<TaskOutput, { type: "aggregate" }>;
 type TimerOutput = Extract<TaskOutput, { type: "timer" }>;
-type ModelOutput = Extract<TaskOutput, { type: "model" }>;
-
-export interface TaskRuntimeOptions {
-  readonly config: TaskConfig;
-  readonly key: CoordinatorKey;
-  readonly suite: CryptoSuite;
-  readonly clock: Clock;
-  readonly random: (length: number) => Uint8Array;
-  readonly outbox: Outbox;
-  /** Reads what is stored of the task. */
-  readonly load: () => Promise<StoredTask>;
-  /** Writes a batch of transitions; resolves with the newest sequence once it is durable. */
-  readonly commit: (batch: Omit<Commit, "task" | "traffic">) => Promise<number>;
-  /** Turns a masked sum into the plain one, away from the event loop; an abort ends it early. */
-  readonly recover: RecoveryPool["recover"];
-  /** An empty sum for a round. */
-  readonly newSum: () => RunningSum;
-  readonly releases: {
-    /** `kept`: survivors whose surplus noise is still in the plain sum. */
-    run(
-      output: AggregateOutput,
-      recovered: { readonly sum: Uint32Array; readonly kept: number },
-    ): Promise<Release>;
-    /** A release is durable; what it supersedes may go. */
-    published(output: ModelOutput): Promise<void>;
-  };
-  /** Every output once it is durable, for status lines and metrics. */
-  readonly observe: (output: TaskOutput) => void;
-  readonly logger: { error(fields: object, message: string): void };
-  /** Milliseconds a device may be without connection before it counts as departed. */
-  readonly reconnectGrace: number;
-}
 
 interface Letter {
   readonly event: TaskEvent;
@@ -85,10 +42,8 @@ interface Stepped {
 export class TaskRuntime {
   readonly #options: TaskRuntimeOptions;
   readonly #mailbox: Letter[] = [];
-  readonly #timers = new Set<() => void>();
-  readonly #aggregations = new Set<Promise<void>>();
-  /** Aborted when the runtime stops: an aggregation under way is done again after a restart. */
-  readonly #ending = new AbortController();
+  readonly #timers: Timers;
+  readonly #aggregations: Aggregations;
   #state: TaskState;
   #sequence: number;
   #sum: RunningSum;
@@ -104,6 +59,13 @@ export class TaskRuntime {
 
   private constructor(options: TaskRuntimeOptions, stored: StoredTask) {
     this.#options = options;
+    this.#timers = new Timers(options.clock);
+    this.#aggregations = new Aggregations({
+      recover: options.recover,
+      release: (output, recovered) => options.releases.run(output, recovered),
+      submit: (event) => this.submit(event),
+      failed: (error) => this.#log(error, "a round could not be aggregated"),
+    });
     this.#state = startTask(stored.history);
     this.#sequence = stored.sequence;
     this.#sum = options.newSum();
@@ -183,7 +145,7 @@ export class TaskRuntime {
 
   /** A device lost its connection; it counts as departed unless it is back in time. */
   disconnected(device: string): void {
-    this.#later(this.#options.reconnectGrace, () => {
+    this.#timers.later(this.#options.reconnectGrace, () => {
       if (!this.#options.outbox.connected(device)) void this.submit({ type: "departed", device });
     });
   }
@@ -191,10 +153,10 @@ export class TaskRuntime {
   /** Stops timers and waits for what is under way; nothing that was acknowledged is lost. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#ending.abort();
-    this.#cancelTimers();
+    this.#aggregations.abort();
+    this.#timers.stop();
     await this.#draining;
-    await Promise.all(this.#aggregations);
+    await this.#aggregations.settled();
   }
 
   #wake(): void {
@@ -308,14 +270,14 @@ export class TaskRuntime {
   /** Rebuilds the state from the store; tries again after a pause where that fails. */
   async #recover(): Promise<void> {
     this.#recoveryDue = false;
-    this.#cancelTimers();
+    this.#timers.cancel();
     try {
       await this.#restore(await this.#options.load());
     } catch (error) {
       this.#log(error, "the task could not be restored from the store");
       this.#serving = false;
       for (const { resolve } of this.#mailbox.splice(0)) resolve(unservedRejection());
-      this.#later(retryPause(this.#failures++), () => {
+      this.#timers.later(retryPause(this.#failures++), () => {
         this.#recoveryDue = true;
         this.#wake();
       });
@@ -332,7 +294,7 @@ export class TaskRuntime {
     for (const vector of this.vectors) await this.#attempt(() => this.#sum.add(vector));
     for (const output of lost) await this.#effect(output.type === "timer" ? this.#postponed(output) : output);
     if (state.phase.name === "idle")
-      this.#later(this.#failures === 0 ? 0 : retryPause(this.#failures), () => {
+      this.#timers.later(this.#failures === 0 ? 0 : retryPause(this.#failures), () => {
         void this.submit({ type: "start", pool: [] });
       });
     for (const device of this.#expectedDevices()) {
@@ -357,7 +319,7 @@ export class TaskRuntime {
         outbox.send(output.to, output.message);
         break;
       case "timer":
-        this.#later(output.at - clock.now(), () => {
+        this.#timers.later(output.at - clock.now(), () => {
           void this.submit({ type: "timer", round: output.round, name: output.name });
         });
         break;
@@ -375,13 +337,9 @@ export class TaskRuntime {
         this.#failures = 0;
         await this.#attempt(() => releases.published(output));
         break;
-      case "aggregate": {
-        const aggregation = this.#aggregate(output, this.#sum).finally(() =>
-          this.#aggregations.delete(aggregation),
-        );
-        this.#aggregations.add(aggregation);
+      case "aggregate":
+        this.#aggregations.start(output, this.#sum);
         break;
-      }
       case "next":
         void this.submit({ type: "start", pool: [] });
         break;
@@ -399,34 +357,6 @@ export class TaskRuntime {
     }
   }
 
-  async #aggregate(output: AggregateOutput, sum: RunningSum): Promise<void> {
-    const { releases, recover } = this.#options;
-    const { round, job } = output;
-    try {
-      // On a replay the running sum is rebuilt from the spool; otherwise every vector is in it already.
-      for (const vector of output.vectors) await sum.add(vector);
-      const recovered = await recover(job, sum.masked(), this.#ending.signal);
-      if (!recovered.ok) throw new KindredError(recovered.rejection);
-      const { sum: plain, corrupt, kept } = recovered.value;
-      const release = await releases.run(output, { sum: plain, kept: kept.length });
-      await this.submit({ type: "aggregated", round, release, corrupt, kept });
-    } catch (error) {
-      this.#log(error, "a round could not be aggregated");
-      const rejection: Rejection =
-        error instanceof KindredError
-          ? error.rejection
-          : {
-              code: "internal",
-              field: "aggregate",
-              rule: "could not be computed",
-              fix: "see the coordinator's log",
-            };
-      await this.submit({ type: "aggregation-failed", round, rejection });
-    } finally {
-      wipeRecovery(job);
-    }
-  }
-
   #expectedDevices(): Set<string> {
     const { phase, pool } = this.#state;
     switch (phase.name) {
@@ -438,20 +368,6 @@ export class TaskRuntime {
       default:
         return new Set(pool);
     }
-  }
-
-  #later(delay: number, callback: () => void): void {
-    if (this.#stopped) return;
-    const cancel = this.#options.clock.setTimer(delay, () => {
-      this.#timers.delete(cancel);
-      callback();
-    });
-    this.#timers.add(cancel);
-  }
-
-  #cancelTimers(): void {
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
   }
 
   #log(error: unknown, message: string): void {

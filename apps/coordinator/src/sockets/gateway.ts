@@ -27,7 +27,8 @@ import type { CryptoSuite } from "@kindred/secagg";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { Server, type Socket } from "socket.io";
 import type { Clock } from "../runtime/clock.ts";
-import type { Outbox, TaskRuntime } from "../runtime/task-runtime.ts";
+import type { TaskRuntime } from "../runtime/task-runtime.ts";
+import type { Outbox } from "../runtime/task-runtime-ports.ts";
 import { largestFrame } from "./frame-limit.ts";
 
 /** Largest frame of a connection that has not proved its device. */
