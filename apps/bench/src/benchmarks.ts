@@ -47,6 +47,11 @@ export const BENCHMARKS: readonly Benchmark[] = [
       ["--surplus <n>", "components of noise that clients add and the server removes again", "0"],
       ["--workers <n>", "threads that recover the sum (default: what the machine runs at once)"],
       ["--processes <n>", "processes that hold the clients", "2"],
+      [
+        "--warm-ups <n>",
+        "smaller rounds before the measured one: with none it also pays for compilation",
+        "4",
+      ],
       ["--seed <s>", "who drops out, and the vectors", "1"],
     ],
     run: measureSecagg,

@@ -10,7 +10,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function bench(...flags: string[]) {
   const main = new URL("../src/main.ts", import.meta.url).pathname;
-  return spawnSync(process.execPath, ["--import", "tsx", main, "secagg", ...flags], { encoding: "utf8" });
+  const once = ["--warm-ups", "1", ...flags];
+  return spawnSync(process.execPath, ["--import", "tsx", main, "secagg", ...once], { encoding: "utf8" });
 }
 
 describe("bench secagg", () => {
@@ -40,9 +41,10 @@ describe("bench secagg", () => {
       health: { answers: expect.any(Number), p50Ms: expect.any(Number), p99Ms: expect.any(Number) },
       exact: true,
     });
-    for (const figure of ["bytesUp", "bytesDown", "expansion", "peakRssMb", "idleRssMb", "floorRatio"])
+    for (const figure of ["bytesUp", "bytesDown", "expansion", "peakRssMb", "freshRssMb", "floorRatio"])
       expect(result[figure]).toBeGreaterThan(0);
     expect(result.peakRssMb).toBeGreaterThan(result.idleRssMb);
+    expect(result.idleRssMb).toBeGreaterThan(result.freshRssMb);
     expect(result.masks).toBeGreaterThan(60);
   });
 
@@ -73,6 +75,7 @@ test.each<[string, Partial<SecaggFlags>]>([
   ["--surplus", { surplus: "17" }],
   ["--workers", { workers: "0" }],
   ["--processes", { processes: "1.5" }],
+  ["--warm-ups", { warmUps: "101" }],
   ["--seed", { seed: "-1" }],
 ])("%s is checked", (field, change) => {
   const flags: SecaggFlags = {
@@ -84,6 +87,7 @@ test.each<[string, Partial<SecaggFlags>]>([
       bits: "20",
       surplus: "0",
       processes: "2",
+      warmUps: "4",
       seed: "1",
     },
     ...change,

@@ -1,17 +1,15 @@
 /** Plays one round with real processes and reports what it cost. */
-import { type ChildProcess, fork } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { sha256Hex } from "@kindred/protocol";
 import { addInto } from "@kindred/secagg";
-import type { ClientFigures, ClientInput, ClientOrder, ClientReport, ClientStage } from "./client-process.ts";
+import type { ClientFigures, ClientStage } from "./client-process.ts";
 import { droppedClients, plainVector } from "./cohort.ts";
-import { type HealthFigures, HealthProbe } from "./health.ts";
+import type { HealthFigures } from "./health.ts";
 import type { SecaggOptions } from "./options.ts";
+import { type PlayedRound, playRounds } from "./play-rounds.ts";
+import { Processes } from "./processes.ts";
 import { writeTables } from "./report.ts";
-import type { ServerFigures, ServerReport } from "./server-process.ts";
 import type { ServerStage } from "./server-round.ts";
-import { processorTicks, stolenShare } from "./stolen-time.ts";
-import { Volleys } from "./volleys.ts";
 
 /** The result, as it is written with `--json`. Times in milliseconds, sizes in bytes per surviving client. */
 export interface SecaggResult {
@@ -21,6 +19,8 @@ export interface SecaggResult {
   readonly graph: SecaggOptions["graph"];
   readonly bits: number;
   readonly workers: number;
+  /** Smaller rounds that were played before. */
+  readonly warmUps: number;
   readonly k: number;
   readonly t: number;
   /** CPU of a surviving client, the mean of those measured. */
@@ -40,8 +40,10 @@ export interface SecaggResult {
   readonly packedBytes: number;
   /** Masks that the server took off. */
   readonly masks: number;
+  /** Resident set of the server: at most, before the measured round, and before any round. */
   readonly peakRssMb: number;
   readonly idleRssMb: number;
+  readonly freshRssMb: number;
   /** Walls of the recovery, made several times from the same shares, and in turn of its expansions and additions alone. */
   readonly recoveryRunsMs: readonly number[];
   readonly floorRunsMs: readonly number[];
@@ -65,122 +67,21 @@ export async function benchSecagg(
   options: SecaggOptions,
   terminal: NodeJS.WriteStream,
 ): Promise<SecaggResult> {
-  const children: ChildProcess[] = [];
+  const processes = new Processes();
   try {
-    const result = await playRound(options, { children, progress: progressLine(terminal) });
+    const played = await playRounds(options, { processes, progress: progressLine(terminal) });
+    const result = assemble(options, played);
     writeTables(result, terminal);
     if (options.json !== undefined)
       await writeFile(options.json, `${JSON.stringify(result, undefined, 2)}\n`);
     return result;
   } finally {
-    for (const child of children) child.kill();
+    processes.end();
   }
 }
 
-type Progress = Extract<ServerReport, { type: "progress" }>;
-
-interface Stage {
-  readonly children: ChildProcess[];
-  readonly progress: (line: string) => void;
-}
-
-async function playRound(options: SecaggOptions, { children, progress }: Stage): Promise<SecaggResult> {
-  const start = (entry: string, input: unknown): ChildProcess => {
-    const child = fork(new URL(entry, import.meta.url), [JSON.stringify(input)], { execArgv: [] });
-    children.push(child);
-    return child;
-  };
-  const server = start("./server-process-entry.mjs", options);
-  type Ports = Extract<ServerReport, { type: "listening" }>;
-  let listening: (ports: Ports) => void = () => {};
-  const bound = new Promise<Ports>((resolve) => {
-    listening = resolve;
-  });
-  const hosts: { host: ChildProcess; figures: Promise<ClientFigures> }[] = [];
-  const order = (host: number, what: ClientOrder): void => void hosts[host]!.host.send(what);
-  const volleys = new Volleys(options.processes, (host) => order(host, "send"));
-  let probe: HealthProbe | undefined;
-  let healthy: Promise<HealthFigures> | undefined;
-  let measured = false;
-  let ticks = processorTicks();
-  let stolen = 0;
-  const served = reported<ServerReport, ServerFigures>(server, "server", (message) => {
-    switch (message.type) {
-      case "listening":
-        listening(message);
-        return;
-      case "open":
-        measured = message.measured;
-        if (measured) probe?.rest();
-        ticks = processorTicks();
-        volleys.open();
-        return;
-      case "progress":
-        if (measured && message.stage === "recovery") probe?.begin();
-        progress(progressText(message, measured));
-        return;
-      case "recovered":
-        healthy = probe?.stop();
-        stolen = stolenShare(ticks, processorTicks());
-    }
-  });
-  const { port, healthPort } = await Promise.race([
-    bound,
-    served.then(() => Promise.reject(new Error("the server did not listen"))),
-  ]);
-  probe = new HealthProbe(healthPort);
-  for (let remainder = 0; remainder < options.processes; remainder++) {
-    const input: ClientInput = { options, port, remainder };
-    const host = start("./client-process-entry.mjs", input);
-    const figures = reported<ClientReport, ClientFigures>(host, "clients", ({ type }) => {
-      if (type === "answered" || type === "waiting") volleys.arrive(remainder, type);
-    });
-    hosts.push({ host, figures });
-  }
-  const broken = Promise.all(hosts.map(({ figures }) => figures)).then(() => {
-    throw new Error("the clients ended before the server");
-  });
-  const figures = await Promise.race([served, broken]);
-  broken.catch(() => {});
-  for (const host of hosts.keys()) order(host, "stop");
-  progress("checking the sum");
-  const clients = await Promise.all(hosts.map(({ figures: own }) => own));
-  progress("");
-  if (healthy === undefined) throw new Error("the server did not say that it has recovered the sum");
-  return assemble(options, { server: figures, hosts: clients, health: await healthy, stolen });
-}
-
-function progressText({ stage, done, of }: Progress, measured: boolean): string {
-  const text = stage === "recovery" ? "recovering the sum" : `${stage}: ${done} of ${of}`;
-  return measured ? text : `warming up: ${text}`;
-}
-
-/** The figures that a process ends with. */
-function reported<R extends { readonly type: string }, F>(
-  child: ChildProcess,
-  name: string,
-  observe: (message: R) => void,
-): Promise<F> {
-  return new Promise((resolve, reject) => {
-    child.on("message", (message: R & { figures?: F; reason?: string }) => {
-      observe(message);
-      if (message.type === "finished") resolve(message.figures!);
-      if (message.type === "failed") reject(new Error(`the ${name} failed: ${message.reason}`));
-    });
-    child.on("exit", (code) => reject(new Error(`the process of the ${name} ended with code ${code}`)));
-  });
-}
-
-function assemble(
-  options: SecaggOptions,
-  {
-    server,
-    hosts,
-    health,
-    stolen,
-  }: { server: ServerFigures; hosts: readonly ClientFigures[]; health: HealthFigures; stolen: number },
-): SecaggResult {
-  const { clients, length, dropout, graph, bits, workers } = options;
+function assemble(options: SecaggOptions, { server, hosts, health, stolen }: PlayedRound): SecaggResult {
+  const { clients, length, dropout, graph, bits, workers, warmUps } = options;
   const over = (figure: (host: ClientFigures) => number): number =>
     hosts.reduce((sum, host) => sum + figure(host), 0);
   const measured = over((host) => host.measured);
@@ -200,6 +101,7 @@ function assemble(
     graph,
     bits,
     workers,
+    warmUps,
     k: server.degree,
     t: server.threshold,
     clientMs: withTotal(clientMs),
@@ -213,6 +115,7 @@ function assemble(
     masks: server.masks,
     peakRssMb: server.peakRssMb,
     idleRssMb: server.idleRssMb,
+    freshRssMb: server.freshRssMb,
     recoveryRunsMs: server.recoveryRunsMs,
     floorRunsMs: server.floorRunsMs,
     floorMs,

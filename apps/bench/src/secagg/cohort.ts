@@ -31,10 +31,9 @@ export function roundBinding(options: Shape): Omit<ServerConfig, "signRoster"> {
   };
 }
 
-/** Clients and entries of a round that warms up; rounds of it. */
+/** Clients and entries of a round that warms up, at most. */
 const WARM_UP_CLIENTS = 250;
 const WARM_UP_ENTRIES = 20_000;
-const WARM_UPS = 4;
 
 /**
  * The rounds that a bench plays. A coordinator has rounds behind it: its threads run, and its code is compiled. So small rounds of
@@ -46,7 +45,10 @@ export function roundsOf(measured: SecaggOptions): {
 } {
   const clients = Math.min(measured.clients, WARM_UP_CLIENTS);
   const length = Math.min(measured.length, WARM_UP_ENTRIES);
-  return { warmUps: Array.from({ length: WARM_UPS }, () => ({ ...measured, clients, length })), measured };
+  return {
+    warmUps: Array.from({ length: measured.warmUps }, () => ({ ...measured, clients, length })),
+    measured,
+  };
 }
 
 /** Who drops out: the ⌊p·n⌋ clients whose seeded hashes are least. */

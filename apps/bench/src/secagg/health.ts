@@ -27,12 +27,13 @@ export class HealthProbe {
   }
 
   async #ask(): Promise<void> {
-    let asked: number | undefined;
+    let asked: { readonly at: number; readonly counts: boolean } | undefined;
     while (this.#state === "warming" || this.#state === "measuring") {
-      asked ??= performance.now();
+      // A question of the measurement counts also where its answer comes behind the end: it may be the slowest.
+      asked ??= { at: performance.now(), counts: this.#state === "measuring" };
       // A busy server may close the connection; the question then counts from when it was asked first.
       if (await this.#isAnswered()) {
-        if (this.#state === "measuring") this.#latencies.push(performance.now() - asked);
+        if (asked.counts) this.#latencies.push(performance.now() - asked.at);
         asked = undefined;
       }
       const pause = this.#state === "measuring" ? PAUSE_MS : WARM_UP_PAUSE_MS;

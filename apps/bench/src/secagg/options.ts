@@ -13,6 +13,8 @@ export interface SecaggOptions {
   readonly surplus: number;
   readonly workers: number;
   readonly processes: number;
+  /** Rounds played before the measured one. */
+  readonly warmUps: number;
   readonly seed: number;
   readonly json: string | undefined;
 }
@@ -27,6 +29,7 @@ export interface SecaggFlags {
   readonly surplus: string;
   readonly workers?: string;
   readonly processes: string;
+  readonly warmUps: string;
   readonly seed: string;
   readonly json?: string;
 }
@@ -54,6 +57,7 @@ export function parseSecaggOptions(flags: SecaggFlags): SecaggOptions {
         ? availableParallelism()
         : wholeNumber("--workers", flags.workers, [1, 256]),
     processes: wholeNumber("--processes", flags.processes, [1, 64]),
+    warmUps: wholeNumber("--warm-ups", flags.warmUps, [0, 100]),
     seed: wholeNumber("--seed", flags.seed, [0, 2 ** 31 - 1]),
     json,
   };

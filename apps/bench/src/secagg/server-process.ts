@@ -33,6 +33,8 @@ export interface ServerFigures extends ServerRoundFigures {
   /** Walls of the recovery, the round's own first, and in turn of expanding and adding the same masks alone. */
   readonly recoveryRunsMs: readonly number[];
   readonly floorRunsMs: readonly number[];
+  /** Resident set, before any round, after those that warm up, and at most. */
+  readonly freshRssMb: number;
   readonly idleRssMb: number;
   readonly peakRssMb: number;
   /** 99th percentile of the event loop's delay while the sum was recovered, milliseconds. */
@@ -71,6 +73,7 @@ async function play(): Promise<ServerFigures> {
     },
   };
   const { warmUps, measured } = roundsOf(options);
+  const freshRssMb = residentMb();
   for (const warmUp of warmUps) {
     round = new ServerRound(warmUp, context);
     report({ type: "open", measured: false });
@@ -81,7 +84,7 @@ async function play(): Promise<ServerFigures> {
   delay.disable();
   delay.reset();
   round = new ServerRound(measured, context);
-  const idleRssMb = process.memoryUsage.rss() / 2 ** 20;
+  const idleRssMb = residentMb();
   report({ type: "open", measured: true });
   const { figures, job, masked } = await round.finished;
   delay.disable();
@@ -100,7 +103,11 @@ async function play(): Promise<ServerFigures> {
   wipeRecovery(job);
   await pool.close();
   const loopDelayMs = delay.percentile(99) / 1e6;
-  return { ...figures, recoveryRunsMs, floorRunsMs, idleRssMb, peakRssMb, loopDelayMs };
+  return { ...figures, recoveryRunsMs, floorRunsMs, freshRssMb, idleRssMb, peakRssMb, loopDelayMs };
+}
+
+function residentMb(): number {
+  return process.memoryUsage.rss() / 2 ** 20;
 }
 
 function fail(error: unknown): void {
