@@ -3,8 +3,13 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KindredError } from "@kindred/protocol";
+import { encodeModel, KindredError } from "@kindred/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  republished,
+  type SignalLedger,
+  simulateSignalLedger,
+} from "../../../../packages/audit/test/signal-ledger.ts";
 import { simulateLedger } from "../../../../packages/audit/test/simulated-ledger.ts";
 import { type VerifyFlags, verifyCommand } from "./verify.ts";
 
@@ -97,6 +102,29 @@ describe("kindred audit verify", () => {
     await writeFile(join(models, name), swapped);
     const { text } = await run(ledger(), { models });
     expect(text).toMatch(/1\. Entry 4, rule model-swapped/);
+  });
+
+  it("holds what carried counts say of themselves to the survivors, and names what they would have to say", async () => {
+    const task = simulateSignalLedger({
+      rounds: 3,
+      signals: { popularity: { rounds: [1, 2], carry: 1 } },
+    });
+    const verdictOn = async ({ entries, models }: SignalLedger) => {
+      const left = await mkdtemp(join(folder, "signals-"));
+      await writeFile(join(left, "ledger.jsonl"), entries.map((entry) => JSON.stringify(entry)).join("\n"));
+      for (const [hash, model] of models) await writeFile(join(left, `${hash}.kindred`), encodeModel(model));
+      return run(join(left, "ledger.jsonl"), { models: left });
+    };
+    expect(await verdictOn(task)).toMatchObject({ sound: true });
+    const inflated = republished(task, (model) => {
+      const popularity = model.signals?.popularity;
+      if (popularity === undefined || model.round !== 2) return model;
+      return { ...model, signals: { popularity: { ...popularity, people: 30 } } };
+    });
+    const { sound, text } = await verdictOn(inflated);
+    expect(sound).toBe(false);
+    expect(text).toMatch(/1\. Entry \d+, rule model-signal\n +Published counts claim to be of other people/);
+    expect(text).toMatch(/found +popularity of 30 people [\s\S]*expected +12 people/);
   });
 
   it("writes JSON", async () => {

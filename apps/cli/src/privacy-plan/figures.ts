@@ -2,6 +2,8 @@
 import {
   accountDevices,
   blockDeviation,
+  type CarriedCounts,
+  carriedOn,
   countDeviation,
   heldOutLength,
   planMechanism,
@@ -76,6 +78,20 @@ export interface SignalFigures {
    * popularity is also counted by clusters, among which a person's shares, of sum 1, have a norm of 1 at the most.
    */
   readonly whole: number;
+  /** The sum over all its rounds; only where the plan carries it on and names several. */
+  readonly carried?: CarriedFigures;
+}
+
+/** What a carried sum is after all rounds that the plan names for it, if none fails and all count the same. */
+export interface CarriedFigures {
+  readonly rounds: number;
+  /** Whose sum it is; those carried by a share by that share. */
+  readonly people: { readonly fewest: number; readonly cohort: number };
+  /** Standard deviation of the noise on a count, in people. */
+  readonly deviation: { readonly fewest: number; readonly cohort: number };
+  /** The same for each person in the sum. */
+  readonly perPerson: { readonly fewest: number; readonly cohort: number };
+  readonly keptFrom: { readonly fewest: number; readonly cohort: number };
 }
 
 /** Noise in the sum of a round over the noise that the guarantee counts on, in deviations, by noise design. */
@@ -245,24 +261,46 @@ function signalFigures(plan: Plan): SignalFigures[] {
         people: survivors,
         ofMean: blockDeviation(resolved.mechanism, { block, survivors }),
       });
-    const { significance } = options;
+    const { significance, carry = 0, rounds } = options;
     const isByCluster = name === "popularity" && block.length > resolved.itemCount;
     const deviation = { fewest: at(cohort.minSurvivors), cohort: at(cohort.maximum) };
     const least = (noise: number): number => Math.max(1, Math.ceil(significance * noise));
+    const after = (survivors: number) =>
+      carriedSum({ people: survivors, deviation: at(survivors) }, { carry, rounds });
+    const [fewest, all] = [after(cohort.minSurvivors), after(cohort.maximum)];
+    const carried: CarriedFigures = {
+      rounds: rounds.length,
+      people: { fewest: fewest.people, cohort: all.people },
+      deviation: { fewest: fewest.deviation, cohort: all.deviation },
+      perPerson: { fewest: fewest.deviation / fewest.people, cohort: all.deviation / all.people },
+      keptFrom: { fewest: least(fewest.deviation), cohort: least(all.deviation) },
+    };
     return [
       {
         name,
-        rounds: options.rounds,
+        rounds,
         entries: block.length,
         clip: block.clip,
         deviation,
         significance,
         keptFrom: { fewest: least(deviation.fewest), cohort: least(deviation.cohort) },
         whole: Math.floor(block.clip ** 2 / (isByCluster ? 2 : 1)),
+        ...(carry > 0 && rounds.length > 1 ? { carried } : {}),
       },
     ];
   });
   return figures.sort((a, b) => Math.min(...a.rounds) - Math.min(...b.rounds));
+}
+
+/** The sum of a signal after all its rounds, each like the first: only its people and its noise. */
+function carriedSum(
+  one: Pick<CarriedCounts, "people" | "deviation">,
+  { carry, rounds }: { readonly carry: number; readonly rounds: readonly number[] },
+): Pick<CarriedCounts, "people" | "deviation"> {
+  const latest = { ...one, sums: new Float32Array(), counted: new Uint32Array() };
+  return (
+    rounds.reduce<CarriedCounts | undefined>((sum) => carriedOn(sum, { latest, carry }), undefined) ?? one
+  );
 }
 
 /** Both noise designs for the same question; none without noise. */

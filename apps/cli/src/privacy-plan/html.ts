@@ -12,7 +12,15 @@ import {
 import { figure, list, section } from "../report/layout.ts";
 import { renderPage } from "../report/page.ts";
 import type { PlanFigures } from "./figures.ts";
-import { assumptions, cautions, evaluationCost, evaluationEntries, promise, signalNote } from "./words.ts";
+import {
+  assumptions,
+  carriedNotes,
+  cautions,
+  evaluationCost,
+  evaluationEntries,
+  promise,
+  signalNote,
+} from "./words.ts";
 
 type Rows = readonly (readonly string[])[];
 
@@ -130,7 +138,9 @@ export function renderPlanPage(figures: PlanFigures): string {
               formatNumber(deviation.cohort),
               formatCount(keptFrom.cohort),
             ]),
-          )}<p class="facts">${escapeHtml(signalNote(figures))}</p>`,
+          )}${[signalNote(figures), ...carriedNotes(figures)]
+            .map((note) => `<p class="facts">${escapeHtml(note)}</p>`)
+            .join("")}`,
         ),
     section(
       "Mechanism",

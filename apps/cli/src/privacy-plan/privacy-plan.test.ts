@@ -183,6 +183,36 @@ describe("planFigures", () => {
     expect(renderPlan(await figuresOf(ASKED), plain)).not.toContain("Rounds of signals");
   });
 
+  it("say what carried sums come to after all their rounds, and for each person in them", async () => {
+    const signalsOf = async (carry: string) =>
+      documentFigures(
+        `signals: { popularity: { rounds: [1, 2]${carry} }, transitions: { rounds: [3], items: 3, carry: 1 } }\n`,
+      );
+    const [whole, half, newest] = [
+      await signalsOf(", carry: 1"),
+      await signalsOf(", carry: 0.5"),
+      await signalsOf(""),
+    ];
+    const { maximum, minSurvivors } = whole.cohort;
+    const [popularity, transitions] = whole.signals;
+    for (const [at, people] of [["fewest", minSurvivors] as const, ["cohort", maximum] as const]) {
+      const { carried, deviation, significance } = popularity!;
+      expect(carried!.people[at]).toBe(2 * people);
+      expect(carried!.deviation[at]).toBeCloseTo(Math.SQRT2 * deviation[at], 9);
+      expect(carried!.perPerson[at]).toBeCloseTo(deviation[at] / people / Math.SQRT2, 9);
+      expect(carried!.keptFrom[at]).toBe(Math.ceil(significance * carried!.deviation[at]));
+    }
+    const { carried, deviation } = half.signals[0]!;
+    expect(carried).toMatchObject({ rounds: 2, people: { cohort: Math.round(maximum / 2) + maximum } });
+    expect(carried!.deviation.cohort).toBeCloseTo(Math.sqrt(1.25) * deviation.cohort, 9);
+    // One round carries nothing on, nor does a plan that does not say so.
+    expect([transitions!.carried, newest.signals[0]!.carried]).toEqual([undefined, undefined]);
+    const note = /Carried on, popularity is after 2 rounds a sum over/;
+    expect(renderPlan(whole, plain)).toMatch(note);
+    expect(renderPlanPage(whole)).toMatch(note);
+    expect(renderPlan(newest, plain)).not.toContain("Carried on");
+  });
+
   it("cannot tell of signals without the items that they count", async () => {
     const planFile = join(folder, "signals.yaml");
     await writeFile(planFile, "task: t\nsignals: { popularity: {} }\nclustering: { clusters: 2 }\n");

@@ -12,6 +12,7 @@ import type { PlanFigures } from "./figures.ts";
 import { barPlot } from "./plot.ts";
 import {
   assumptions,
+  carriedNotes,
   cautions,
   evaluationCost,
   evaluationEntries,
@@ -162,9 +163,9 @@ export function renderPlan(figures: PlanFigures, style: PageStyle): string {
               `round ${rounds.join(", ")}`,
             ),
           ),
-          ...wrap(plain(signalNote(figures)), width - 2).map((line) =>
-            paint(`  ${line}`, { look: "dim", color }),
-          ),
+          ...[signalNote(figures), ...carriedNotes(figures)]
+            .flatMap((note) => wrap(plain(note), width - 2))
+            .map((line) => paint(`  ${line}`, { look: "dim", color })),
         ],
     [
       heading("Vector"),

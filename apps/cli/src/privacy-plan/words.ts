@@ -56,6 +56,21 @@ export function signalNote({ signals, cohort }: PlanFigures): string {
   );
 }
 
+/** What carrying on comes to, for each signal that the plan carries on. */
+export function carriedNotes({ signals, cohort }: PlanFigures): string[] {
+  return signals.flatMap(({ name, carried, deviation }) => {
+    if (carried === undefined) return [];
+    const { rounds, people, perPerson } = carried;
+    return (
+      `Carried on, ${name} is after ${plural(rounds, "round")} a sum over ${formatCount(people.cohort)} people with noise of ` +
+      `deviation ${formatNumber(carried.deviation.cohort)}: ${formatNumber(perPerson.cohort)} for each of them, in place of ` +
+      `${formatNumber(deviation.cohort / cohort.maximum)} in one round. A count is then kept from ` +
+      `${formatCount(carried.keptFrom.cohort)} people on (${formatCount(carried.keptFrom.fewest)} of ` +
+      `${formatCount(people.fewest)} with the fewest survivors), if no round fails and all count the same.`
+    );
+  });
+}
+
 /** 1.026 as "+2.6 %". */
 export function excess(ratio: number): string {
   return `+${(100 * (ratio - 1)).toFixed(1)} %`;
