@@ -60,17 +60,17 @@ export class SignalAccount {
   follow(version: ModelVersion, claims: SignalClaims | undefined): Finding | undefined {
     this.#forget(version.entry);
     if (version.survivors === null) return undefined; // the initial model, in which there can be none
-    let wrong: Finding | undefined;
+    const wrong: (Finding | undefined)[] = [];
     for (const name of SIGNALS) {
       if (this.#plan.signals?.[name] === undefined) continue;
       const own = this.#ownSum(name, version.survivors, version.kept);
       const claim = claims?.[name];
       const most = carriedOn(this.#most[name], { latest: own, carry: 1 });
       if (claims === undefined) this.#uncertain.add(name);
-      else if (claim?.round === version.round) wrong ??= this.#released(name, { claim, own, most });
+      else if (claim?.round === version.round) wrong.push(this.#released(name, { claim, own, most }));
       this.#most[name] = most;
     }
-    return wrong;
+    return wrong.find((finding) => finding !== undefined);
   }
 
   /** A roll-back gives up what was carried on with the model. */
