@@ -92,6 +92,8 @@ describe("starting", () => {
     const first = await start();
     for (const task of ["over", "broken", "films"])
       await first.createTask({ plan: smallPlan(task), catalogue: smallCatalogue });
+    const again = first.createTask({ plan: smallPlan("over"), catalogue: smallCatalogue });
+    await expect(again).rejects.toThrow(/plan-invalid.*exists on this coordinator/);
     await first.cancelTask("over");
     await expect(first.cancelTask("nothing")).rejects.toThrow(/task-unknown/);
     await first.close();

@@ -3,25 +3,16 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TaskOutput } from "@kindred/engine";
-import {
-  bytesToHex,
-  canonicalJson,
-  hexToBytes,
-  KindredError,
-  type Plan,
-  planDigest,
-  planSigningText,
-  type SignedPlan,
-  utf8ToBytes,
-} from "@kindred/protocol";
+import { hexToBytes, KindredError, type Plan, type SignedPlan } from "@kindred/protocol";
 import { nodeSuite, RecoveryPool } from "@kindred/secagg/node";
 import { type Logger, pino } from "pino";
 import { createHttpApp } from "./http/app.ts";
 import { carefulLogger } from "./logging.ts";
+import { acceptTask } from "./runtime/accept-task.ts";
 import { AccountRegister } from "./runtime/account-register.ts";
 import { type AccountIssuer, AccountTokens } from "./runtime/account-tokens.ts";
 import { type Clock, systemClock } from "./runtime/clock.ts";
-import { appendToLedger, type Commit, commitTransitions } from "./runtime/commit.ts";
+import { type Commit, commitTransitions } from "./runtime/commit.ts";
 import { type Configuration, recordConfiguration } from "./runtime/configuration.ts";
 import { DeviceNotes } from "./runtime/device-notes.ts";
 import { LedgerKeeper } from "./runtime/ledger-keeper.ts";
@@ -40,7 +31,6 @@ import { type BlobStores, openBlobStores } from "./store/blobs.ts";
 import { type CoordinatorKey, loadCoordinatorKey } from "./store/coordinator-key.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { type DirectoryLock, lockDirectory } from "./store/directory-lock.ts";
-import { ConflictError } from "./store/errors.ts";
 import { httpPorts } from "./store/readers.ts";
 import { loadStorageKeys, type StorageKeyOptions } from "./store/storage-key.ts";
 import { VERSION } from "./version.ts";
@@ -243,71 +233,17 @@ export class Coordinator {
    * @throws KindredError `plan-invalid`, `catalogue-invalid` or `model-invalid`, naming field, rule and fix
    */
   async createTask(documents: TaskDocuments): Promise<SignedPlan> {
-    const { plan, catalogue, model, features } = prepareTask(documents, this.#key.publicKeyHex);
-    const signature = bytesToHex(this.#key.sign(utf8ToBytes(planSigningText(plan))));
-    await this.#blobs.released.put(catalogue);
-    const files: string[] = [];
-    for (const file of features) files.push(await this.#blobs.released.put(file));
-    const modelHash = await this.#blobs.released.put(model);
-    await this.#ledger.inTurn(() => this.#storeTask({ plan, signature }, { modelHash, files }));
-    await this.#serve(plan.task);
-    return { plan, signature };
-  }
-
-  async #storeTask(
-    { plan, signature }: SignedPlan,
-    { modelHash, files }: { readonly modelHash: string; readonly files: readonly string[] },
-  ): Promise<void> {
-    const now = this.#clock.now();
-    const digest = planDigest(plan);
-    const { catalogueHash: catalogue } = plan.resolved;
-    try {
-      await this.#database.tx("create task", async (stores) => {
-        const text = canonicalJson(plan);
-        await stores.tasks.create({
-          id: plan.task,
-          plan: text,
-          signature,
-          planDigest: digest,
-          catalogueHash: catalogue,
-          status: "running",
-          createdAt: now,
-        });
-        await stores.tasks.addFiles(plan.task, files);
-        await stores.models.record({
-          task: plan.task,
-          round: 0,
-          hash: modelHash,
-          parent: null,
-          createdAt: now,
-        });
-        const noise = plan.privacy.mechanism !== "none";
-        await appendToLedger(
-          stores,
-          {
-            kind: "plan-accepted",
-            task: plan.task,
-            planDigest: digest,
-            plan,
-            epsilon: noise ? plan.privacy.epsilon : null,
-            delta: plan.privacy.delta,
-            participations: plan.participation.maximum,
-            rounds: plan.rounds,
-            catalogueHash: catalogue,
-            modelHash,
-          },
-          { key: this.#key, now },
-        );
-      });
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
-      throw new KindredError({
-        code: "plan-invalid",
-        field: "plan.task",
-        rule: `must be new, but "${plan.task}" exists on this coordinator`,
-        fix: "choose another task id; a plan never changes once it is signed",
-      });
-    }
+    const [clock, key] = [this.#clock, this.#key];
+    const prepared = prepareTask(documents, key.publicKeyHex);
+    const signed = await acceptTask(prepared, {
+      database: this.#database,
+      released: this.#blobs.released,
+      ledger: this.#ledger,
+      key,
+      clock,
+    });
+    await this.#serve(signed.plan.task);
+    return signed;
   }
 
   /**
