@@ -7,20 +7,12 @@ import {
   startParticipant,
   stepParticipant,
 } from "@kindred/engine";
-import {
-  bytesToHex,
-  type ClientMessage,
-  KindredError,
-  type Rejection,
-  type ServerMessage,
-} from "@kindred/protocol";
-import { wipeMasks } from "@kindred/secagg";
+import { bytesToHex, type ClientMessage, type Rejection, type ServerMessage } from "@kindred/protocol";
 import type { ParticipationPhase } from "./activity.ts";
 import { Backoff, within } from "./clock.ts";
-import { type WipeableContribution, wipeContribution } from "./contribution.ts";
-import { maskContribution } from "./masked-contribution.ts";
 import { type StepCryptography, withForesight } from "./native.ts";
 import type { ParticipationOptions } from "./participation-ports.ts";
+import { RoundContribution, reasonOf } from "./round-contribution.ts";
 import { Session } from "./session.ts";
 
 /** A device in a round that hears nothing for this long asks over HTTP whether the round still is. */
@@ -30,21 +22,12 @@ const CAPPED_POLL_MS = 300_000;
 /** A last message gets this long before the connection closes. */
 const FAREWELL_MS = 5_000;
 
-type Output<T extends ParticipantOutput["type"]> = Extract<ParticipantOutput, { type: T }>;
-
-/** The round this device is in; its identity tells what is still wanted from what has been overtaken. */
-interface RoundUnderWay {
-  readonly round: number;
-  readonly modelHash: string;
-  contribution: WipeableContribution | undefined;
-}
-
 export class Participation {
   readonly #options: ParticipationOptions;
   readonly #session: Session;
+  readonly #contribution: RoundContribution;
   readonly #checkInBackoff: Backoff;
   #state: ParticipantState = startParticipant();
-  #current: RoundUnderWay | undefined;
   #phase: ParticipationPhase = "connecting";
   #running = false;
   /** The newest tree head on its way to the store. */
@@ -60,6 +43,10 @@ export class Participation {
     this.#options = options;
     const { url, config, suite, transport, account, clock, random, ports } = options;
     this.#checkInBackoff = new Backoff(random);
+    this.#contribution = new RoundContribution(options, {
+      step: (event) => this.#feed(event),
+      abandon: (round, rejection) => this.#abandon(round, rejection),
+    });
     this.#session = new Session({
       url,
       task: config.plan.task,
@@ -106,7 +93,7 @@ export class Participation {
     if (!this.#running) return;
     this.#running = false;
     this.#feed({ type: "withdraw" });
-    this.#wipeRound();
+    this.#contribution.wipe();
     this.#cancelTimers();
     this.#phase = "stopped";
     const farewell = Promise.allSettled([...this.#sending]);
@@ -199,13 +186,13 @@ export class Participation {
         this.#remembering.catch(() => undefined);
         return;
       case "train":
-        void this.#train(output);
+        void this.#contribution.train(output, this.#remembering);
         return;
       case "mask":
-        void this.#mask(output);
+        void this.#contribution.mask(output);
         return;
       case "forget":
-        if (this.#current?.round === output.round) this.#wipeRound();
+        this.#contribution.forget(output.round);
         return;
       case "check-in":
         if (this.#running) this.#checkInAfter(output.afterMs);
@@ -225,7 +212,7 @@ export class Participation {
   }
 
   #finish(modelHash: string): void {
-    this.#wipeRound();
+    this.#contribution.wipe();
     this.#cancelTimers();
     this.#running = false;
     this.#session.stop();
@@ -235,7 +222,7 @@ export class Participation {
 
   #stopFor(rejection: Rejection): void {
     this.#running = false;
-    this.#wipeRound();
+    this.#contribution.wipe();
     this.#state = startParticipant();
     this.#cancelTimers();
     this.#session.stop();
@@ -353,53 +340,10 @@ export class Participation {
     this.#showPhase();
   }
 
-  async #train({ round, modelHash }: Output<"train">): Promise<void> {
-    this.#wipeRound();
-    const current: RoundUnderWay = { round, modelHash, contribution: undefined };
-    this.#current = current;
-    try {
-      await this.#remembering;
-      const contribution = await this.#options.ports.contribute({ round, modelHash });
-      if (this.#current !== current) return wipeContribution(contribution);
-      current.contribution = contribution;
-    } catch (error) {
-      if (this.#current === current)
-        this.#feed({ type: "training-failed", round, rejection: reasonOf(error, "training") });
-      return;
-    }
-    this.#feed({ type: "trained", round });
-  }
-
-  async #mask(output: Output<"mask">): Promise<void> {
-    const current = this.#current;
-    const { round, epsilon } = output;
-    const { ports } = this.#options;
-    try {
-      if (current?.contribution === undefined || current.round !== round)
-        throw new Error("a round under way has a contribution");
-      const { contribution, modelHash } = current;
-      current.contribution = undefined;
-      const isWanted = (): boolean => this.#current === current;
-      const masked = await maskContribution(output, { ...this.#options, contribution, modelHash, isWanted });
-      if (masked === undefined) return;
-      ports.event({ type: "contributed", round, epsilon, encodeMs: masked.encodeMs });
-      this.#feed({ type: "masked", round, vector: masked.vector });
-    } catch (error) {
-      wipeMasks(output.job);
-      if (this.#current === current) this.#abandon(round, reasonOf(error, "contribution"));
-    }
-  }
-
   /** Leaves a round that this device cannot go on with. */
   #abandon(round: number, rejection: Rejection): void {
     void this.#send({ type: "leave", round, code: rejection.code });
     this.#roundOver(round, rejection);
-  }
-
-  #wipeRound(): void {
-    const contribution = this.#current?.contribution;
-    if (contribution !== undefined) wipeContribution(contribution);
-    this.#current = undefined;
   }
 
   #cancelTimers(): void {
@@ -424,15 +368,4 @@ export class Participation {
     this.#phase = phase;
     this.#options.ports.event({ type: "phase", phase, round: this.round });
   }
-}
-
-/** An error's own rejection; of any other error only that it happened, for its text may hold personal data. */
-function reasonOf(error: unknown, field: "training" | "contribution" | "step"): Rejection {
-  if (error instanceof KindredError) return error.rejection;
-  return {
-    code: "internal",
-    field,
-    rule: "failed on this device",
-    fix: "nothing to do: the device tries again in the next round",
-  };
 }
