@@ -1,10 +1,11 @@
 import { bytesToHex, hexToBytes } from "@kindred/protocol";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { randomFrom } from "../test/cohort.ts";
 import vectors from "../test/vectors/shamir.json" with { type: "json" };
 import {
   combineShares,
+  combineWith,
   interpolateShare,
   isShare,
   lagrangeCoefficients,
@@ -178,4 +179,35 @@ test("a share is 4 bytes per 31 bits and holds field elements only", () => {
   expect(isShare(new Uint8Array(36), 32)).toBe(true);
   expect(isShare(new Uint8Array(35), 32)).toBe(false);
   expect(isShare(new Uint8Array(36).fill(0xff), 32)).toBe(false);
+});
+
+test("no chunk of a secret and no coefficient is left in memory", () => {
+  const made: Float64Array[] = [];
+  class Watched extends Float64Array {
+    constructor(length: number) {
+      super(length);
+      made.push(this);
+    }
+  }
+  const secret = new Uint8Array(32).fill(201);
+  const deal = { secret, threshold: 2, xs: [1, 2, 3], random: randomFrom("memory") };
+  vi.stubGlobal("Float64Array", Watched);
+  try {
+    splitSecret(deal);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  // The secret's chunks, and a coefficient for each.
+  expect(made.map(({ length }) => length)).toEqual([9, 9]);
+  for (const elements of made) expect([...elements]).toEqual(new Array(9).fill(0));
+  const shares = splitSecret(deal).map((share, i) => ({ x: deal.xs[i]!, share }));
+  const coefficients = lagrangeCoefficients([1, 2]);
+  made.length = 0;
+  vi.stubGlobal("Float64Array", Watched);
+  try {
+    expect(combineWith(coefficients, shares.slice(0, 2), 32)).toEqual(secret);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  expect(made.map((elements) => [...elements])).toEqual([new Array(9).fill(0)]);
 });

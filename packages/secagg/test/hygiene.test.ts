@@ -6,6 +6,7 @@ import { type ClientOutput, startClient, stepClient } from "../src/client.ts";
 import type { CryptoSuite } from "../src/crypto.ts";
 import { wipeMasks } from "../src/masks.ts";
 import { type RunOptions, run } from "../src/run.ts";
+import { Secret } from "../src/secret.ts";
 import { startServer, stepServer } from "../src/server.ts";
 import { Cohort, randomFrom, suite } from "./cohort.ts";
 
@@ -94,6 +95,14 @@ function watching(inner: CryptoSuite): {
       },
     },
   };
+}
+
+/** Every secret that a state holds, wherever. */
+function secretsIn(value: unknown): Secret[] {
+  if (value instanceof Secret) return [value];
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return [];
+  const inner = value instanceof Map ? [...value.values()] : Object.values(value);
+  return inner.flatMap(secretsIn);
 }
 
 describe.each(cohorts)("$name", ({ graph, n, dropout, surplus }) => {
@@ -240,7 +249,14 @@ describe.each(cohorts)("$name", ({ graph, n, dropout, surplus }) => {
     const endings = course.map((_, i) => [i + 1, { type: "enrol" }, "message-unexpected"] as const);
     for (const [steps, refused, code] of [...endings, [2, cut, "share-invalid"] as const]) {
       seen.length = 0;
-      const env = { suite: watched, random: randomFrom("client 0") };
+      const drawn: Uint8Array[] = [];
+      const draw = randomFrom("client 0");
+      const random = (count: number) => {
+        const bytes = draw(count);
+        drawn.push(bytes);
+        return bytes;
+      };
+      const env = { suite: watched, random };
       let state = startClient(config);
       for (const event of course.slice(0, steps)) {
         const next = stepClient(state, event, env);
@@ -250,11 +266,17 @@ describe.each(cohorts)("$name", ({ graph, n, dropout, surplus }) => {
           if (output.type === "mask") wipeMasks(output.job);
         }
       }
+      const held = secretsIn(state);
       const { outputs } = stepClient(state, refused, env);
       expect(outputs).toMatchObject([{ type: "refused", rejection: { code } }]);
       expect(seen.length).toBeGreaterThan(2);
       for (const { bytes, what } of seen)
         if (bytes.some((byte) => byte !== 0)) throw new Error(`${what} is left`);
+      expect(held.length).toBeGreaterThan(0);
+      for (const secret of held) expect(() => secret.expose()).toThrow("wiped");
+      // Of what was drawn the nonce alone is public.
+      const left = drawn.filter((bytes) => bytes.some((byte) => byte !== 0));
+      expect(left).toEqual([cohort.advertisements[0]!.nonce]);
     }
   });
 });
