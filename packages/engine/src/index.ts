@@ -12,16 +12,15 @@ export {
   heldOutLength,
   heldOutRecord,
 } from "./held-out.ts";
-export {
-  type ParticipantConfig,
-  type ParticipantEnvironment,
-  type ParticipantEvent,
-  type ParticipantOutput,
-  type ParticipantState,
-  startParticipant,
-  stepParticipant,
-} from "./participant.ts";
+export { startParticipant, stepParticipant } from "./participant.ts";
 export { foreseenByParticipant } from "./participant-foresight.ts";
+export type {
+  ParticipantConfig,
+  ParticipantEnvironment,
+  ParticipantEvent,
+  ParticipantOutput,
+  ParticipantState,
+} from "./participant-state.ts";
 export { isExhausted, mayParticipate } from "./personal-ledger.ts";
 export {
   blockDeviation,

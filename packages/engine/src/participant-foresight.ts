@@ -1,7 +1,7 @@
 /** What a device's next step will compute, for platforms whose cryptography answers later. */
 import { ledgerHeadSigningBytes, type ServerMessage } from "@kindred/protocol";
 import { type ForeseenOperation, foreseenOperations } from "@kindred/secagg";
-import type { ParticipantState } from "./participant.ts";
+import type { ParticipantState } from "./participant-state.ts";
 
 /**
  * What stepping the client machine on this message will ask of the suite; see `foreseenOperations` of @kindred/secagg.

@@ -4,13 +4,8 @@ import { describe, expect, it } from "vitest";
 import { Fleet } from "../test/fleet.ts";
 import { StartedRounds } from "../test/started-rounds.ts";
 import { testPlan } from "../test/test-task.ts";
-import {
-  type ParticipantEvent,
-  type ParticipantOutput,
-  type ParticipantState,
-  startParticipant,
-  stepParticipant,
-} from "./participant.ts";
+import { startParticipant, stepParticipant } from "./participant.ts";
+import type { ParticipantEvent, ParticipantOutput, ParticipantState } from "./participant-state.ts";
 
 const modelHash = sha256Bytes("model");
 const beacon = sha256Bytes("beacon");
