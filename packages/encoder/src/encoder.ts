@@ -6,9 +6,9 @@ import {
   type TrainingOptions,
 } from "@kindred/protocol";
 import { projectOnAdapters } from "./adapters.ts";
-import type { Backend } from "./backend.ts";
 import { runBody, runBodyLast } from "./body.ts";
 import type { EncoderConstants } from "./embedding.ts";
+import { checkEncoderOptions, type EncoderOptions } from "./encoder-options.ts";
 import {
   groupShares,
   type InterestHead,
@@ -43,15 +43,6 @@ const TOKENS_AT_ONCE = 2048;
 
 /** Windows, from the latest back, that a person's own parameters are fitted to. */
 const PERSONAL_WINDOWS = 4;
-
-export interface EncoderOptions {
-  readonly backend: Backend;
-  readonly shape: EncoderShape;
-  readonly training: TrainingOptions;
-  /** Public text vectors, row-major itemCount × shape.dimension; see `itemFeatures`. */
-  readonly features: Float32Array;
-  readonly itemCount: number;
-}
 
 export interface LossAndGradient {
   /** Mean next-item cross-entropy in nats; of a student the mean of what `taughtLoss` says. */
@@ -104,23 +95,10 @@ export class InterestEncoder {
   /**
    * A new encoder with its initial weights.
    *
-   * @throws KindredError `option-invalid` when `features` has a wrong length or a value that is not finite
+   * @throws KindredError `option-invalid` as {@link checkEncoderOptions}
    */
   static create(options: EncoderOptions): InterestEncoder {
-    const { features, itemCount, shape } = options;
-    const fail = (field: string, rule: string, fix: string): never => {
-      throw new KindredError({ code: "option-invalid", field, rule, fix });
-    };
-    if (shape.architecture === "transformer" && shape.dimension % shape.heads !== 0)
-      fail("shape.heads", `must divide shape.dimension (${shape.dimension})`, "choose a divisor, such as 2");
-    if (features.length !== itemCount * shape.dimension)
-      fail(
-        "features",
-        `must have itemCount × dimension = ${itemCount * shape.dimension} entries, got ${features.length}`,
-        "compute them with itemFeatures from the same catalogue and shape",
-      );
-    const broken = features.findIndex((value) => !Number.isFinite(value));
-    if (broken >= 0) fail(`features[${broken}]`, "must be finite", "compute them anew with itemFeatures");
+    checkEncoderOptions(options);
     return new InterestEncoder(options);
   }
 

@@ -1,6 +1,7 @@
 export * from "./backend.ts";
 export { type GrownWeights, growWeights } from "./catalogue/grow-weights.ts";
 export * from "./encoder.ts";
+export type { EncoderOptions } from "./encoder-options.ts";
 export * from "./evaluate.ts";
 export * from "./features.ts";
 export {
