@@ -8,7 +8,9 @@ test("reads what the host took from the line of all processors", () => {
   expect(stolenShare(before, after)).toBeCloseTo(20 / 100, 12);
 });
 
-test("nothing is taken where no time has passed", () => {
-  const now = processorTicks();
+test("nothing is taken where no time has passed, and nothing is known where the platform does not tell", () => {
+  const now = { all: 476, stolen: 50 };
   expect(stolenShare(now, now)).toBe(0);
+  expect(stolenShare(undefined, now)).toBeUndefined();
+  expect(processorTicks()?.all ?? 1).toBeGreaterThan(0);
 });

@@ -53,8 +53,8 @@ export interface SecaggResult {
   readonly loopDelayMs: number;
   /** HTTP answers of the server's event loop while it recovered the sum. */
   readonly health: HealthFigures;
-  /** Of the processors' time during the measured round, what the host of a virtual machine gave to others, 0 to 1. */
-  readonly stolen: number;
+  /** Of the processors' time during the measured round, what the host of a virtual machine gave to others, 0 to 1; absent where the platform does not tell. */
+  readonly stolen: number | undefined;
   /** Whether the result is the sum of the survivors' plain vectors. */
   readonly exact: boolean;
 }

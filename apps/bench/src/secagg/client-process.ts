@@ -212,6 +212,8 @@ function fail(error: unknown): void {
   process.exit(1);
 }
 process.on("uncaughtException", fail);
+// Without whoever started it there is nobody to measure for.
+process.once("disconnect", () => process.exit());
 
 const { warmUps, measured } = roundsOf(options);
 const rounds = [...warmUps, measured];

@@ -14,7 +14,7 @@ export interface PlayedRound {
   readonly hosts: readonly ClientFigures[];
   readonly health: HealthFigures;
   /** Share of the processors' time that the machine's host gave to others, 0 to 1. */
-  readonly stolen: number;
+  readonly stolen: number | undefined;
 }
 
 /**
@@ -70,7 +70,7 @@ class ServerWatch {
   #health: Promise<HealthFigures> | undefined;
   #measured = false;
   #ticks = processorTicks();
-  #stolen = 0;
+  #stolen: number | undefined;
 
   /** @param told.open when a round is open to its clients */
   constructor({ open, progress }: { open: () => void; progress: (line: string) => void }) {

@@ -75,7 +75,11 @@ export function writeTables(result: SecaggResult, out: NodeJS.WritableStream): v
       `up, per client  ${bytes(result.bytesUp)}: ${result.expansion.toFixed(2)} times the ${bytes(4 * length)} of plain 4-byte numbers; the packed vector alone is ${packed} % of them`,
       `down            ${bytes(result.bytesDown)}`,
       `server memory   ${result.peakRssMb.toFixed(0)} MB at most, ${result.idleRssMb.toFixed(0)} MB before the round, ${result.freshRssMb.toFixed(0)} MB before those that warm up`,
-      `machine         ${(100 * result.stolen).toFixed(0)} % of the processors' time went to other guests of its host`,
+      ...(result.stolen === undefined
+        ? []
+        : [
+            `machine         ${(100 * result.stolen).toFixed(0)} % of the processors' time went to other guests of its host`,
+          ]),
       `sum             ${result.exact ? "exact" : "WRONG: not the sum of the survivors' vectors"}`,
       "",
     ].join("\n"),

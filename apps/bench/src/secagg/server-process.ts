@@ -115,6 +115,8 @@ function fail(error: unknown): void {
   process.exit(1);
 }
 process.on("uncaughtException", fail);
+// Without whoever started it there is nobody to measure for.
+process.once("disconnect", () => process.exit());
 
 async function portOf(listener: Server): Promise<number> {
   listener.listen(0, "127.0.0.1");

@@ -10,9 +10,9 @@ export interface ProcessorTicks {
 /** Where "steal" stands among the times of a processor in /proc/stat (proc(5)); guest times behind it are counted before already. */
 const STEAL = 7;
 
-/** Reads the line of all processors. @returns nothing taken away where the platform does not tell */
-export function processorTicks(): ProcessorTicks {
-  if (process.platform !== "linux") return { all: 0, stolen: 0 };
+/** Reads the line of all processors; `undefined` where the platform does not tell. */
+export function processorTicks(): ProcessorTicks | undefined {
+  if (process.platform !== "linux") return undefined;
   return parseTicks(readFileSync("/proc/stat", "latin1"));
 }
 
@@ -28,7 +28,11 @@ export function parseTicks(stat: string): ProcessorTicks {
 }
 
 /** Share of the processors' time between two readings, 0 to 1. */
-export function stolenShare(before: ProcessorTicks, after: ProcessorTicks): number {
+export function stolenShare(
+  before: ProcessorTicks | undefined,
+  after: ProcessorTicks | undefined,
+): number | undefined {
+  if (before === undefined || after === undefined) return undefined;
   const all = after.all - before.all;
   return all > 0 ? (after.stolen - before.stolen) / all : 0;
 }
